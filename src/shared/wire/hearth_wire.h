@@ -1,0 +1,200 @@
+/* hearth_wire.h — messages: bytes ↔ structs. Pure: no descriptor, no clock, no allocation.
+ *
+ * V2, the binary encoding (little-endian, packed, no alignment):
+ *   message = u16 number, u16 zero, fields in the order of messages.def
+ *   str, bytes = u32 size, bytes      f32s = u32 count, floats      f32 = IEEE 754
+ *   list = u32 count, u32 size in bytes, records;  record = u32 size, fields
+ * What follows the last known field of a message or record is skipped.
+ *
+ * Words: a *message* has a number and travels alone; a *record* is an element of a list.          */
+
+#ifndef HEARTH_WIRE_H
+#define HEARTH_WIRE_H
+
+#include "hearth_base.h"
+#include "limits.h"
+#include "messages.def"
+
+#define HEARTH_PROTOCOL_VERSION 2u /* V1, the JSON encoding, is not part of this release yet */
+
+enum hearth_task { HEARTH_TASK_CLASSIFY, HEARTH_TASK_EMBED, HEARTH_TASK_GENERATE, HEARTH_TASK_CHAT };
+enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };
+enum hearth_role { HEARTH_ROLE_SYSTEM, HEARTH_ROLE_USER, HEARTH_ROLE_ASSISTANT };
+enum hearth_engine_kind { HEARTH_ENGINE_ECHO, HEARTH_ENGINE_ONNX, HEARTH_ENGINE_GGUF };
+enum hearth_file_role {
+    HEARTH_FILE_MODEL,
+    HEARTH_FILE_WEIGHTS,
+    HEARTH_FILE_TOKENIZER,
+    HEARTH_FILE_CONFIG
+};
+enum hearth_finish_reason {
+    HEARTH_FINISH_NONE,
+    HEARTH_FINISH_STOP,
+    HEARTH_FINISH_MAX_TOKENS,
+    HEARTH_FINISH_TIMEOUT,
+    HEARTH_FINISH_CANCELLED,
+    HEARTH_FINISH_FAILED
+};
+enum hearth_model_state {
+    HEARTH_MODEL_ABSENT,
+    HEARTH_MODEL_LOADING,
+    HEARTH_MODEL_READY,
+    HEARTH_MODEL_DRAINING,
+    HEARTH_MODEL_FAILED,
+    HEARTH_MODEL_RESTARTING
+};
+enum hearth_check_type { HEARTH_CHECK_LIVENESS, HEARTH_CHECK_READINESS, HEARTH_CHECK_FULL };
+#define HEARTH_FLAG_STREAM 1u
+
+/** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
+struct hearth_wire_f32s {
+    const void *data;
+    uint32_t count;
+};
+
+/**
+ * A list. To encode: @items is an array of @count records. Decoded: @items is NULL and @bytes holds
+ * the checked elements, read with hearth_wire_next(); re-encoding a decoded list copies @bytes.
+ */
+struct hearth_wire_list {
+    uint32_t count;
+    const void *items;
+    struct hearth_slice bytes;
+};
+
+#define HEARTH_WIRE_C_u8    uint8_t
+#define HEARTH_WIRE_C_u16   uint16_t
+#define HEARTH_WIRE_C_u32   uint32_t
+#define HEARTH_WIRE_C_u64   uint64_t
+#define HEARTH_WIRE_C_f32   float
+#define HEARTH_WIRE_C_str   struct hearth_slice
+#define HEARTH_WIRE_C_bytes struct hearth_slice
+#define HEARTH_WIRE_C_f32s  struct hearth_wire_f32s
+
+/* struct hearth_wire_<name> for each record and message. A message without fields gets one byte. */
+#define HEARTH_WIRE_MEMBER(kind, name, limit, help) HEARTH_WIRE_C_##kind name;
+#define HEARTH_WIRE_LIST_MEMBER(record, name, limit, help) struct hearth_wire_list name;
+#define HEARTH_WIRE_STRUCT(name, ...)                                                              \
+    struct hearth_wire_##name {                                                                    \
+        HEARTH_FIELDS_##name(HEARTH_WIRE_MEMBER, HEARTH_WIRE_LIST_MEMBER) uint8_t end_;            \
+    };
+HEARTH_RECORDS(HEARTH_WIRE_STRUCT)
+HEARTH_MESSAGES(HEARTH_WIRE_STRUCT)
+#undef HEARTH_WIRE_STRUCT
+#undef HEARTH_WIRE_LIST_MEMBER
+#undef HEARTH_WIRE_MEMBER
+
+enum hearth_message_type {
+#define HEARTH_WIRE_ENUM(name, number, direction, help) HEARTH_MSG_##name = (number),
+    HEARTH_MESSAGES(HEARTH_WIRE_ENUM)
+#undef HEARTH_WIRE_ENUM
+};
+
+enum hearth_record_type {
+#define HEARTH_WIRE_ENUM(name, help) HEARTH_RECORD_##name,
+    HEARTH_RECORDS(HEARTH_WIRE_ENUM)
+#undef HEARTH_WIRE_ENUM
+};
+
+enum hearth_direction {
+    HEARTH_TO_DAEMON,
+    HEARTH_TO_CLIENT,
+    HEARTH_TO_BROKER,
+    HEARTH_TO_WORKER,
+    HEARTH_TO_SPAWNER
+};
+
+/** Any message: @type says which member of @as is meant. */
+struct hearth_message {
+    enum hearth_message_type type;
+    union {
+#define HEARTH_WIRE_UNION(name, number, direction, help) struct hearth_wire_##name name;
+        HEARTH_MESSAGES(HEARTH_WIRE_UNION)
+#undef HEARTH_WIRE_UNION
+    } as;
+};
+
+/**
+ * Appends @message to @out in V2. Never blocks; allocates only if @out must grow. A field over its
+ * limit is a programmer's error on this side and returns HEARTH_E_TOO_LARGE; HEARTH_E_NO_MEMORY.
+ * On failure @out is as before.
+ */
+HEARTH_NODISCARD int hearth_wire_encode(const struct hearth_message *message, struct hearth_buf *out);
+
+/** The exact size that hearth_wire_encode() would append. */
+size_t hearth_wire_size(const struct hearth_message *message);
+
+/**
+ * Decodes one V2 message. Slices in *@ret point into @frame and live as long as it does. Lists are
+ * checked to the last element here, so that hearth_wire_next() cannot fail later.
+ *
+ * HEARTH_E_MALFORMED: the bytes are not a message of this protocol; nothing in *@ret is meant.
+ * HEARTH_E_TOO_LARGE (a field over its limit) or HEARTH_E_INPUT_INVALID (a str that is not UTF-8, a
+ * number out of range): the frame is sound, ret->type and the fields before the bad one are set —
+ * so the request_id that leads a message may be answered. @err names message, field and numbers.
+ */
+HEARTH_NODISCARD int hearth_wire_decode(struct hearth_slice frame, struct hearth_message *ret,
+                                        struct hearth_error *err);
+
+/**
+ * Takes the next record off @cursor (a copy of a decoded list) into @ret_record, a pointer to the
+ * struct of @type, which must be the list's. Returns false at the end.
+ */
+bool hearth_wire_next(struct hearth_wire_list *cursor, enum hearth_record_type type,
+                      void *ret_record);
+
+/** Copies @count floats out of a frame (or memory); @count must be at most floats.count. */
+void hearth_wire_copy_floats(struct hearth_wire_f32s floats, float *room, uint32_t count);
+
+/**
+ * Checks what a client asks beyond the shape: ranges, empty inputs, which fields a task needs, and
+ * the sums (texts, chat). HEARTH_E_INPUT_INVALID or HEARTH_E_TOO_LARGE with the field in @err.
+ */
+HEARTH_NODISCARD int hearth_wire_check_request(const struct hearth_wire_inference_request *request,
+                                               struct hearth_error *err);
+
+/** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0.05→0 (off), 1.1, 64, seed 42. */
+void hearth_wire_default_request(struct hearth_wire_inference_request *request);
+
+/* The list as data, for documents, other encodings and tests. */
+enum hearth_field_kind {
+    HEARTH_FIELD_u8,
+    HEARTH_FIELD_u16,
+    HEARTH_FIELD_u32,
+    HEARTH_FIELD_u64,
+    HEARTH_FIELD_f32,
+    HEARTH_FIELD_str,
+    HEARTH_FIELD_bytes,
+    HEARTH_FIELD_f32s,
+    HEARTH_FIELD_list
+};
+struct hearth_field {
+    const char *name;
+    const char *help;
+    enum hearth_field_kind kind;
+    enum hearth_record_type record; /* lists only */
+    uint64_t limit;                 /* 0 = any */
+    size_t offset;                  /* in the struct */
+};
+struct hearth_layout {
+    const char *name;
+    const char *help;
+    const struct hearth_field *fields;
+    size_t field_count;
+    size_t struct_bytes;
+    uint16_t number;                 /* messages only */
+    enum hearth_direction direction; /* messages only */
+};
+const struct hearth_layout *hearth_wire_message_layout(enum hearth_message_type type); /* or NULL */
+const struct hearth_layout *hearth_wire_record_layout(enum hearth_record_type type);
+const struct hearth_layout *hearth_wire_messages(size_t *ret_count);
+
+/* Names for people and for --json: "classify", "normal", "onnx", "ready", "stop" … */
+const char *hearth_task_name(enum hearth_task task);
+const char *hearth_priority_name(enum hearth_priority priority);
+const char *hearth_role_name(enum hearth_role role);
+const char *hearth_engine_name(enum hearth_engine_kind kind);
+const char *hearth_finish_name(enum hearth_finish_reason reason);
+const char *hearth_model_state_name(enum hearth_model_state state);
+
+#endif
