@@ -1,0 +1,89 @@
+/* socket.h — Unix sockets: the daemon's listener, connections, and descriptors sent along. */
+
+#ifndef HEARTH_SOCKET_H
+#define HEARTH_SOCKET_H
+
+#include "fd.h"
+
+#include <sys/types.h>
+
+#define HEARTH_SOCKET_PATH_BYTES 108 /* of sockaddr_un, terminator included */
+#define HEARTH_MAX_PASSED_FDS    16  /* descriptors in one message */
+
+/** A bound, listening stream socket and the lock that says that it is ours. */
+struct hearth_listener {
+    int fd;      /* non-blocking; watch it for IN, then hearth_socket_accept() */
+    int lock_fd; /* holds flock on "<path>.lock" for as long as the daemon lives */
+    char path[HEARTH_SOCKET_PATH_BYTES];
+};
+
+/**
+ * Binds and listens at @path with mode 0600. The parent folder is made (0700, one level) if it is
+ * missing. A socket that a dead daemon left behind is removed; that is decided by the lock and by a
+ * connection attempt, so a living daemon is never pushed aside.
+ *
+ * Blocks only for local file operations. *@ret_listener is owned by the caller.
+ *
+ * HEARTH_E_IN_USE: another daemon holds the lock or answers. HEARTH_E_ARGUMENT: the path is empty,
+ * too long, or names something that is not a socket. HEARTH_E_DENIED: the folder is read-only, not
+ * permitted, or (when it is ours) open to others than its owner. HEARTH_E_SYSTEM.
+ */
+int hearth_listener_open(const char *path, struct hearth_listener *ret_listener,
+                         struct hearth_error *err);
+
+/**
+ * Removes the socket file, then closes both descriptors. Fine on one that was never opened (fds
+ * -1).
+ */
+void hearth_listener_close(struct hearth_listener *listener);
+
+/**
+ * Accepts one connection (non-blocking descriptor). HEARTH_E_NOT_READY when none waits;
+ * HEARTH_E_TOO_MANY_CONNECTIONS when the process has no descriptor left; HEARTH_E_SYSTEM.
+ */
+int hearth_socket_accept(int listen_fd, int *ret_fd, struct hearth_error *err);
+
+/**
+ * Connects to the daemon at @path; waits at most until @deadline_ns if its queue is full. The
+ * descriptor is non-blocking. HEARTH_E_NO_DAEMON when nothing listens there, HEARTH_E_ARGUMENT for
+ * a path that is too long, HEARTH_E_DENIED, HEARTH_E_EXPIRED, HEARTH_E_SYSTEM.
+ */
+int hearth_socket_connect(const char *path, uint64_t deadline_ns, int *ret_fd,
+                          struct hearth_error *err);
+
+/** Who is at the other end, as the kernel recorded it when the connection was made. */
+struct hearth_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+};
+int hearth_socket_peer(int fd, struct hearth_peer *ret_peer, struct hearth_error *err);
+
+/** Makes a connected pair that keeps message borders (SEQPACKET), blocking, close-on-exec. */
+int hearth_socket_pair(int ret_fds[2], struct hearth_error *err);
+
+/** As hearth_fd_read()/hearth_fd_write() for stream sockets; never waits, never raises SIGPIPE. */
+int hearth_socket_receive(int fd, void *room, size_t room_bytes, size_t *ret_bytes);
+int hearth_socket_send(int fd, const void *data, size_t size, size_t *ret_bytes);
+
+/**
+ * Sends one message (1 byte at least) with copies of @fd_count ≤ HEARTH_MAX_PASSED_FDS descriptors,
+ * which stay the caller's. For SEQPACKET pairs: all or nothing. HEARTH_E_NOT_READY,
+ * HEARTH_E_DISCONNECTED, HEARTH_E_ARGUMENT, HEARTH_E_SYSTEM.
+ */
+int hearth_socket_send_fds(int fd, struct hearth_slice message, const int *fds, size_t fd_count,
+                           struct hearth_error *err);
+
+/**
+ * Receives one message into @room and its descriptors (close-on-exec, now the caller's) into
+ * @ret_fds. Blocks if @fd does.
+ *
+ * HEARTH_E_DISCONNECTED at the end; HEARTH_E_MALFORMED if the message or its control data was cut
+ * or carries more than @max_fds descriptors (all that arrived are closed); HEARTH_E_NOT_READY,
+ * HEARTH_E_SYSTEM.
+ */
+int hearth_socket_receive_fds(int fd, void *room, size_t room_bytes, size_t *ret_bytes,
+                              int *ret_fds, size_t max_fds, size_t *ret_fd_count,
+                              struct hearth_error *err);
+
+#endif

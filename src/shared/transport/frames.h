@@ -1,0 +1,125 @@
+/* frames.h — frames over a non-blocking stream socket.
+ *
+ * A frame is a length (u32, little-endian, of the payload) and the payload, 1 byte at least. Every
+ * object here belongs to one thread at a time.                                                   */
+
+#ifndef HEARTH_FRAMES_H
+#define HEARTH_FRAMES_H
+
+#include "hearth_base.h"
+#include "hearth_os.h"
+
+#define HEARTH_FRAME_PREFIX_BYTES 4
+#define HEARTH_FRAME_READ_BYTES   (64 * 1024)  /* most that one fill reads */
+#define HEARTH_FRAME_KEEP_BYTES   (256 * 1024) /* an empty buffer larger than this is given back */
+
+/* ── Inbound ─────────────────────────────────────────────────────────────────────────────────── */
+
+/**
+ * Puts frames together from a stream. Memory follows the bytes that really arrived (at most twice
+ * that and HEARTH_FRAME_READ_BYTES), not what a prefix promises. Consumed bytes are wiped.
+ * Fields are private.
+ */
+struct hearth_frame_reader {
+    struct hearth_buf buf;
+    size_t start;           /* first byte not yet taken */
+    size_t max_frame_bytes; /* of a payload */
+    int broken;             /* the error that ended this stream, or 0 */
+};
+
+/** Prepares a reader that accepts payloads up to @max_frame_bytes; allocates nothing yet. */
+void hearth_frame_reader_init(struct hearth_frame_reader *reader, size_t max_frame_bytes);
+
+/** Wipes and gives the memory back. */
+void hearth_frame_reader_finish(struct hearth_frame_reader *reader);
+
+/** Changes the limit from the next frame on: smaller before a handshake than after it. */
+void hearth_frame_reader_set_max(struct hearth_frame_reader *reader, size_t max_frame_bytes);
+
+/**
+ * Makes one read of at most HEARTH_FRAME_READ_BYTES from @fd. Slices lent before become invalid.
+ * Returns 0 if bytes arrived; HEARTH_E_NOT_READY; HEARTH_E_DISCONNECTED at the end of the stream;
+ * HEARTH_E_NO_MEMORY; HEARTH_E_SYSTEM; or what broke the stream before.
+ */
+HEARTH_NODISCARD int hearth_frame_reader_fill(struct hearth_frame_reader *reader, int fd);
+
+/** As fill, from memory: for tests and other sources. Appends all of @bytes or nothing. */
+HEARTH_NODISCARD int hearth_frame_reader_feed(struct hearth_frame_reader *reader,
+                                              struct hearth_slice bytes);
+
+/**
+ * Takes the next whole frame. *@ret_payload points into the reader and is valid until the next
+ * fill, feed or finish; taking further frames does not move it.
+ * Returns 0; HEARTH_E_NOT_READY when more bytes are needed; HEARTH_E_TOO_LARGE when a prefix is
+ * over the limit; HEARTH_E_MALFORMED when it is 0. After those two the stream cannot be
+ * resynchronised and every call returns the same.
+ */
+HEARTH_NODISCARD int hearth_frame_reader_next(struct hearth_frame_reader *reader,
+                                              struct hearth_slice *ret_payload);
+
+/** True when a frame has begun that is not complete: a disconnect now is in mid-frame. */
+bool hearth_frame_reader_is_partial(const struct hearth_frame_reader *reader);
+
+/* ── Outbound ────────────────────────────────────────────────────────────────────────────────── */
+
+/** Frames that wait to be sent, at most @cap bytes. Sent bytes are wiped. Fields are private. */
+struct hearth_frame_queue {
+    struct hearth_buf buf;
+    size_t start;       /* first byte not yet sent */
+    size_t frame_start; /* prefix of the frame being built */
+    bool is_building;
+};
+
+/** Prepares a queue of at most @cap_bytes (prefixes included); allocates nothing yet. */
+void hearth_frame_queue_init(struct hearth_frame_queue *queue, size_t cap_bytes);
+void hearth_frame_queue_finish(struct hearth_frame_queue *queue);
+
+/**
+ * Queues one frame whose payload is @payload. HEARTH_E_QUEUE_FULL if it does not fit now (nothing
+ * was queued; the reader of the other side is slow), HEARTH_E_NO_MEMORY, HEARTH_E_ARGUMENT if
+ * empty.
+ */
+HEARTH_NODISCARD int hearth_frame_queue_push(struct hearth_frame_queue *queue,
+                                             struct hearth_slice payload);
+
+/**
+ * Begins a frame in place: append the payload to the returned buf (append only: what lies before
+ * belongs to other frames), then commit or abort. One at a time. Returns NULL if there is no room
+ * or no memory for the prefix. HEARTH_E_TOO_LARGE from the buf means that the queue is full.
+ */
+struct hearth_buf *hearth_frame_queue_begin(struct hearth_frame_queue *queue);
+void hearth_frame_queue_commit(struct hearth_frame_queue *queue);
+void hearth_frame_queue_abort(struct hearth_frame_queue *queue);
+
+/**
+ * Sends what @fd takes. Returns 0 when the queue is empty; HEARTH_E_NOT_READY when the rest has to
+ * wait for HEARTH_READY_OUT; HEARTH_E_DISCONNECTED; HEARTH_E_SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_frame_queue_flush(struct hearth_frame_queue *queue, int fd);
+
+/** Bytes not yet sent. Stop producing for a slow client above half of the cap. */
+size_t hearth_frame_queue_bytes(const struct hearth_frame_queue *queue);
+bool hearth_frame_queue_is_crowded(const struct hearth_frame_queue *queue);
+
+/* ── For callers that wait: the client library and tests ─────────────────────────────────────── */
+
+/**
+ * Sends all of @queue, waiting until @deadline_ns. HEARTH_E_EXPIRED (the rest stays queued),
+ * HEARTH_E_DISCONNECTED, HEARTH_E_SYSTEM. Reads nothing: see hearth_frame_exchange().
+ */
+HEARTH_NODISCARD int hearth_frame_send_all(struct hearth_frame_queue *queue, int fd,
+                                           uint64_t deadline_ns);
+
+/** Takes the next frame, waiting for it until @deadline_ns. Errors as next, fill, and EXPIRED. */
+HEARTH_NODISCARD int hearth_frame_receive(struct hearth_frame_reader *reader, int fd,
+                                          uint64_t deadline_ns, struct hearth_slice *ret_payload);
+
+/**
+ * As receive, and sends what @queue holds meanwhile, so that two sides that both have much to send
+ * do not wait for each other.
+ */
+HEARTH_NODISCARD int hearth_frame_exchange(struct hearth_frame_reader *reader,
+                                           struct hearth_frame_queue *queue, int fd,
+                                           uint64_t deadline_ns, struct hearth_slice *ret_payload);
+
+#endif
