@@ -1,0 +1,385 @@
+#!/usr/bin/env python3
+"""Runs stories: small scripts of what clients do and what they must see, through the real socket.
+
+usage: story.py --bin FOLDER STORY...      prints one TAP line a story
+
+A line is `who verb words…`; words are split like a shell's, KEY=VALUE words are arguments.
+
+  daemon start [models=DIR] [preload=a,b] [expect_exit=N] [KEY=VALUE …]   other keys go to [daemon]
+  daemon signal NAME | expect exit N | expect log EVENT | never logs TEXT | stop
+  client A connect | close | raw HEX | expect error NAME | expect closed
+  client A submit model=M task=T text="…" [text="…"] [chat="user:…"] [priority=P] [timeout_ms=N]
+           [stream] [KEY=VALUE sampling] -> name
+  client A first name                         waits for the first chunk of a streamed request
+  client A expect name text "…" | failed ERROR | finish REASON | pieces N | results N | ok
+  client A expect name error-says "…"
+  client A cancel name -> yes|no
+  client A load M -> ok|ERROR      client A unload M -> ok|ERROR
+  worker kill model=M | worker wait model=M state=S | worker same model=M
+  health expect FIELD VALUE        models expect M FIELD VALUE
+  order expect name name …         the terminals came in this order
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import v2
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 60.0     # a wait ends when the thing happens; this only bounds a broken daemon
+
+
+class Broken(Exception):
+    """What a story found to be otherwise."""
+
+
+def must(claim, text):
+    if not claim:
+        raise Broken(text)
+
+
+class Client:
+    """One connection whose messages are collected by a thread of its own."""
+
+    def __init__(self, world, name):
+        self.world, self.name = world, name
+        self.connection = v2.Connection(world.socket_path)
+        self.chunks, self.terminals, self.replies, self.closed = {}, {}, [], False
+        self.connection.socket.settimeout(None)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            while True:
+                kind, values = self.connection.receive()
+                with self.world.changed:
+                    self.take(kind, values)
+                    self.world.changed.notify_all()
+        except (OSError, ValueError, ConnectionError):
+            with self.world.changed:
+                self.closed = True
+                self.world.changed.notify_all()
+
+    def take(self, kind, values):
+        if kind == "stream_chunk":
+            self.chunks.setdefault(values["request_id"], []).append(values)
+        elif kind == "inference_response":
+            ids = values["request_id"]
+            if ids in self.terminals:
+                self.world.complaint = f"a second terminal for request {ids} of {self.name}"
+            self.terminals[ids] = values
+            self.world.ended.append((self.name, ids))
+        else:
+            self.replies.append((kind, values))
+
+    def reply(self, kind):
+        """Takes the oldest reply of a kind, waiting for it."""
+        def find():
+            return next((r for r in self.replies if r[0] == kind), None)
+        found = self.world.wait(lambda: find() or self.closed, f"{self.name}: {kind}")
+        found = find()
+        must(found, f"{self.name}: the connection closed before {kind}")
+        self.replies.remove(found)
+        return found[1]
+
+
+class World:
+    """What one story has: a daemon, clients, requests by name."""
+
+    def __init__(self, bin_folder):
+        self.bin, self.folder = Path(bin_folder), tempfile.TemporaryDirectory(prefix="story-")
+        self.socket_path = Path(self.folder.name) / "run" / "hearthd.sock"
+        self.clients, self.requests, self.ended = {}, {}, []
+        self.changed, self.complaint = threading.Condition(), None
+        self.daemon, self.log_path, self.next_id = None, Path(self.folder.name) / "log", 1
+        self.pids = {}
+
+    def wait(self, condition, what):
+        with self.changed:
+            done = self.changed.wait_for(lambda: condition() or self.complaint, WAIT_SECONDS)
+        must(not self.complaint, self.complaint)
+        must(done, f"waited {WAIT_SECONDS:.0f} s for {what}")
+        return condition()
+
+    def poll(self, condition, what):
+        """For facts that the daemon does not announce (a state in `models`)."""
+        end = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        raise Broken(f"waited {WAIT_SECONDS:.0f} s for {what}")
+
+    def ask(self, request, reply, **values):
+        connection = v2.Connection(self.socket_path)
+        try:
+            if request != "health_check":
+                connection.handshake("story")
+            connection.send(request, **values)
+            kind, answer = connection.receive()
+            must(kind == reply, f"{request} was answered with {kind}: {answer}")
+            return answer
+        finally:
+            connection.close()
+
+    def model(self, name):
+        models = self.ask("models_request", "models_response")["models"]
+        return next((m for m in models if m["name"] == name), None)
+
+    # ---- daemon
+    def daemon_start(self, words, arguments):
+        expect_exit = arguments.pop("expect_exit", None)
+        preload = arguments.pop("preload", "")
+        config = Path(self.folder.name) / "hearthd.conf"
+        models = ROOT / arguments.pop("models", "fixtures/models/echo")
+        lines = ["[daemon]", f"socket = {self.socket_path}", f"models = {models}"]
+        lines += [f"preload = {preload}"] if preload else []
+        lines += [f"{key} = {value}" for key, value in arguments.items()]
+        config.write_text("\n".join(lines) + "\n")
+        self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(self.log_path, "ab") as log:
+            self.daemon = subprocess.Popen([self.bin / "hearthd", "--config", config],
+                                           stdout=log, stderr=log)
+        if expect_exit is not None:
+            must(self.daemon.wait(WAIT_SECONDS) == int(expect_exit),
+                 f"hearthd exited with {self.daemon.returncode}, not {expect_exit}")
+            return
+        self.poll(self.is_listening, "the socket of hearthd")
+        for name in filter(None, preload.split(",")):
+            state = self.poll(lambda n=name: self.state_if_settled(n), f"{name} to be ready")
+            must(state == "ready", f"preloaded {name} is {state}")
+            self.pids[name] = self.model(name)["worker_pid"]
+
+    def is_listening(self):
+        must(self.daemon.poll() is None, f"hearthd exited with {self.daemon.returncode} at start: "
+             + self.log_path.read_text()[-500:])
+        try:
+            return self.ask("health_check", "health_response", check_type=0)["ok"]
+        except (OSError, ConnectionError):
+            return False
+
+    STATES = ["absent", "loading", "ready", "draining", "failed", "restarting"]
+
+    def state(self, name):
+        model = self.model(name)
+        return self.STATES[model["state"]] if model else None
+
+    def state_if_settled(self, name):
+        state = self.state(name)
+        return state if state in ("ready", "failed") else None
+
+    def log_events(self):
+        lines = self.log_path.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def daemon_verb(self, verb, words, arguments):
+        if verb == "start":
+            self.daemon_start(words, arguments)
+        elif verb == "signal":
+            self.daemon.send_signal(getattr(signal, "SIG" + words[0]))
+        elif verb == "stop":
+            self.daemon.send_signal(signal.SIGTERM)
+            must(self.daemon.wait(WAIT_SECONDS) == 0, f"hearthd exited {self.daemon.returncode}")
+        elif verb == "expect" and words[0] == "exit":
+            code = self.daemon.wait(WAIT_SECONDS)
+            must(code == int(words[1]), f"hearthd exited with {code}, not {words[1]}")
+        elif verb == "expect" and words[0] == "log":
+            self.poll(lambda: any(e.get("event") == words[1] for e in self.log_events()),
+                      f"log event {words[1]}")
+        elif verb == "never" and words[0] == "logs":
+            must(words[1] not in self.log_path.read_text(errors="replace"),
+                 "the log holds content of a request")
+        elif verb == "alive":
+            must(self.daemon.poll() is None, f"hearthd ended with {self.daemon.returncode}")
+        else:
+            raise ValueError(f"daemon {verb} {words}")
+
+    # ---- clients
+    def submit(self, client, words, arguments, texts, chats):
+        name = words[-1]
+        sampling = {k: (float if isinstance(v, float) else int)(arguments.pop(k, v))
+                    for k, v in v2.SAMPLING.items()}
+        roles = {"system": 0, "user": 1, "assistant": 2}
+        messages = [{"role": roles[role], "content": text}
+                    for role, _, text in (c.partition(":") for c in chats)]
+        identity = int(arguments.pop("id", self.next_id))
+        self.next_id += 1
+        client.connection.send(
+            "inference_request", request_id=identity, model_id=arguments.pop("model"),
+            task=v2.TASKS[arguments.pop("task", "generate")], flags=int("stream" in words),
+            priority=v2.PRIORITIES[arguments.pop("priority", "normal")],
+            timeout_ms=int(arguments.pop("timeout_ms", 0)),
+            texts=[{"text": t} for t in texts], messages=messages, **sampling)
+        must(not arguments, f"unknown arguments {arguments}")
+        self.requests[name] = (client, identity)
+
+    def terminal(self, name):
+        client, identity = self.requests[name]
+        self.wait(lambda: identity in client.terminals or client.closed, f"the end of {name}")
+        must(identity in client.terminals, f"{name}: the connection closed before its terminal")
+        return client.terminals[identity], client.chunks.get(identity, [])
+
+    def expect(self, name, what, words):
+        answer, chunks = self.terminal(name)
+        error = v2.ERRORS.get(answer["code"], "ok")
+        results = answer["results"] or [r for c in chunks for r in c["results"]]
+        text = "".join(r["text"] for r in results)
+        finish = ["none", "stop", "max_tokens", "timeout", "cancelled", "failed"]
+        if what == "failed":
+            must(error == words[0], f"{name} ended with {error} ({answer['error']})")
+        elif what == "error-says":
+            must(words[0] in answer["error"], f"{name} says: {answer['error']}")
+        elif what == "finish":
+            seen = finish[answer["finish_reason"]]
+            must(seen == words[0], f"{name} finished by {seen}")
+        else:
+            must(error == "ok", f"{name} failed: {error} ({answer['error']})")
+            if what == "text":
+                must(text == words[0], f"{name} answered {text!r}")
+            elif what == "pieces":
+                must(len(chunks) == int(words[0]), f"{name} came in {len(chunks)} pieces")
+            elif what == "results":
+                must(sorted(r["index"] for r in results) == list(range(int(words[0]))),
+                     f"{name} has results {[r['index'] for r in results]}")
+            else:
+                must(what == "ok", f"unknown expectation {what}")
+
+    def client_verb(self, who, verb, words, arguments, texts, chats):
+        if verb == "connect":
+            self.clients[who] = Client(self, who)
+            if "bare" not in words:
+                self.clients[who].connection.send("handshake", version_min=2, version_max=2)
+                self.clients[who].reply("handshake_ack")
+            return
+        client = self.clients[who]
+        if verb == "submit":
+            self.submit(client, words, arguments, texts, chats)
+        elif verb == "close":
+            client.connection.socket.shutdown(2)
+            client.connection.close()
+        elif verb == "raw":
+            client.connection.socket.sendall(bytes.fromhex("".join(words)))
+        elif verb == "first":
+            owner, identity = self.requests[words[0]]
+            self.wait(lambda: identity in owner.chunks or identity in owner.terminals, "a chunk")
+            must(identity in owner.chunks, f"{words[0]} ended without a chunk")
+        elif verb == "cancel":
+            client.connection.send("cancel_request", request_id=self.requests[words[0]][1])
+            answer = "yes" if client.reply("cancel_response")["cancelled"] else "no"
+            must("->" not in words or answer == words[-1], f"cancel was answered {answer}")
+        elif verb in ("load", "unload"):
+            client.connection.send(f"{verb}_request", request_id=self.next_id, model_id=words[0])
+            self.next_id += 1
+            answer = client.reply(f"{verb}_response")
+            seen = v2.ERRORS.get(answer["code"], "ok")
+            must(seen == words[-1], f"{verb} was answered {seen} ({answer['error']})")
+        elif verb == "expect" and words[0] == "error":
+            seen = v2.ERRORS.get(client.reply("error")["code"])
+            must(seen == words[1], f"{who} got error {seen}")
+        elif verb == "expect" and words[0] == "closed":
+            self.wait(lambda: client.closed, f"the end of {who}'s connection")
+        elif verb == "expect":
+            self.expect(words[0], words[1], words[2:])
+        else:
+            raise ValueError(f"client {verb} {words}")
+
+    # ---- the rest
+    def worker_verb(self, verb, words, arguments):
+        name = arguments["model"]
+        if verb == "kill":
+            os.kill(self.model(name)["worker_pid"], signal.SIGKILL)
+        elif verb == "wait":
+            self.poll(lambda: self.state(name) == arguments["state"],
+                      f"{name} to be {arguments['state']}")
+        elif verb == "same":
+            pid = self.model(name)["worker_pid"]
+            must(pid == self.pids[name], f"the worker of {name} was {self.pids[name]}, now {pid}")
+        else:
+            raise ValueError(f"worker {verb}")
+
+    def run_line(self, line):
+        words = shlex.split(line, comments=True)
+        if not words:
+            return
+        pairs = [w.partition("=") for w in words if "=" in w and not w.startswith("=")]
+        plain = [w for w in words if "=" not in w or w.startswith("=")]
+        texts = [v for k, _, v in pairs if k == "text"]
+        chats = [v for k, _, v in pairs if k == "chat"]
+        arguments = {k: v for k, _, v in pairs if k not in ("text", "chat")}
+        who = plain[0]
+        if who == "daemon":
+            self.daemon_verb(plain[1], plain[2:], arguments)
+        elif who == "client":
+            if plain[2] == "expect":    # an expected text may hold '='
+                plain, arguments = words, {}
+            self.client_verb(plain[1], plain[2], plain[3:], arguments, texts, chats)
+        elif who == "worker":
+            self.worker_verb(plain[1], plain[2:], arguments)
+        elif who == "health":
+            seen = self.ask("health_check", "health_response", check_type=2)[plain[2]]
+            must(str(seen) == plain[3], f"health says {plain[2]} {seen}")
+        elif who == "models":
+            model = self.model(plain[2])
+            seen = self.STATES[model["state"]] if plain[3] == "state" else model[plain[3]]
+            must(str(seen) == plain[4], f"{plain[2]} has {plain[3]} {seen}")
+        elif who == "order":
+            wanted = [(self.requests[n][0].name, self.requests[n][1]) for n in plain[2:]]
+            for name in plain[2:]:
+                self.terminal(name)
+            seen = [e for e in self.ended if e in wanted]
+            must(seen == wanted, f"the terminals came as {seen}")
+        else:
+            raise ValueError(f"unknown line: {line}")
+
+    def finish(self):
+        for client in self.clients.values():
+            client.connection.close()
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait()
+        self.folder.cleanup()
+
+
+def run_story(path, bin_folder):
+    world = World(bin_folder)
+    line_number = 0
+    try:
+        for line_number, line in enumerate(path.read_text().splitlines(), 1):
+            world.run_line(line.strip())
+        return None
+    except (Broken, OSError, ConnectionError, ValueError, KeyError, TypeError,
+            subprocess.TimeoutExpired) as problem:
+        tail = world.log_path.read_text(errors="replace")[-1500:] if world.log_path.exists() else ""
+        return f"{path.name}:{line_number}: {type(problem).__name__}: {problem}\n{tail}"
+    finally:
+        world.finish()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("stories", nargs="+", type=Path)
+    options = parser.parse_args()
+    print(f"1..{len(options.stories)}")
+    failed = 0
+    for number, path in enumerate(options.stories, 1):
+        problem = run_story(path, options.bin)
+        failed += problem is not None
+        print(f"{'not ok' if problem else 'ok'} {number} - {path.stem}", flush=True)
+        for line in (problem or "").splitlines():
+            print("# " + line)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The V2 encoding in Python, for tests: written from docs/protocol.md, shares no code with src/.
+
+The field lists come from messages.def, so a message that is added there can be spoken here; the
+bytes (struct, little-endian) are this file's own reading of the protocol.
+"""
+
+import re
+import socket
+import struct
+from pathlib import Path
+
+NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f32": "<f"}
+DEFINITION = Path(__file__).resolve().parents[2] / "src/shared/wire/messages.def"
+
+
+def read_definition(path=DEFINITION):
+    """Returns ({record: fields}, {message: (number, fields)}); a field is (kind, name, record)."""
+    text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S).replace("\\\n", " ")
+    layouts = {}
+    for name, body in re.findall(r"#define HEARTH_FIELDS_(\w+)\(F, L\)([^\n]*)", text):
+        fields = []
+        for macro, first, second in re.findall(r"\b([FL])\(\s*(\w+),\s*(\w+),", body):
+            fields.append(("list", second, first) if macro == "L" else (first, second, None))
+        layouts[name] = fields
+    messages = {name: (int(number), layouts[name])
+                for name, number in re.findall(r"\bM\((\w+), (\d+),", text)}
+    records = {name: layouts[name] for name in re.findall(r"\bR\((\w+),", text)}
+    return records, messages
+
+
+RECORDS, MESSAGES = read_definition()
+NAMES = {number: name for name, (number, _) in MESSAGES.items()}
+
+
+def encode_fields(fields, values):
+    unknown = set(values) - {name for _, name, _ in fields}
+    if unknown:
+        raise KeyError(f"no such field: {sorted(unknown)}")
+    out = bytearray()
+    for kind, name, record in fields:
+        value = values.get(name)
+        if kind in NUMBERS:
+            out += struct.pack(NUMBERS[kind], value or 0)
+        elif kind in ("str", "bytes"):
+            data = value.encode() if isinstance(value, str) else bytes(value or b"")
+            out += struct.pack("<I", len(data)) + data
+        elif kind == "f32s":
+            out += struct.pack(f"<I{len(value or [])}f", len(value or []), *(value or []))
+        else:
+            body = bytearray()
+            for element in value or []:
+                fields_of_it = encode_fields(RECORDS[record], element)
+                body += struct.pack("<I", len(fields_of_it)) + fields_of_it
+            out += struct.pack("<II", len(value or []), len(body)) + body
+    return bytes(out)
+
+
+def encode(name, **values):
+    number, fields = MESSAGES[name]
+    return struct.pack("<HH", number, 0) + encode_fields(fields, values)
+
+
+class Cursor:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, size):
+        if self.at + size > len(self.data):
+            raise ValueError("cut short")
+        piece = self.data[self.at:self.at + size]
+        self.at += size
+        return piece
+
+    def number(self, kind):
+        form = NUMBERS[kind]
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+
+def decode_fields(fields, cursor):
+    values = {}
+    for kind, name, record in fields:
+        if kind in NUMBERS:
+            values[name] = cursor.number(kind)
+        elif kind == "str":
+            values[name] = cursor.take(cursor.number("u32")).decode()
+        elif kind == "bytes":
+            values[name] = cursor.take(cursor.number("u32"))
+        elif kind == "f32s":
+            count = cursor.number("u32")
+            values[name] = list(struct.unpack(f"<{count}f", cursor.take(4 * count)))
+        else:
+            count, size = cursor.number("u32"), cursor.number("u32")
+            inner = Cursor(cursor.take(size))
+            values[name] = [decode_fields(RECORDS[record], Cursor(inner.take(inner.number("u32"))))
+                            for _ in range(count)]
+    return values
+
+
+def decode(payload):
+    cursor = Cursor(payload)
+    number = cursor.number("u16")
+    cursor.number("u16")
+    return NAMES[number], decode_fields(MESSAGES[NAMES[number]][1], cursor)
+
+
+class Connection:
+    """One connection to a daemon: frames in, frames out, nothing hidden."""
+
+    def __init__(self, path, timeout=30.0):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        self.socket.connect(str(path))
+
+    def send_frame(self, payload):
+        self.socket.sendall(struct.pack("<I", len(payload)) + payload)
+
+    def send(self, name, **values):
+        self.send_frame(encode(name, **values))
+
+    def read_exactly(self, size):
+        parts = []
+        while size > 0:
+            part = self.socket.recv(min(size, 1 << 20))
+            if not part:
+                raise ConnectionError("the daemon closed the connection")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def receive(self):
+        size = struct.unpack("<I", self.read_exactly(4))[0]
+        return decode(self.read_exactly(size))
+
+    def handshake(self, client="test"):
+        self.send("handshake", version_min=2, version_max=2, client=client)
+        return self.receive()
+
+    def close(self):
+        self.socket.close()
+
+
+def read_errors():
+    """Returns {number: name} from the one list of errors."""
+    path = DEFINITION.parents[3] / "include/hearth/errors.h"
+    return {int(number): name
+            for number, name in re.findall(r"X\(\w+, (\d+), \"(\w+)\"", path.read_text())}
+
+
+ERRORS = read_errors()
+TASKS = {"classify": 0, "embed": 1, "generate": 2, "chat": 3}
+PRIORITIES = {"low": 0, "normal": 1, "high": 2, "critical": 3}
+SAMPLING = {"max_tokens": 256, "temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.0,
+            "repetition_penalty": 1.1, "repetition_window": 64, "seed": 42}
