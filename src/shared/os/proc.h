@@ -18,7 +18,7 @@ struct hearth_proc_usage {
 };
 
 /**
- * Reads the usage of @pid (0: this process). Three small files; no allocation. HEARTH_E_NO_REQUEST
+ * Reads the usage of @pid (0: this process). One small file; no allocation. HEARTH_E_NO_REQUEST
  * if there is no such process, HEARTH_E_SYSTEM.
  */
 int hearth_proc_usage(pid_t pid, struct hearth_proc_usage *ret_usage, struct hearth_error *err);

@@ -26,7 +26,7 @@ struct hearth_listener {
  *
  * HEARTH_E_IN_USE: another daemon holds the lock or answers. HEARTH_E_ARGUMENT: the path is empty,
  * too long, or names something that is not a socket. HEARTH_E_DENIED: the folder is read-only, not
- * permitted, or (when it is ours) open to others than its owner. HEARTH_E_SYSTEM.
+ * permitted, or such that another user could replace the socket. HEARTH_E_SYSTEM.
  */
 int hearth_listener_open(const char *path, struct hearth_listener *ret_listener,
                          struct hearth_error *err);
@@ -61,6 +61,9 @@ int hearth_socket_peer(int fd, struct hearth_peer *ret_peer, struct hearth_error
 
 /** Makes a connected pair that keeps message borders (SEQPACKET), blocking, close-on-exec. */
 int hearth_socket_pair(int ret_fds[2], struct hearth_error *err);
+
+/** Makes a connected pair of non-blocking streams, close-on-exec. */
+int hearth_socket_stream_pair(int ret_fds[2], struct hearth_error *err);
 
 /** As hearth_fd_read()/hearth_fd_write() for stream sockets; never waits, never raises SIGPIPE. */
 int hearth_socket_receive(int fd, void *room, size_t room_bytes, size_t *ret_bytes);
