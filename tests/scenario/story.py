@@ -21,30 +21,17 @@ A line is `who verb words…`; words are split like a shell's, KEY=VALUE words a
 """
 
 import argparse
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from pathlib import Path
 
-import v2
-
-ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 60.0     # a wait ends when the thing happens; this only bounds a broken daemon
-
-
-class Broken(Exception):
-    """What a story found to be otherwise."""
-
-
-def must(claim, text):
-    if not claim:
-        raise Broken(text)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
+import v2                                                           # noqa: E402
+from daemon import STATES, WAIT_SECONDS, Broken, Daemon, must, poll # noqa: E402
 
 
 class Client:
@@ -96,12 +83,14 @@ class World:
     """What one story has: a daemon, clients, requests by name."""
 
     def __init__(self, bin_folder):
-        self.bin, self.folder = Path(bin_folder), tempfile.TemporaryDirectory(prefix="story-")
-        self.socket_path = Path(self.folder.name) / "run" / "hearthd.sock"
+        self.bin, self.daemon = bin_folder, None
         self.clients, self.requests, self.ended = {}, {}, []
         self.changed, self.complaint = threading.Condition(), None
-        self.daemon, self.log_path, self.next_id = None, Path(self.folder.name) / "log", 1
-        self.pids = {}
+        self.next_id, self.pids = 1, {}
+
+    @property
+    def socket_path(self):
+        return self.daemon.socket_path
 
     def wait(self, condition, what):
         with self.changed:
@@ -110,97 +99,40 @@ class World:
         must(done, f"waited {WAIT_SECONDS:.0f} s for {what}")
         return condition()
 
-    def poll(self, condition, what):
-        """For facts that the daemon does not announce (a state in `models`)."""
-        end = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < end:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.02)
-        raise Broken(f"waited {WAIT_SECONDS:.0f} s for {what}")
-
-    def ask(self, request, reply, **values):
-        connection = v2.Connection(self.socket_path)
-        try:
-            if request != "health_check":
-                connection.handshake("story")
-            connection.send(request, **values)
-            kind, answer = connection.receive()
-            must(kind == reply, f"{request} was answered with {kind}: {answer}")
-            return answer
-        finally:
-            connection.close()
-
-    def model(self, name):
-        models = self.ask("models_request", "models_response")["models"]
-        return next((m for m in models if m["name"] == name), None)
-
     # ---- daemon
-    def daemon_start(self, words, arguments):
+    def daemon_start(self, arguments):
         expect_exit = arguments.pop("expect_exit", None)
-        preload = arguments.pop("preload", "")
-        config = Path(self.folder.name) / "hearthd.conf"
-        models = ROOT / arguments.pop("models", "fixtures/models/echo")
-        lines = ["[daemon]", f"socket = {self.socket_path}", f"models = {models}"]
-        lines += [f"preload = {preload}"] if preload else []
-        lines += [f"{key} = {value}" for key, value in arguments.items()]
-        config.write_text("\n".join(lines) + "\n")
-        self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
-        with open(self.log_path, "ab") as log:
-            self.daemon = subprocess.Popen([self.bin / "hearthd", "--config", config],
-                                           stdout=log, stderr=log)
+        preload = [name for name in arguments.pop("preload", "").split(",") if name]
+        models = arguments.pop("models", "fixtures/models/echo")
+        self.daemon = Daemon(self.bin, models, preload, **arguments)
         if expect_exit is not None:
-            must(self.daemon.wait(WAIT_SECONDS) == int(expect_exit),
-                 f"hearthd exited with {self.daemon.returncode}, not {expect_exit}")
+            self.daemon.spawn()
+            self.expect_exit(expect_exit)
             return
-        self.poll(self.is_listening, "the socket of hearthd")
-        for name in filter(None, preload.split(",")):
-            state = self.poll(lambda n=name: self.state_if_settled(n), f"{name} to be ready")
-            must(state == "ready", f"preloaded {name} is {state}")
-            self.pids[name] = self.model(name)["worker_pid"]
+        self.daemon.start()
+        self.pids = {name: self.daemon.model(name)["worker_pid"] for name in preload}
 
-    def is_listening(self):
-        must(self.daemon.poll() is None, f"hearthd exited with {self.daemon.returncode} at start: "
-             + self.log_path.read_text()[-500:])
-        try:
-            return self.ask("health_check", "health_response", check_type=0)["ok"]
-        except (OSError, ConnectionError):
-            return False
-
-    STATES = ["absent", "loading", "ready", "draining", "failed", "restarting"]
-
-    def state(self, name):
-        model = self.model(name)
-        return self.STATES[model["state"]] if model else None
-
-    def state_if_settled(self, name):
-        state = self.state(name)
-        return state if state in ("ready", "failed") else None
-
-    def log_events(self):
-        lines = self.log_path.read_text(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+    def expect_exit(self, wanted):
+        code = self.daemon.process.wait(WAIT_SECONDS)
+        must(code == int(wanted), f"hearthd exited with {code}, not {wanted}")
 
     def daemon_verb(self, verb, words, arguments):
         if verb == "start":
-            self.daemon_start(words, arguments)
+            self.daemon_start(arguments)
         elif verb == "signal":
-            self.daemon.send_signal(getattr(signal, "SIG" + words[0]))
+            self.daemon.process.send_signal(getattr(signal, "SIG" + words[0]))
         elif verb == "stop":
-            self.daemon.send_signal(signal.SIGTERM)
-            must(self.daemon.wait(WAIT_SECONDS) == 0, f"hearthd exited {self.daemon.returncode}")
+            code = self.daemon.stop()
+            must(code == 0, f"hearthd exited with {code}")
         elif verb == "expect" and words[0] == "exit":
-            code = self.daemon.wait(WAIT_SECONDS)
-            must(code == int(words[1]), f"hearthd exited with {code}, not {words[1]}")
+            self.expect_exit(words[1])
         elif verb == "expect" and words[0] == "log":
-            self.poll(lambda: any(e.get("event") == words[1] for e in self.log_events()),
-                      f"log event {words[1]}")
+            poll(lambda: any(e.get("event") == words[1] for e in self.daemon.events()),
+                 f"log event {words[1]}")
         elif verb == "never" and words[0] == "logs":
-            must(words[1] not in self.log_path.read_text(errors="replace"),
-                 "the log holds content of a request")
+            must(words[1] not in self.daemon.log(), "the log holds content of a request")
         elif verb == "alive":
-            must(self.daemon.poll() is None, f"hearthd ended with {self.daemon.returncode}")
+            must(self.daemon.process.poll() is None, "hearthd has ended")
         else:
             raise ValueError(f"daemon {verb} {words}")
 
@@ -297,12 +229,12 @@ class World:
     def worker_verb(self, verb, words, arguments):
         name = arguments["model"]
         if verb == "kill":
-            os.kill(self.model(name)["worker_pid"], signal.SIGKILL)
+            os.kill(self.daemon.model(name)["worker_pid"], signal.SIGKILL)
         elif verb == "wait":
-            self.poll(lambda: self.state(name) == arguments["state"],
+            poll(lambda: self.daemon.state(name) == arguments["state"],
                       f"{name} to be {arguments['state']}")
         elif verb == "same":
-            pid = self.model(name)["worker_pid"]
+            pid = self.daemon.model(name)["worker_pid"]
             must(pid == self.pids[name], f"the worker of {name} was {self.pids[name]}, now {pid}")
         else:
             raise ValueError(f"worker {verb}")
@@ -326,11 +258,11 @@ class World:
         elif who == "worker":
             self.worker_verb(plain[1], plain[2:], arguments)
         elif who == "health":
-            seen = self.ask("health_check", "health_response", check_type=2)[plain[2]]
+            seen = self.daemon.ask("health_check", "health_response", check_type=2)[plain[2]]
             must(str(seen) == plain[3], f"health says {plain[2]} {seen}")
         elif who == "models":
-            model = self.model(plain[2])
-            seen = self.STATES[model["state"]] if plain[3] == "state" else model[plain[3]]
+            model = self.daemon.model(plain[2])
+            seen = STATES[model["state"]] if plain[3] == "state" else model[plain[3]]
             must(str(seen) == plain[4], f"{plain[2]} has {plain[3]} {seen}")
         elif who == "order":
             wanted = [(self.requests[n][0].name, self.requests[n][1]) for n in plain[2:]]
@@ -344,10 +276,8 @@ class World:
     def finish(self):
         for client in self.clients.values():
             client.connection.close()
-        if self.daemon and self.daemon.poll() is None:
-            self.daemon.kill()
-            self.daemon.wait()
-        self.folder.cleanup()
+        if self.daemon:
+            self.daemon.finish()
 
 
 def run_story(path, bin_folder):
@@ -359,7 +289,7 @@ def run_story(path, bin_folder):
         return None
     except (Broken, OSError, ConnectionError, ValueError, KeyError, TypeError,
             subprocess.TimeoutExpired) as problem:
-        tail = world.log_path.read_text(errors="replace")[-1500:] if world.log_path.exists() else ""
+        tail = world.daemon.log()[-1500:] if world.daemon else ""
         return f"{path.name}:{line_number}: {type(problem).__name__}: {problem}\n{tail}"
     finally:
         world.finish()

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Embeddings and class probabilities through the daemon equal ONNX Runtime in Python with the
+reference tokenizer, computed here and now. Prints TAP."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy
+import onnxruntime
+import tokenizers
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kit"))
+import v2                                               # noqa: E402
+from daemon import ROOT, Daemon, must, run_tests        # noqa: E402
+
+TEXTS = json.loads((ROOT / "fixtures/texts/varied200.json").read_text())
+TEXTS = TEXTS["texts"] if isinstance(TEXTS, dict) else TEXTS
+TEXTS = [t["text"] if isinstance(t, dict) else t for t in TEXTS]
+BATCH = 32
+
+
+class Reference:
+    """One model in ONNX Runtime and its tokenizer in the reference package."""
+
+    def __init__(self, manifest):
+        folder, facts = manifest.parent, json.loads(manifest.read_text())
+        files = {f["role"]: folder / f["path"] for f in facts["files"]}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(files["model"]), options)
+        self.inputs = [i.name for i in self.session.get_inputs()]
+        self.tokenizer = tokenizers.Tokenizer.from_file(str(files["tokenizer"]))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(facts["options"]["max_tokens"])
+
+    def run(self, text):
+        encoding = self.tokenizer.encode(text)
+        feed = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids),
+                "token_type_ids": encoding.type_ids}
+        feed = {k: numpy.array([v], numpy.int64) for k, v in feed.items() if k in self.inputs}
+        return len(encoding.ids), self.session.run(None, feed)[0]
+
+    def embed(self, text):
+        count, hidden = self.run(text)
+        mean = hidden[0].astype(numpy.float64).mean(axis=0)
+        return count, mean / numpy.linalg.norm(mean)
+
+    def classify(self, text):
+        count, logits = self.run(text)
+        power = numpy.exp(logits[0].astype(numpy.float64) - logits[0].max())
+        return count, power / power.sum()
+
+
+def ask_all(daemon, model, task, flags=0):
+    """All texts in full batches; returns results by index, collected as they come."""
+    results, connection = {}, daemon.connect()
+    for start in range(0, len(TEXTS), BATCH):
+        batch = TEXTS[start:start + BATCH]
+        connection.send("inference_request", request_id=start + 1, model_id=model, flags=flags,
+                        task=v2.TASKS[task], priority=1, texts=[{"text": t} for t in batch],
+                        **v2.SAMPLING)
+        while True:
+            kind, answer = connection.receive()
+            for result in answer["results"]:
+                must(start + result["index"] not in results, "an input was answered twice")
+                results[start + result["index"]] = result
+            if kind == "inference_response":
+                must(answer["code"] == 0, f"{v2.ERRORS.get(answer['code'])}: {answer['error']}")
+                break
+    connection.close()
+    must(len(results) == len(TEXTS), f"{len(results)} answers to {len(TEXTS)} texts")
+    return [results[i] for i in range(len(TEXTS))]
+
+
+def check_embeddings(results, reference):
+    worst = 1.0
+    for text, result in zip(TEXTS, results):
+        count, wanted = reference.embed(text)
+        must(result["tokens"] == count, f"{result['tokens']} tokens, the reference has {count}")
+        vector = numpy.array(result["vector"], numpy.float64)
+        must(len(vector) == len(wanted), f"{len(vector)} dimensions")
+        worst = min(worst, float(vector @ wanted) / float(numpy.linalg.norm(vector)))
+        must(abs(numpy.linalg.norm(vector) - 1) < 1e-5, "a vector is not of length 1")
+    print(f"# worst cosine {worst:.8f} over {len(TEXTS)} texts")
+    must(worst >= 0.99999, f"cosine {worst}")
+
+
+def check_classes(results, reference, labels):
+    worst = 0.0
+    for text, result in zip(TEXTS, results):
+        _, wanted = reference.classify(text)
+        seen = {label["name"]: label["score"] for label in result["labels"]}
+        must(list(seen.values()) == sorted(seen.values(), reverse=True), "labels not best first")
+        must(sorted(seen) == sorted(labels), f"labels {sorted(seen)}")
+        worst = max(worst, max(abs(seen[n] - p) for n, p in zip(labels, wanted)))
+    print(f"# largest difference of a probability {worst:.2e} over {len(TEXTS)} texts")
+    must(worst <= 1e-4, f"a probability differs by {worst}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    options = parser.parse_args()
+    store, tiny = ROOT / "models/store", ROOT / "fixtures/models/onnx"
+    models = ["all-minilm-l6-v2", "hearth-intent", "minilm-embedder", "tinybert-classifier"]
+    with Daemon(options.bin, ["models/store", "fixtures/models/onnx"], models) as daemon:
+        real = Reference(store / "all-minilm-l6-v2/manifest.json")
+        small = Reference(tiny / "minilm-embedder.manifest.json")
+        intent_manifest = store / "hearth-intent/manifest.json"
+        tiny_manifest = tiny / "tinybert-classifier.manifest.json"
+
+        def there_are_200_varied_texts():
+            must(len(TEXTS) == 200, f"{len(TEXTS)} texts")
+
+        def minilm_embeddings_equal_the_reference():
+            check_embeddings(ask_all(daemon, "all-minilm-l6-v2", "embed"), real)
+
+        def streamed_embeddings_equal_the_reference():
+            check_embeddings(ask_all(daemon, "all-minilm-l6-v2", "embed", flags=1), real)
+
+        def tiny_embeddings_equal_the_reference():
+            check_embeddings(ask_all(daemon, "minilm-embedder", "embed"), small)
+
+        def intent_probabilities_equal_the_reference():
+            labels = json.loads(intent_manifest.read_text())["labels"]
+            check_classes(ask_all(daemon, "hearth-intent", "classify"),
+                          Reference(intent_manifest), labels)
+
+        def tiny_probabilities_equal_the_reference():
+            labels = json.loads(tiny_manifest.read_text())["labels"]
+            check_classes(ask_all(daemon, "tinybert-classifier", "classify"),
+                          Reference(tiny_manifest), labels)
+
+        return run_tests([there_are_200_varied_texts, minilm_embeddings_equal_the_reference,
+                          streamed_embeddings_equal_the_reference,
+                          tiny_embeddings_equal_the_reference,
+                          intent_probabilities_equal_the_reference,
+                          tiny_probabilities_equal_the_reference])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
