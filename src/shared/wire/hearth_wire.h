@@ -6,7 +6,7 @@
  *   list = u32 count, u32 size in bytes, records;  record = u32 size, fields
  * What follows the last known field of a message or record is skipped.
  *
- * Words: a *message* has a number and travels alone; a *record* is an element of a list.          */
+ * Words: a *message* has a number and travels alone; a *record* is an element of a list. */
 
 #ifndef HEARTH_WIRE_H
 #define HEARTH_WIRE_H
@@ -17,7 +17,12 @@
 
 #define HEARTH_PROTOCOL_VERSION 2u /* V1, the JSON encoding, is not part of this release yet */
 
-enum hearth_task { HEARTH_TASK_CLASSIFY, HEARTH_TASK_EMBED, HEARTH_TASK_GENERATE, HEARTH_TASK_CHAT };
+enum hearth_task {
+    HEARTH_TASK_CLASSIFY,
+    HEARTH_TASK_EMBED,
+    HEARTH_TASK_GENERATE,
+    HEARTH_TASK_CHAT
+};
 enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };
 enum hearth_role { HEARTH_ROLE_SYSTEM, HEARTH_ROLE_USER, HEARTH_ROLE_ASSISTANT };
 enum hearth_engine_kind { HEARTH_ENGINE_ECHO, HEARTH_ENGINE_ONNX, HEARTH_ENGINE_GGUF };
@@ -72,7 +77,7 @@ struct hearth_wire_list {
 #define HEARTH_WIRE_C_f32s  struct hearth_wire_f32s
 
 /* struct hearth_wire_<name> for each record and message. A message without fields gets one byte. */
-#define HEARTH_WIRE_MEMBER(kind, name, limit, help) HEARTH_WIRE_C_##kind name;
+#define HEARTH_WIRE_MEMBER(kind, name, limit, help)        HEARTH_WIRE_C_##kind name;
 #define HEARTH_WIRE_LIST_MEMBER(record, name, limit, help) struct hearth_wire_list name;
 #define HEARTH_WIRE_STRUCT(name, ...)                                                              \
     struct hearth_wire_##name {                                                                    \
@@ -116,10 +121,20 @@ struct hearth_message {
 
 /**
  * Appends @message to @out in V2. Never blocks; allocates only if @out must grow. A field over its
- * limit is a programmer's error on this side and returns HEARTH_E_TOO_LARGE; HEARTH_E_NO_MEMORY.
- * On failure @out is as before.
+ * limit is a programmer's error on this side and returns HEARTH_E_TOO_LARGE (a number out of range:
+ * HEARTH_E_INPUT_INVALID), as does a message over HEARTH_MAX_FRAME_BYTES; HEARTH_E_NO_MEMORY.
+ * On failure @out is as before. @out->size need not be 0: several may share a buf.
  */
-HEARTH_NODISCARD int hearth_wire_encode(const struct hearth_message *message, struct hearth_buf *out);
+HEARTH_NODISCARD int hearth_wire_encode(const struct hearth_message *message,
+                                        struct hearth_buf *out);
+
+/**
+ * Checks the limits of every field of a message to be encoded, and that its texts are UTF-8, as the
+ * other side will: the same codes and texts as hearth_wire_decode(). Encoding checks limits itself;
+ * this is for whoever has to explain the refusal.
+ */
+HEARTH_NODISCARD int hearth_wire_check_fields(const struct hearth_message *message,
+                                              struct hearth_error *err);
 
 /** The exact size that hearth_wire_encode() would append. */
 size_t hearth_wire_size(const struct hearth_message *message);
@@ -137,8 +152,8 @@ HEARTH_NODISCARD int hearth_wire_decode(struct hearth_slice frame, struct hearth
                                         struct hearth_error *err);
 
 /**
- * Takes the next record off @cursor (a copy of a decoded list) into @ret_record, a pointer to the
- * struct of @type, which must be the list's. Returns false at the end.
+ * Takes the next record off @cursor (a copy of a list, decoded or to be encoded) into @ret_record,
+ * a pointer to the struct of @type, which must be the list's. Returns false at the end.
  */
 bool hearth_wire_next(struct hearth_wire_list *cursor, enum hearth_record_type type,
                       void *ret_record);
@@ -153,41 +168,8 @@ void hearth_wire_copy_floats(struct hearth_wire_f32s floats, float *room, uint32
 HEARTH_NODISCARD int hearth_wire_check_request(const struct hearth_wire_inference_request *request,
                                                struct hearth_error *err);
 
-/** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0.05→0 (off), 1.1, 64, seed 42. */
+/** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
 void hearth_wire_default_request(struct hearth_wire_inference_request *request);
-
-/* The list as data, for documents, other encodings and tests. */
-enum hearth_field_kind {
-    HEARTH_FIELD_u8,
-    HEARTH_FIELD_u16,
-    HEARTH_FIELD_u32,
-    HEARTH_FIELD_u64,
-    HEARTH_FIELD_f32,
-    HEARTH_FIELD_str,
-    HEARTH_FIELD_bytes,
-    HEARTH_FIELD_f32s,
-    HEARTH_FIELD_list
-};
-struct hearth_field {
-    const char *name;
-    const char *help;
-    enum hearth_field_kind kind;
-    enum hearth_record_type record; /* lists only */
-    uint64_t limit;                 /* 0 = any */
-    size_t offset;                  /* in the struct */
-};
-struct hearth_layout {
-    const char *name;
-    const char *help;
-    const struct hearth_field *fields;
-    size_t field_count;
-    size_t struct_bytes;
-    uint16_t number;                 /* messages only */
-    enum hearth_direction direction; /* messages only */
-};
-const struct hearth_layout *hearth_wire_message_layout(enum hearth_message_type type); /* or NULL */
-const struct hearth_layout *hearth_wire_record_layout(enum hearth_record_type type);
-const struct hearth_layout *hearth_wire_messages(size_t *ret_count);
 
 /* Names for people and for --json: "classify", "normal", "onnx", "ready", "stop" … */
 const char *hearth_task_name(enum hearth_task task);
@@ -196,5 +178,7 @@ const char *hearth_role_name(enum hearth_role role);
 const char *hearth_engine_name(enum hearth_engine_kind kind);
 const char *hearth_finish_name(enum hearth_finish_reason reason);
 const char *hearth_model_state_name(enum hearth_model_state state);
+
+#include "layout.h" /* the list as data; needs the enums above */
 
 #endif

@@ -1,0 +1,199 @@
+/* check.c — what a request must hold beyond its shape, and how a refusal says where. */
+
+#include "wire_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ── Where ───────────────────────────────────────────────────────────────────────────────────── */
+
+static size_t append_place(char *room, size_t room_bytes, const struct hearth_wire_place *place)
+{
+    size_t used = 0;
+    int more;
+    if (place->outer != NULL) {
+        used = append_place(room, room_bytes, place->outer);
+        more =
+            snprintf(room + used, room_bytes - used, "[%u].%s", place->index, place->field->name);
+    } else {
+        more = snprintf(room, room_bytes, "%s.%s", place->layout->name, place->field->name);
+    }
+    used += more > 0 ? (size_t)more : 0;
+    return HEARTH_MIN(used, room_bytes - 1);
+}
+
+int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_wire_place *place,
+                       const char *format, ...)
+{
+    if (err == NULL) {
+        return code;
+    }
+    char where[128];
+    char what[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (place == NULL) {
+        return hearth_fail(err, code, "%s", what);
+    }
+    append_place(where, sizeof where, place);
+    return hearth_fail(err, code, "%s: %s", where, what);
+}
+
+/* ── Inputs ──────────────────────────────────────────────────────────────────────────────────── */
+
+static int check_texts(const struct hearth_wire_inference_request *request,
+                       struct hearth_error *err)
+{
+    if (request->messages.count > 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "messages: %u given, but only chat takes them", request->messages.count);
+    }
+    if (request->texts.count == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: none given, 1 to %u wanted",
+                           HEARTH_MAX_BATCH);
+    }
+    if (request->task == HEARTH_TASK_GENERATE && request->texts.count != 1) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "texts: %u given, generate takes exactly one", request->texts.count);
+    }
+    struct hearth_wire_list cursor = request->texts;
+    struct hearth_wire_text text;
+    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_text, &text); i++) {
+        if (text.text.size == 0) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts[%u]: is empty", i);
+        }
+    }
+    return 0;
+}
+
+static int check_chat(const struct hearth_wire_inference_request *request, struct hearth_error *err)
+{
+    if (request->texts.count > 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: %u given, but chat takes messages",
+                           request->texts.count);
+    }
+    if (request->messages.count == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages: none given, 1 to %u wanted",
+                           HEARTH_MAX_CHAT_MESSAGES);
+    }
+    struct hearth_wire_list cursor = request->messages;
+    struct hearth_wire_chat_message message;
+    size_t bytes = 0;
+    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_chat_message, &message); i++) {
+        if (message.content.size == 0) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages[%u].content: is empty", i);
+        }
+        bytes += message.content.size;
+    }
+    if (bytes > HEARTH_MAX_TEXT_BYTES) {
+        return hearth_fail(err, HEARTH_E_TOO_LARGE,
+                           "messages: %zu bytes in all contents, the limit is %u", bytes,
+                           HEARTH_MAX_TEXT_BYTES);
+    }
+    return 0;
+}
+
+/* ── Sampling ────────────────────────────────────────────────────────────────────────────────── */
+
+/* Bounds are included unless said otherwise. A NaN is in no range. */
+struct range {
+    const char *name;
+    double low;
+    double high;
+    bool is_low_excluded;
+    bool is_high_excluded;
+};
+
+static bool is_inside(const struct range *range, double value)
+{
+    bool is_above = range->is_low_excluded ? value > range->low : value >= range->low;
+    bool is_below = range->is_high_excluded ? value < range->high : value <= range->high;
+    return is_above && is_below;
+}
+
+static int check_sampling(const struct hearth_wire_inference_request *request,
+                          struct hearth_error *err)
+{
+    static const struct range ranges[] = {
+        {"temperature", 0, 2, false, false},
+        {"top_p", 0, 1, true, false},
+        {"min_p", 0, 1, false, true},
+        {"repetition_penalty", 1, 2, false, false},
+        {"repetition_window", 0, 4096, false, false},
+    };
+    const double values[HEARTH_COUNT(ranges)] = {
+        (double)request->temperature, (double)request->top_p, (double)request->min_p,
+        (double)request->repetition_penalty, (double)request->repetition_window};
+    for (size_t i = 0; i < HEARTH_COUNT(ranges); i++) {
+        const struct range *range = &ranges[i];
+        if (!is_inside(range, values[i])) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "%s: %g, wanted %g %s %s %s %g",
+                               range->name, values[i], range->low,
+                               range->is_low_excluded ? "<" : "<=", range->name,
+                               range->is_high_excluded ? "<" : "<=", range->high);
+        }
+    }
+    return 0;
+}
+
+static int check_stops(const struct hearth_wire_inference_request *request,
+                       struct hearth_error *err)
+{
+    struct hearth_wire_list cursor = request->stops;
+    struct hearth_wire_stop stop;
+    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_stop, &stop); i++) {
+        if (stop.text.size == 0) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "stops[%u]: is empty", i);
+        }
+    }
+    return 0;
+}
+
+/* ── The whole ───────────────────────────────────────────────────────────────────────────────── */
+
+static int check_envelope(const struct hearth_wire_inference_request *request,
+                          struct hearth_error *err)
+{
+    if (request->request_id == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "request_id: is 0");
+    }
+    if (request->model_id.size == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "model_id: is empty");
+    }
+    if ((request->flags & ~HEARTH_FLAG_STREAM) != 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "flags: 0x%x has bits that are not known",
+                           (unsigned)request->flags);
+    }
+    return 0;
+}
+
+int hearth_wire_check_request(const struct hearth_wire_inference_request *request,
+                              struct hearth_error *err)
+{
+    int rc = check_envelope(request, err);
+    if (rc < 0) {
+        return rc;
+    }
+    bool is_chat = request->task == HEARTH_TASK_CHAT;
+    rc = is_chat ? check_chat(request, err) : check_texts(request, err);
+    if (rc < 0 || (request->task != HEARTH_TASK_GENERATE && !is_chat)) {
+        return rc; /* the other tasks do not sample */
+    }
+    rc = check_sampling(request, err);
+    return rc < 0 ? rc : check_stops(request, err);
+}
+
+void hearth_wire_default_request(struct hearth_wire_inference_request *request)
+{
+    request->priority = HEARTH_NORMAL;
+    request->max_tokens = 256;
+    request->temperature = 0.7f;
+    request->top_k = 40;
+    request->top_p = 0.9f;
+    request->min_p = 0;
+    request->repetition_penalty = 1.1f;
+    request->repetition_window = 64;
+    request->seed = 42;
+}
