@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$TOP"
 
 # What a full run must have run. -asan and -tsan: the same tests in a sanitizer build.
-SUITES=(gates unit fuzz-replay scenario anomaly compat models
+SUITES=(gates setup unit fuzz-replay scenario anomaly compat models
     unit-asan fuzz-replay-asan scenario-asan anomaly-asan unit-tsan)
 [ "${HEARTH_ONNX:-ON}" = OFF ] || SUITES+=(integration-onnx)
 [ "${HEARTH_GGUF:-ON}" = OFF ] || SUITES+=(integration-gguf)

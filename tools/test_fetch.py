@@ -1,0 +1,208 @@
+"""What deps/fetch and scripts/setup.sh promise, shown without a network and without a change."""
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+LOADER = importlib.machinery.SourceFileLoader("fetch", os.path.join(TOP, "deps", "fetch"))
+fetch = importlib.util.module_from_spec(importlib.util.spec_from_loader("fetch", LOADER))
+LOADER.exec_module(fetch)
+
+
+def cache_with(root, name=None, data=b""):
+    cache = fetch.Cache(root)
+    with cache.locked():
+        pass
+    if name:
+        with open(cache.path("downloads", name), "wb") as out:
+            out.write(data)
+    return cache
+
+
+def entry_of(data, name="a.whl"):
+    return {"name": "a", "version": "1", "file": name, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def fails(function, *arguments):
+    try:
+        function(*arguments)
+    except fetch.Failure as failure:
+        return failure
+    return None
+
+
+def lock_names_source_sha256_and_licence_of_everything(_):
+    return all(entry[key] for entry in fetch.read_lock().values() for key in fetch.KEYS)
+
+
+def lock_without_a_licence_is_refused(root):
+    with open(fetch.LOCK_FILE, encoding="utf-8") as text:
+        lines = [line for line in text if not line.startswith("licence")]
+    path, kept = os.path.join(root, "lock"), fetch.LOCK_FILE
+    with open(path, "w", encoding="utf-8") as out:
+        out.writelines(lines)
+    try:
+        fetch.LOCK_FILE = path
+        return "lacks licence" in str(fails(fetch.read_lock))
+    finally:
+        fetch.LOCK_FILE = kept
+
+
+def fetched_file_with_another_sha256_is_refused_and_not_kept(root):
+    cache = cache_with(root)
+    path = os.path.join(root, "a.whl")
+    with open(path, "wb") as out:
+        out.write(b"evil")
+    failure = fails(cache.accept, entry_of(b"good"), path)
+    return failure and "sha256" in str(failure) and not os.listdir(cache.path("downloads"))
+
+
+def damaged_file_in_the_cache_is_not_used(root):
+    cache = cache_with(root, "a.whl", b"gooe")
+    with contextlib.redirect_stdout(io.StringIO()):
+        return not cache.has(entry_of(b"good")) and not os.listdir(cache.path("downloads"))
+
+
+def right_file_in_the_cache_is_not_fetched_again(root):
+    cache = cache_with(root, "a.whl", b"good")
+    fetch.fetch(cache, "/no/such/python", [dict(entry_of(b"good"), source="pypi-wheel")])
+    return True
+
+
+def failing_command_names_its_log_and_a_remedy(root):
+    log = os.path.join(root, "logs", "x.log")
+    failure = fails(fetch.run, ["sh", "-c", "echo the reason; exit 4"], log, "make x", "try y")
+    with open(log, encoding="utf-8") as text:
+        return "make x" in str(failure) and failure.log == log and failure.remedy == "try y" and (
+            "the reason" in text.read())
+
+
+def second_run_in_one_cache_waits_for_the_first(root):
+    first, order = cache_with(root), []
+    entered, said = threading.Event(), io.StringIO()
+
+    def second():
+        entered.set()
+        with fetch.Cache(root).locked():
+            order.append("second")
+
+    with contextlib.redirect_stdout(said):
+        with first.locked():
+            thread = threading.Thread(target=second)
+            thread.start()
+            entered.wait(10)
+            while "waiting" not in said.getvalue() and thread.is_alive():
+                time.sleep(0.01)   # until it says that it waits; the assertion is the order
+            order.append("first")
+        thread.join(10)
+    return order == ["first", "second"] and "waiting" in said.getvalue()
+
+
+def leavings_of_a_killed_run_are_removed(root):
+    cache = cache_with(root)
+    os.makedirs(cache.path("tmp", "llama-build"))
+    with cache.locked():
+        return not os.listdir(cache.path("tmp"))
+
+
+def engine_is_built_anew_when_lock_or_recipe_changes(root):
+    cache, entries = fetch.Cache(root), fetch.read_lock()
+    before = fetch.engine_folder(cache, entries, "llama")
+    entries["llama-cpp-python"]["sha256"] = "0" * 64
+    other_lock = fetch.engine_folder(cache, entries, "llama")
+    fetch.LLAMA_OPTIONS.append("-DX=1")
+    other_options = fetch.engine_folder(cache, entries, "llama")
+    fetch.LLAMA_OPTIONS.pop()
+    return len({before, other_lock, other_options}) == 3
+
+
+def sdist_cannot_write_outside_of_its_folder(root):
+    archive, target = os.path.join(root, "a.tar"), os.path.join(root, "out")
+    with tarfile.open(archive, "w") as tar:
+        for name, kind in (("a/v/good.c", tarfile.REGTYPE), ("a/v/../../evil.c", tarfile.REGTYPE),
+                           ("a/v/link.c", tarfile.SYMTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            tar.addfile(member, io.BytesIO(b""))
+    fetch.unpack_sdist(archive, "v", target)
+    return os.listdir(target) == ["good.c"] and sorted(os.listdir(root)) == ["a.tar", "out"]
+
+
+def mirror_is_found_in_both_forms_of_apt_sources(root):
+    folder = os.path.join(root, "sources.list.d")
+    os.makedirs(folder)
+    deb822 = os.path.join(folder, "debian.sources")
+    with open(deb822, "w", encoding="ascii") as out:
+        out.write("Types: deb\n# old\nURIs: http://one.example/debian-security\nSuites: bookworm-security\n"
+                  "\nTypes: deb\nURIs: http://two.example/debian\nSuites: bookworm bookworm-updates\n")
+    first = fetch.debian_mirror(root)
+    os.unlink(deb822)
+    with open(os.path.join(root, "sources.list"), "w", encoding="ascii") as out:
+        out.write("# deb http://zero.example/debian bookworm main\n"
+                  "deb [arch=amd64] http://three.example/debian bookworm main\n")
+    second = fetch.debian_mirror(root)
+    os.unlink(os.path.join(root, "sources.list"))
+    return (first, second) == ("http://two.example/debian", "http://three.example/debian") and (
+        "mirror" in str(fails(fetch.debian_mirror, root)))
+
+
+def setup(*arguments, path=None):
+    environment = dict(os.environ, **({"PATH": path} if path else {}))
+    return subprocess.run(["bash", os.path.join(TOP, "scripts", "setup.sh")] + list(arguments),
+                          capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+
+
+def setup_refuses_an_unknown_option(_):
+    run = setup("--chekc")
+    return run.returncode == 2 and "--chekc" in run.stderr
+
+
+def setup_check_prints_versions_and_changes_nothing(root):
+    kept = os.environ.pop("HEARTH_CACHE", None)
+    os.environ["HEARTH_CACHE"] = os.path.join(root, "cache")
+    run = setup("--check")
+    del os.environ["HEARTH_CACHE"]
+    if kept:
+        os.environ["HEARTH_CACHE"] = kept
+    return run.returncode == 1 and "cmake" in run.stdout and "MISSING" in run.stdout and not os.listdir(root)
+
+
+def setup_without_root_prints_the_one_line_to_run(root):
+    for name, body in (("id", "echo 1000"), ("dpkg-query", "exit 1")):
+        with open(os.path.join(root, name), "w", encoding="ascii") as out:
+            out.write(f"#!/bin/sh\n{body}\n")
+        os.chmod(os.path.join(root, name), 0o755)
+    for tool in ("bash", "sh", "uname", "dirname", "date", "tr", "grep", "cat", "tail", "sed", "basename"):
+        found = subprocess.run(["which", tool], capture_output=True, text=True).stdout.strip()
+        os.symlink(found, os.path.join(root, tool))   # and no sudo
+    run = setup(path=root)
+    return run.returncode == 1 and "remedy: run this as root" in run.stderr and (
+        "apt-get install -y --no-install-recommends build-essential cmake" in run.stderr)
+
+
+def main():
+    claims = [value for name, value in globals().items() if callable(value) and name not in (
+        "main", "setup", "fails", "entry_of", "cache_with") and not name.startswith("_")
+        and getattr(value, "__module__", "") == __name__]
+    print(f"1..{len(claims)}")
+    failed = 0
+    for number, claim in enumerate(claims, 1):
+        with tempfile.TemporaryDirectory() as root:
+            holds = bool(claim(root))
+        failed += not holds
+        print(f"{'ok' if holds else 'not ok'} {number} - {claim.__name__}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
