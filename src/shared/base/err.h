@@ -24,8 +24,7 @@ int hearth_fail_oom(struct hearth_error *err);
  * Puts a clause in front of what @err says ("load \"tiny\": open weights: permission denied") and
  * returns @code. A text that no longer fits is cut at the end.
  */
-int hearth_because(struct hearth_error *err, int code, const char *format, ...)
-    HEARTH_PRINTF(3, 4);
+int hearth_because(struct hearth_error *err, int code, const char *format, ...) HEARTH_PRINTF(3, 4);
 
 /* Facts of one code; an unknown code is described as INTERNAL. All strings are constants. */
 const char *hearth_error_name(int code);     /* "no_model" */

@@ -1,7 +1,7 @@
 /* hearth_base.h — the floor: errors, allocation, bytes, lists. It knows nothing of Linux or Hearth.
  *
  * Words: a *slice* lends bytes that it does not own; a *buf* owns bytes and has a cap; an *arena*
- * owns many small things that end together.                                                       */
+ * owns many small things that end together. */
 
 #ifndef HEARTH_BASE_H
 #define HEARTH_BASE_H

@@ -7,18 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HEARTH_NODISCARD      __attribute__((warn_unused_result))
+#define HEARTH_NODISCARD       __attribute__((warn_unused_result))
 #define HEARTH_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
-#define HEARTH_NORETURN       __attribute__((noreturn))
-#define HEARTH_UNUSED         __attribute__((unused))
+#define HEARTH_NORETURN        __attribute__((noreturn))
+#define HEARTH_UNUSED          __attribute__((unused))
 
-#define HEARTH_COUNT(array)   (sizeof(array) / sizeof((array)[0]))
-#define HEARTH_MIN(a, b)      ((a) < (b) ? (a) : (b))
-#define HEARTH_MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define HEARTH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define HEARTH_MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define HEARTH_MAX(a, b)    ((a) > (b) ? (a) : (b))
 
 /* HEARTH_AUTO(hearth_job) struct hearth_job *job = …; calls hearth_job_cleanup(&job) at the end of
  * the scope. HEARTH_TAKE(job) gives the value away and leaves NULL behind. */
-#define HEARTH_AUTO(name)     __attribute__((cleanup(name##_cleanup)))
+#define HEARTH_AUTO(name) __attribute__((cleanup(name##_cleanup)))
 #define HEARTH_TAKE(pointer)                                                                       \
     __extension__({                                                                                \
         __typeof__(pointer) taken_ = (pointer);                                                    \
@@ -57,6 +57,6 @@ HEARTH_NORETURN void hearth_abort_at(const char *file, int line, const char *cla
 
 /* The struct that contains a member, as in intrusive lists. */
 #define HEARTH_CONTAINER(type, member, pointer)                                                    \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -1,5 +1,5 @@
-/* list.h — doubly linked intrusive lists: a member of type hearth_list in each element, one as head.
- * An element that is in no list points to itself.                                               */
+/* list.h — doubly linked intrusive lists: a member of type hearth_list in each element, one as
+ * head. An element that is in no list points to itself. */
 
 #ifndef HEARTH_LIST_H
 #define HEARTH_LIST_H
@@ -32,7 +32,8 @@ static inline void hearth_list_append(struct hearth_list *head, struct hearth_li
 }
 
 /** Puts @element (in no list) in front of @before, which may be the head (then: at the end). */
-static inline void hearth_list_insert_before(struct hearth_list *before, struct hearth_list *element)
+static inline void hearth_list_insert_before(struct hearth_list *before,
+                                             struct hearth_list *element)
 {
     hearth_list_append(before, element);
 }

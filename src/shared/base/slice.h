@@ -37,8 +37,8 @@ static inline bool hearth_slice_equals_string(struct hearth_slice a, const char 
 static inline bool hearth_slice_to_string(struct hearth_slice slice, char *room, size_t room_bytes)
 {
     room[0] = '\0';
-    if (slice.size >= room_bytes || memchr(slice.data != NULL ? (const void *)slice.data : "", 0,
-                                           slice.size) != NULL) {
+    if (slice.size >= room_bytes ||
+        memchr(slice.data != NULL ? (const void *)slice.data : "", 0, slice.size) != NULL) {
         return false;
     }
     if (slice.size > 0) {

@@ -3,14 +3,14 @@
  * An engine is a const table of functions (echo, onnx, gguf). It pulls *items* from the *inbox*; it
  * is never pushed, so the decision what runs next stays open until the last moment.
  *
- * Words: a *job* is one request as the worker holds it; an *item* is one input of a job (one text of
- * a batch; a prompt or a chat is the one item of its job) and the unit of work; the *sink* takes what
- * an engine produced. *Width* is how many run threads may hold items at a time.
+ * Words: a *job* is one request as the worker holds it; an *item* is one input of a job (one text
+ * of a batch; a prompt or a chat is the one item of its job) and the unit of work; the *sink* takes
+ * what an engine produced. *Width* is how many run threads may hold items at a time.
  *
- * Threads: preload, inspect and load run on the main thread before any other exists (load may create
- * the library's own threads); work() runs on 1..run_threads threads at once; interrupt() and
+ * Threads: preload, inspect and load run on the main thread before any other exists (load may
+ * create the library's own threads); work() runs on 1..run_threads threads at once; interrupt() and
  * set_threads() come from the link thread at any time. Everything about inbox, item and sink below
- * is safe from any of them.                                                                        */
+ * is safe from any of them. */
 
 #ifndef HEARTH_ENGINE_H
 #define HEARTH_ENGINE_H
@@ -35,7 +35,7 @@ struct hearth_engine_file {
 /** What the worker was told; lives as long as the worker. */
 struct hearth_engine_plan {
     char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
-    enum hearth_task task; /* CLASSIFY, EMBED or GENERATE (then chat too) */
+    enum hearth_task task;              /* CLASSIFY, EMBED or GENERATE (then chat too) */
     char folder[HEARTH_MAX_PATH_BYTES]; /* absolute */
     struct hearth_engine_file files[HEARTH_MAX_MODEL_FILES];
     size_t file_count;
@@ -88,11 +88,13 @@ struct hearth_engine_ops {
     const char *name; /* "onnx" */
 
     /** Opens the library and probes the CPU, before the door closes: no thread, no model byte.
-     *  HEARTH_E_NO_ENGINE says what is missing. Sets the version of the library for worker_hello. */
+     *  HEARTH_E_NO_ENGINE says what is missing. Sets the version of the library for worker_hello.
+     */
     int (*preload)(const struct hearth_engine_plan *plan, const char **ret_version,
                    struct hearth_error *err);
 
-    /** Pre-checks the files strictly and estimates. HEARTH_E_MODEL_INVALID, HEARTH_E_UNSUPPORTED. */
+    /** Pre-checks the files strictly and estimates. HEARTH_E_MODEL_INVALID, HEARTH_E_UNSUPPORTED.
+     */
     int (*inspect)(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
                    struct hearth_error *err);
 
@@ -119,13 +121,15 @@ extern const struct hearth_engine_ops hearth_engine_gguf;
 
 /* ---- work ---------------------------------------------------------------------------------- */
 
-/** One input. Engines read it and may use the last three fields; they own it until they finish it. */
+/** One input. Engines read it and may use the last three fields; they own it until they finish it.
+ */
 struct hearth_item {
     struct hearth_job *job;
-    uint32_t index;           /* in the request */
-    struct hearth_slice text; /* valid UTF-8, lent by the job; empty for a chat (see job messages) */
-    void *engine_data;        /* the engine's own, NULL at first */
-    struct hearth_list link;  /* the engine's own while it holds the item */
+    uint32_t index; /* in the request */
+    struct hearth_slice
+        text;                /* valid UTF-8, lent by the job; empty for a chat (see job messages) */
+    void *engine_data;       /* the engine's own, NULL at first */
+    struct hearth_list link; /* the engine's own while it holds the item */
 };
 
 /** The request behind an item, decoded; slices live as long as the job. Read only. */
@@ -152,12 +156,12 @@ void hearth_item_piece(struct hearth_item *item, struct hearth_slice text, uint3
 
 /** What the item ends with. */
 struct hearth_item_result {
-    uint32_t prompt_tokens;           /* tokens of the input, special ones included */
+    uint32_t prompt_tokens; /* tokens of the input, special ones included */
     bool is_truncated;
     enum hearth_finish_reason finish; /* generation: STOP or MAX_TOKENS; else NONE */
     const float *vector;              /* embedding: @dimensions floats, or NULL */
     uint32_t dimensions;
-    const float *scores;              /* classification: one probability a label of the plan, or NULL */
+    const float *scores; /* classification: one probability a label of the plan, or NULL */
 };
 
 /** Ends the item with its result; the item is gone after this. */

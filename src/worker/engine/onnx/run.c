@@ -1,0 +1,222 @@
+/* run.c — one text through tokenizer and session.
+ *
+ * Texts are never padded against each other: each is a batch of one with a mask of ones, so what a
+ * text answers cannot depend on its neighbours. */
+
+#include "run.h"
+
+#include <string.h>
+
+int runner_init(struct runner *runner, struct hearth_error *err)
+{
+    *runner = (struct runner){0};
+    pthread_mutex_init(&runner->lock, NULL);
+    hearth_encoding_init(&runner->encoding);
+    runner->answer = hearth_alloc(HEARTH_MAX_VECTOR, sizeof *runner->answer);
+    if (runner->answer == NULL) {
+        return hearth_fail_oom(err);
+    }
+    return runtime_check(runtime_api()->CreateRunOptions(&runner->options), HEARTH_E_NO_MEMORY,
+                         "run options", err);
+}
+
+void runner_finish(struct runner *runner)
+{
+    if (runner->options != NULL) {
+        runtime_api()->ReleaseRunOptions(runner->options);
+    }
+    hearth_encoding_finish(&runner->encoding);
+    hearth_free(runner->answer);
+    pthread_mutex_destroy(&runner->lock);
+    *runner = (struct runner){0};
+}
+
+/* Says which job runs now, so that runner_interrupt() finds it; NULL when none does. */
+static int set_current(struct runner *runner, const struct hearth_job *job,
+                       struct hearth_error *err)
+{
+    pthread_mutex_lock(&runner->lock);
+    runner->job = job;
+    int rc = job == NULL ? 0
+                         : runtime_check(runtime_api()->RunOptionsUnsetTerminate(runner->options),
+                                         HEARTH_E_INTERNAL, "run options", err);
+    pthread_mutex_unlock(&runner->lock);
+    return rc;
+}
+
+void runner_interrupt(struct runner *runner, const struct hearth_job *job)
+{
+    pthread_mutex_lock(&runner->lock);
+    if (runner->job == job) {
+        (void)runtime_check(runtime_api()->RunOptionsSetTerminate(runner->options),
+                            HEARTH_E_INTERNAL, "terminate", NULL);
+    }
+    pthread_mutex_unlock(&runner->lock);
+}
+
+/* Lends @count numbers to a tensor of shape [1, count]. */
+static int lend(const struct session *session, int64_t *numbers, size_t count, OrtValue **ret,
+                struct hearth_error *err)
+{
+    const int64_t shape[2] = {1, (int64_t)count};
+    return runtime_check(runtime_api()->CreateTensorWithDataAsOrtValue(
+                             session->memory, numbers, count * sizeof *numbers, shape, 2,
+                             ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, ret),
+                         HEARTH_E_NO_MEMORY, "make a tensor", err);
+}
+
+static int make_inputs(struct runner *runner, const struct onnx_model *model,
+                       OrtValue *inputs[INPUT_KINDS], struct hearth_error *err)
+{
+    const struct session *session = &model->session;
+    struct hearth_encoding *encoding = &runner->encoding;
+    int64_t *numbers[INPUT_KINDS] = {
+        [INPUT_IDS] = encoding->ids,
+        [INPUT_MASK] = encoding->mask,
+        [INPUT_TYPES] = encoding->type_ids,
+    };
+    size_t made = 0;
+    int rc = 0;
+    for (size_t kind = 0; rc == 0 && kind < INPUT_KINDS; kind++) {
+        if (session->has_input[kind]) {
+            rc = lend(session, numbers[kind], encoding->count, &inputs[made++], err);
+        }
+    }
+    return rc;
+}
+
+/* Checks the output against what was asked; the file's promise is not trusted. */
+static int check_output(const struct runner *runner, const struct onnx_model *model,
+                        const OrtValue *output, size_t *ret_width, struct hearth_error *err)
+{
+    const OrtApi *api = runtime_api();
+    OrtTensorTypeAndShapeInfo *info = NULL;
+    int64_t shape[3] = {0};
+    size_t rank = 0;
+    int rc = runtime_check(api->GetTensorTypeAndShape(output, &info), HEARTH_E_ENGINE_FAILED,
+                           "read the output", err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = runtime_check(api->GetDimensionsCount(info, &rank), HEARTH_E_ENGINE_FAILED,
+                       "read the output", err);
+    if (rc == 0 && rank == model->session.output_rank) {
+        rc = runtime_check(api->GetDimensions(info, shape, rank), HEARTH_E_ENGINE_FAILED,
+                           "read the output", err);
+    }
+    api->ReleaseTensorTypeAndShapeInfo(info);
+    if (rc < 0) {
+        return rc;
+    }
+    int64_t width = rank >= 2 ? shape[rank - 1] : 0;
+    bool is_right = rank == model->session.output_rank && shape[0] == 1 && width > 0 &&
+                    width <= HEARTH_MAX_VECTOR &&
+                    (rank == 2 || shape[1] == (int64_t)runner->encoding.count) &&
+                    (model->width == 0 || (size_t)width == model->width);
+    if (!is_right) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "the model answered with rank %zu and %lld values a row", rank,
+                           (long long)width);
+    }
+    *ret_width = (size_t)width;
+    return 0;
+}
+
+static int take_output(struct runner *runner, const struct onnx_model *model, OrtValue *output,
+                       struct hearth_error *err)
+{
+    size_t width = 0;
+    void *values = NULL;
+    int rc = check_output(runner, model, output, &width, err);
+    if (rc == 0) {
+        rc = runtime_check(runtime_api()->GetTensorMutableData(output, &values),
+                           HEARTH_E_ENGINE_FAILED, "read the output", err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (model->session.output_rank == 3) {
+        pooling_fold(model->pooling, values, runner->encoding.count, width, runner->answer);
+    } else {
+        memcpy(runner->answer, values, width * sizeof *runner->answer);
+    }
+    if (!pooling_is_finite(runner->answer, width)) {
+        return hearth_fail(err, HEARTH_E_ENGINE_FAILED, "the model answered with NaN or infinity");
+    }
+    if (model->width == 0) {
+        return (int)width; /* learning the width after load */
+    }
+    if (model->task == HEARTH_TASK_CLASSIFY) {
+        pooling_softmax(runner->answer, width);
+    } else if (model->must_normalise) {
+        pooling_normalise(runner->answer, width);
+    }
+    return 0;
+}
+
+int runner_run(struct runner *runner, const struct onnx_model *model, struct hearth_error *err)
+{
+    const OrtApi *api = runtime_api();
+    const char *output_name = model->session.output_name;
+    OrtValue *inputs[INPUT_KINDS] = {NULL};
+    OrtValue *output = NULL;
+    int rc = make_inputs(runner, model, inputs, err);
+    if (rc == 0) {
+        rc = runtime_check(api->Run(model->session.session, runner->options,
+                                    model->session.input_names, (const OrtValue *const *)inputs,
+                                    model->session.input_count, &output_name, 1, &output),
+                           HEARTH_E_ENGINE_FAILED, "run the model", err);
+    }
+    if (rc == 0) {
+        rc = take_output(runner, model, output, err);
+    }
+    if (output != NULL) {
+        api->ReleaseValue(output);
+    }
+    for (size_t i = 0; i < INPUT_KINDS; i++) {
+        if (inputs[i] != NULL) {
+            api->ReleaseValue(inputs[i]);
+        }
+    }
+    return rc;
+}
+
+void runner_answer(struct runner *runner, const struct onnx_model *model, struct hearth_item *item)
+{
+    struct hearth_error err = {0};
+    int rc = set_current(runner, item->job, &err);
+    if (rc == 0) {
+        /* Asked after the job is set: a cancel before it is seen here, one after it interrupts. */
+        rc = hearth_item_must_end(item);
+    }
+    if (rc == 0) {
+        struct hearth_encode_options options = {.max_tokens = model->max_tokens,
+                                                .add_special = true};
+        rc = hearth_tokenizer_encode(model->tokenizer, item->text, &options, &runner->encoding,
+                                     &err);
+    }
+    if (rc == 0) {
+        rc = runner_run(runner, model, &err);
+    }
+    (void)set_current(runner, NULL, NULL);
+    if (rc < 0) {
+        int why = hearth_item_must_end(item); /* a terminated run says only that it failed */
+        hearth_item_fail(item, why < 0 ? why : rc, why < 0 ? NULL : &err);
+        hearth_encoding_wipe(&runner->encoding);
+        return;
+    }
+    struct hearth_item_result result = {
+        .prompt_tokens = (uint32_t)runner->encoding.count,
+        .is_truncated = runner->encoding.is_truncated,
+        .finish = HEARTH_FINISH_NONE,
+    };
+    if (model->task == HEARTH_TASK_CLASSIFY) {
+        result.scores = runner->answer;
+    } else {
+        result.vector = runner->answer;
+        result.dimensions = (uint32_t)model->width;
+    }
+    hearth_item_finish(item, &result);
+    hearth_encoding_wipe(&runner->encoding);
+    hearth_wipe(runner->answer, model->width * sizeof *runner->answer);
+}
