@@ -17,7 +17,7 @@ function(hearth_locked_library name library header)
   add_library(${name}::${name} UNKNOWN IMPORTED)
   set_target_properties(${name}::${name} PROPERTIES
     IMPORTED_LOCATION ${root}/lib/${library}
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${root}/include)
+    INTERFACE_INCLUDE_DIRECTORIES ${root}/include)
 endfunction()
 
 hearth_locked_library(yyjson libyyjson.a yyjson.h)
