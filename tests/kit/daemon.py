@@ -61,11 +61,12 @@ class Daemon:
             must(state == "ready", f"preloaded {name} is {state}: {self.model(name)['error']}")
         return self
 
+    def command(self):
+        return [*self.prefix, str(self.bin / "hearthd"), "--config", str(self.config)]
+
     def spawn(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [*self.prefix, str(self.bin / "hearthd"), "--config", str(self.config)],
-                stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
 
     def __enter__(self):
         return self.start()

@@ -6,6 +6,7 @@ usage: story.py --bin FOLDER STORY...      prints one TAP line a story
 A line is `who verb words…`; words are split like a shell's, KEY=VALUE words are arguments.
 
   daemon start [models=DIR] [preload=a,b] [expect_exit=N] [KEY=VALUE …]   other keys go to [daemon]
+  daemon start-second expect_exit=N           another hearthd with the same configuration
   daemon signal NAME | expect exit N | expect log EVENT | never logs TEXT | stop
   client A connect | close | raw HEX | expect error NAME | expect closed
   client A submit model=M task=T text="…" [text="…"] [chat="user:…"] [priority=P] [timeout_ms=N]
@@ -119,6 +120,11 @@ class World:
     def daemon_verb(self, verb, words, arguments):
         if verb == "start":
             self.daemon_start(arguments)
+        elif verb == "start-second":    # a second hearthd on the same socket
+            second = subprocess.run([*self.daemon.command()], capture_output=True, check=False,
+                                    timeout=WAIT_SECONDS)
+            must(second.returncode == int(arguments["expect_exit"]),
+                 f"the second hearthd exited with {second.returncode}")
         elif verb == "signal":
             self.daemon.process.send_signal(getattr(signal, "SIG" + words[0]))
         elif verb == "stop":

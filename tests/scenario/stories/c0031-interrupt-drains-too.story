@@ -1,0 +1,7 @@
+daemon start preload=tiny
+client A connect
+client A submit model=tiny text="slow:1s" stream -> a
+client A first a
+daemon signal INT
+client A expect a ok
+daemon expect exit 0
