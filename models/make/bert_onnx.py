@@ -32,8 +32,9 @@ class BertShape:
 
 @dataclass(frozen=True)
 class Head:
-    """Class scores = unit(mean of the token vectors) @ weight + bias."""
-    weight: np.ndarray  # float32 [hidden, labels]
+    """Class scores = (for each layer: unit(mean of its token vectors), side by side) @ weight + bias."""
+    layers: tuple       # counted from 0, in the order of the weight's rows
+    weight: np.ndarray  # float32 [len(layers) * hidden, labels]
     bias: np.ndarray    # float32 [labels]
 
 
@@ -93,13 +94,15 @@ def build(tensors, shape, head=None, external_name=None):
     graph = GraphWriter(external_name)
     hidden = _embeddings(graph, tensors, shape)
     bias = _attention_bias(graph)
+    states = []
     for layer in range(shape.layers):
         hidden = _layer(graph, tensors, shape, layer, hidden, bias)
+        states.append(hidden)
     if head is None:
         graph.node("Identity", [hidden], "last_hidden_state")
         output = _value("last_hidden_state", TensorProto.FLOAT, ["batch", "sequence", shape.hidden])
     else:
-        _classify(graph, hidden, head)
+        _classify(graph, states, head)
         output = _value("logits", TensorProto.FLOAT, ["batch", len(head.bias)])
     return _serialise(graph, output), bytes(graph.external)
 
@@ -186,20 +189,26 @@ def _gelu(graph, prefix, value):
     return graph.node("Mul", [product, half], f"{prefix}/gelu")
 
 
-def _classify(graph, hidden, head):
-    """Mean over the tokens that count, unit length, then one dense layer."""
+def state_name(layer):
+    """The name inside the graph of the token vectors that a layer puts out."""
+    return f"encoder.layer.{layer}.output.LayerNorm/norm"
+
+
+def _classify(graph, states, head):
+    """Per layer the mean over the tokens that count, at unit length; then one dense layer."""
     axis = graph.constant("const/hidden_axis", np.array([2], np.int64))
     over = graph.constant("const/sequence_axis", np.array([1], np.int64))
-    mask = graph.node("Unsqueeze", ["mask/float", axis], "pool/mask")
-    kept = graph.node("Mul", [hidden, mask], "pool/kept")
-    total = graph.node("ReduceSum", [kept, over], "pool/sum", keepdims=0)
-    count = graph.node("ReduceSum", [mask, over], "pool/count", keepdims=0)
     least = graph.constant("const/least", np.float32(1e-9))
-    mean = graph.node("Div", [total, graph.node("Max", [count, least], "pool/count_safe")],
-                      "pool/mean")
-    length = graph.node("ReduceL2", [mean], "pool/length", axes=[1], keepdims=1)
-    unit = graph.node("Div", [mean, graph.node("Max", [length, least], "pool/length_safe")],
-                      "pool/unit")
+    mask = graph.node("Unsqueeze", ["mask/float", axis], "pool/mask")
+    units = []
+    for layer in head.layers:
+        # The sum points where the mean points, and only the direction is kept.
+        kept = graph.node("Mul", [states[layer], mask], f"pool/{layer}/kept")
+        total = graph.node("ReduceSum", [kept, over], f"pool/{layer}/sum", keepdims=0)
+        length = graph.node("ReduceL2", [total], f"pool/{layer}/length", axes=[1], keepdims=1)
+        safe = graph.node("Max", [length, least], f"pool/{layer}/length_safe")
+        units.append(graph.node("Div", [total, safe], f"pool/{layer}/unit"))
+    unit = graph.node("Concat", units, "pool/units", axis=1)
     # Inside the .onnx file, so that classifiers on one encoder share its weights file byte for byte.
     weight = graph.constant("head.weight", np.asarray(head.weight, np.float32))
     bias = graph.constant("head.bias", np.asarray(head.bias, np.float32))

@@ -190,8 +190,10 @@ def read_head(data):
     import bert_onnx
     import numpy as np
     head = json.loads(data)
-    weight = np.array(head["weight"], np.float32).T
-    return bert_onnx.Head(weight, np.array(head["bias"], np.float32))
+    unit = head["unit"]
+    weight = (np.array(head["weight"], np.float64).T * unit).astype(np.float32)
+    bias = (np.array(head["bias"], np.float64) * unit).astype(np.float32)
+    return bert_onnx.Head(tuple(head["layers"]), weight, bias)
 
 
 def make_model(model, store, maker, options):
