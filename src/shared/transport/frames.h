@@ -7,10 +7,10 @@
 #define HEARTH_FRAMES_H
 
 #include "hearth_base.h"
-#include "hearth_os.h"
 
 #define HEARTH_FRAME_PREFIX_BYTES 4
 #define HEARTH_FRAME_READ_BYTES   (64 * 1024)  /* most that one fill reads */
+#define HEARTH_FRAME_FLUSH_BYTES  (256 * 1024) /* most that one flush sends */
 #define HEARTH_FRAME_KEEP_BYTES   (256 * 1024) /* an empty buffer larger than this is given back */
 
 /* ── Inbound ─────────────────────────────────────────────────────────────────────────────────── */
@@ -39,7 +39,8 @@ void hearth_frame_reader_set_max(struct hearth_frame_reader *reader, size_t max_
 /**
  * Makes one read of at most HEARTH_FRAME_READ_BYTES from @fd. Slices lent before become invalid.
  * Returns 0 if bytes arrived; HEARTH_E_NOT_READY; HEARTH_E_DISCONNECTED at the end of the stream;
- * HEARTH_E_NO_MEMORY; HEARTH_E_SYSTEM; or what broke the stream before.
+ * HEARTH_E_NO_MEMORY; HEARTH_E_SYSTEM; HEARTH_E_QUEUE_FULL if whole frames have to be taken first;
+ * or what broke the stream before.
  */
 HEARTH_NODISCARD int hearth_frame_reader_fill(struct hearth_frame_reader *reader, int fd);
 
@@ -65,6 +66,7 @@ bool hearth_frame_reader_is_partial(const struct hearth_frame_reader *reader);
 /** Frames that wait to be sent, at most @cap bytes. Sent bytes are wiped. Fields are private. */
 struct hearth_frame_queue {
     struct hearth_buf buf;
+    size_t cap;
     size_t start;       /* first byte not yet sent */
     size_t frame_start; /* prefix of the frame being built */
     bool is_building;
@@ -84,16 +86,19 @@ HEARTH_NODISCARD int hearth_frame_queue_push(struct hearth_frame_queue *queue,
 
 /**
  * Begins a frame in place: append the payload to the returned buf (append only: what lies before
- * belongs to other frames), then commit or abort. One at a time. Returns NULL if there is no room
- * or no memory for the prefix. HEARTH_E_TOO_LARGE from the buf means that the queue is full.
+ * belongs to other frames), then commit or abort. One at a time. Returns NULL if the queue is full
+ * or there is no memory. HEARTH_E_TOO_LARGE from the buf means that the queue is full: abort.
+ * Commit returns HEARTH_E_QUEUE_FULL if the frame does not fit, HEARTH_E_ARGUMENT if it is empty;
+ * the frame is then forgotten.
  */
 struct hearth_buf *hearth_frame_queue_begin(struct hearth_frame_queue *queue);
-void hearth_frame_queue_commit(struct hearth_frame_queue *queue);
+HEARTH_NODISCARD int hearth_frame_queue_commit(struct hearth_frame_queue *queue);
 void hearth_frame_queue_abort(struct hearth_frame_queue *queue);
 
 /**
- * Sends what @fd takes. Returns 0 when the queue is empty; HEARTH_E_NOT_READY when the rest has to
- * wait for HEARTH_READY_OUT; HEARTH_E_DISCONNECTED; HEARTH_E_SYSTEM.
+ * Sends what @fd takes, at most HEARTH_FRAME_FLUSH_BYTES. Returns 0 when the queue is empty;
+ * HEARTH_E_NOT_READY when the rest has to wait for HEARTH_READY_OUT; HEARTH_E_DISCONNECTED;
+ * HEARTH_E_SYSTEM.
  */
 HEARTH_NODISCARD int hearth_frame_queue_flush(struct hearth_frame_queue *queue, int fd);
 
