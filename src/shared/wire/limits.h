@@ -4,35 +4,35 @@
 #define HEARTH_LIMITS_H
 
 /* Frames: a little-endian u32 payload length and the payload. */
-#define HEARTH_MAX_FRAME_BYTES          (16u << 20)
-#define HEARTH_MAX_RING_MESSAGE_BYTES   (3u << 20) /* 32 texts of 64 KiB and their envelope */
+#define HEARTH_MAX_FRAME_BYTES        (16u << 20)
+#define HEARTH_MAX_RING_MESSAGE_BYTES (3u << 20) /* 32 texts of 64 KiB and their envelope */
 
 /* Requests. */
-#define HEARTH_MAX_TEXT_BYTES           65536u
-#define HEARTH_MAX_BATCH                32u
-#define HEARTH_MAX_CHAT_MESSAGES        256u
-#define HEARTH_MAX_STOPS                8u
-#define HEARTH_MAX_STOP_BYTES           256u
-#define HEARTH_MAX_GENERATED_TOKENS     1048576u
-#define HEARTH_MAX_TIMEOUT_MS           (24u * 3600u * 1000u)
+#define HEARTH_MAX_TEXT_BYTES       65536u
+#define HEARTH_MAX_BATCH            32u
+#define HEARTH_MAX_CHAT_MESSAGES    256u
+#define HEARTH_MAX_STOPS            8u
+#define HEARTH_MAX_STOP_BYTES       256u
+#define HEARTH_MAX_GENERATED_TOKENS 1048576u
+#define HEARTH_MAX_TIMEOUT_MS       (24u * 3600u * 1000u)
 
 /* Names and small texts. */
-#define HEARTH_MAX_MODEL_ID_BYTES       128u
-#define HEARTH_MAX_LABEL_BYTES          128u
-#define HEARTH_MAX_LABELS               1024u
-#define HEARTH_MAX_NAME_BYTES           64u
-#define HEARTH_MAX_TOKEN_BYTES          256u
-#define HEARTH_MAX_ERROR_BYTES          256u
-#define HEARTH_MAX_PATH_BYTES           4096u
-#define HEARTH_SHA256_HEX_BYTES         64u
+#define HEARTH_MAX_MODEL_ID_BYTES 128u
+#define HEARTH_MAX_LABEL_BYTES    128u
+#define HEARTH_MAX_LABELS         1024u
+#define HEARTH_MAX_NAME_BYTES     64u
+#define HEARTH_MAX_TOKEN_BYTES    256u
+#define HEARTH_MAX_ERROR_BYTES    256u
+#define HEARTH_MAX_PATH_BYTES     4096u
+#define HEARTH_SHA256_HEX_BYTES   64u
 
 /* Results. */
-#define HEARTH_MAX_VECTOR               65536u /* floats of one embedding */
-#define HEARTH_MAX_OUTPUT_BYTES         (8u << 20)
+#define HEARTH_MAX_VECTOR       65536u /* floats of one embedding */
+#define HEARTH_MAX_OUTPUT_BYTES (8u << 20)
 
 /* Models. */
-#define HEARTH_MAX_MODELS               64u
-#define HEARTH_MAX_MODEL_FILES          8u
-#define HEARTH_MAX_MODEL_OPTIONS        32u
+#define HEARTH_MAX_MODELS        64u
+#define HEARTH_MAX_MODEL_FILES   8u
+#define HEARTH_MAX_MODEL_OPTIONS 32u
 
 #endif

@@ -1,0 +1,364 @@
+#include "kit.h"
+
+#include "hearth_wire.h"
+
+#include <string.h>
+
+/* Random messages are built from the layouts, compared through the layouts, and live in an arena.
+ */
+#define WORLD_BYTES     (1u << 20)
+#define LIST_LENGTH_MAX 4
+#define RUN_LENGTH_MAX  60
+
+struct world {
+    struct hearth_arena arena;
+    struct kit_random *random;
+};
+
+static void fill_record(struct world *w, const struct hearth_layout *layout, void *record);
+
+static uint64_t up_to(struct world *w, uint64_t most, uint64_t limit)
+{
+    uint64_t bound = limit == 0 ? most : HEARTH_MIN(most, limit);
+    return kit_random_below(w->random, bound + 1);
+}
+
+static void fill_list(struct world *w, const struct hearth_field *field,
+                      struct hearth_wire_list *list)
+{
+    const struct hearth_layout *layout = hearth_wire_record_layout(field->record);
+    list->count = (uint32_t)up_to(w, LIST_LENGTH_MAX, field->limit);
+    char *items = hearth_arena_alloc(&w->arena, list->count + 1, layout->struct_bytes);
+    assert_non_null(items);
+    for (uint32_t i = 0; i < list->count; i++) {
+        fill_record(w, layout, items + i * layout->struct_bytes);
+    }
+    list->items = items;
+}
+
+static void fill_slice(struct world *w, const struct hearth_field *field,
+                       struct hearth_slice *slice)
+{
+    uint8_t *room = hearth_arena_alloc(&w->arena, RUN_LENGTH_MAX, 1);
+    assert_non_null(room);
+    size_t size = up_to(w, RUN_LENGTH_MAX, field->limit);
+    if (field->kind == HEARTH_FIELD_str) {
+        size = kit_random_utf8(w->random, room, size);
+    } else {
+        kit_random_bytes(w->random, room, size);
+    }
+    *slice = hearth_slice_of(room, size);
+}
+
+static void fill_field(struct world *w, const struct hearth_field *field, void *member)
+{
+    static const uint8_t widths[] = {1, 2, 4, 8, 4};
+    switch (field->kind) {
+    case HEARTH_FIELD_u8:
+    case HEARTH_FIELD_u16:
+    case HEARTH_FIELD_u32:
+    case HEARTH_FIELD_u64:
+    case HEARTH_FIELD_f32: {
+        uint64_t value = field->limit == 0 ? kit_random_edge(w->random)
+                                           : kit_random_between(w->random, 0, field->limit);
+        memcpy(member, &value, widths[field->kind]);
+        return;
+    }
+    case HEARTH_FIELD_str:
+    case HEARTH_FIELD_bytes: fill_slice(w, field, member); return;
+    case HEARTH_FIELD_f32s: {
+        struct hearth_wire_f32s *floats = member;
+        floats->count = (uint32_t)up_to(w, RUN_LENGTH_MAX, field->limit);
+        void *room = hearth_arena_alloc(&w->arena, RUN_LENGTH_MAX, sizeof(float));
+        assert_non_null(room);
+        kit_random_bytes(w->random, room, floats->count * sizeof(float));
+        floats->data = room;
+        return;
+    }
+    case HEARTH_FIELD_list: fill_list(w, field, member); return;
+    }
+}
+
+static void fill_record(struct world *w, const struct hearth_layout *layout, void *record)
+{
+    for (size_t i = 0; i < layout->field_count; i++) {
+        const struct hearth_field *field = &layout->fields[i];
+        fill_field(w, field, (char *)record + field->offset);
+    }
+}
+
+static void assert_same_record(const struct hearth_layout *layout, const void *a, const void *b);
+
+static void assert_same_list(const struct hearth_field *field, struct hearth_wire_list a,
+                             struct hearth_wire_list b)
+{
+    union {
+#define ROOM(name, help) struct hearth_wire_##name name;
+        HEARTH_RECORDS(ROOM)
+#undef ROOM
+    } record_a, record_b;
+    assert_int_equal(a.count, b.count);
+    while (hearth_wire_next(&a, field->record, &record_a)) {
+        assert_true(hearth_wire_next(&b, field->record, &record_b));
+        assert_same_record(hearth_wire_record_layout(field->record), &record_a, &record_b);
+    }
+    assert_false(hearth_wire_next(&b, field->record, &record_b));
+}
+
+static void assert_same_record(const struct hearth_layout *layout, const void *a, const void *b)
+{
+    static const uint8_t widths[] = {1, 2, 4, 8, 4};
+    for (size_t i = 0; i < layout->field_count; i++) {
+        const struct hearth_field *field = &layout->fields[i];
+        const void *in_a = (const char *)a + field->offset;
+        const void *in_b = (const char *)b + field->offset;
+        if (field->kind <= HEARTH_FIELD_f32) {
+            assert_memory_equal(in_a, in_b, widths[field->kind]);
+        } else if (field->kind == HEARTH_FIELD_list) {
+            assert_same_list(field, *(const struct hearth_wire_list *)in_a,
+                             *(const struct hearth_wire_list *)in_b);
+        } else if (field->kind == HEARTH_FIELD_f32s) {
+            const struct hearth_wire_f32s *floats_a = in_a;
+            const struct hearth_wire_f32s *floats_b = in_b;
+            assert_int_equal(floats_a->count, floats_b->count);
+            assert_memory_equal(floats_a->data, floats_b->data, floats_a->count * sizeof(float));
+        } else {
+            assert_true(hearth_slice_equal(*(const struct hearth_slice *)in_a,
+                                           *(const struct hearth_slice *)in_b));
+        }
+    }
+}
+
+/* A copy in memory of exactly its size, so that a sanitizer sees the first byte too far. */
+static void *exact_copy(const void *data, size_t size)
+{
+    void *copy = hearth_alloc(size > 0 ? size : 1, 1);
+    assert_non_null(copy);
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    return copy;
+}
+
+static int decode_cut(const struct hearth_buf *frame, size_t size, struct hearth_message *ret)
+{
+    void *copy = exact_copy(frame->data, size);
+    int rc = hearth_wire_decode(hearth_slice_of(copy, size), ret, NULL);
+    hearth_free(copy);
+    return rc;
+}
+
+static void each_message(struct kit_random *random,
+                         void (*holds)(const struct hearth_message *, const struct hearth_buf *,
+                                       struct kit_random *))
+{
+    const struct hearth_layout *layout;
+    for (size_t i = 0; (layout = hearth_wire_message_at(i)) != NULL; i++) {
+        struct world w = {.random = random};
+        hearth_arena_init(&w.arena, WORLD_BYTES);
+        struct hearth_message message = {.type = (enum hearth_message_type)layout->number};
+        fill_record(&w, layout, &message.as);
+        HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
+        hearth_buf_init(&frame, HEARTH_MAX_FRAME_BYTES);
+        assert_int_equal(hearth_wire_check_fields(&message, NULL), 0);
+        assert_int_equal(hearth_wire_encode(&message, &frame), 0);
+        assert_int_equal(frame.size, hearth_wire_size(&message));
+        holds(&message, &frame, random);
+        hearth_arena_finish(&w.arena);
+    }
+}
+
+static void comes_back(const struct hearth_message *message, const struct hearth_buf *frame,
+                       struct kit_random *random)
+{
+    (void)random;
+    struct hearth_message again;
+    struct hearth_error err;
+    assert_int_equal(hearth_wire_decode(hearth_buf_slice(frame), &again, &err), 0);
+    assert_int_equal(again.type, message->type);
+    assert_same_record(hearth_wire_message_layout(message->type), &message->as, &again.as);
+
+    HEARTH_AUTO(hearth_buf) struct hearth_buf second;
+    hearth_buf_init(&second, HEARTH_MAX_FRAME_BYTES);
+    assert_int_equal(hearth_wire_encode(&again, &second), 0);
+    assert_true(hearth_slice_equal(hearth_buf_slice(frame), hearth_buf_slice(&second)));
+}
+
+static void every_cut_is_malformed(const struct hearth_message *message,
+                                   const struct hearth_buf *frame, struct kit_random *random)
+{
+    (void)message;
+    (void)random;
+    for (size_t size = 0; size < frame->size; size++) {
+        struct hearth_message ret;
+        assert_int_equal(decode_cut(frame, size, &ret), HEARTH_E_MALFORMED);
+    }
+}
+
+/* Whatever a flipped byte makes of it, decoding ends with one of its codes and, if it is accepted,
+ * gives a message that can be encoded and read again. */
+static void a_flipped_byte_is_survived(const struct hearth_message *message,
+                                       const struct hearth_buf *frame, struct kit_random *random)
+{
+    (void)message;
+    uint8_t *copy = exact_copy(frame->data, frame->size);
+    copy[kit_random_below(random, frame->size)] ^= (uint8_t)kit_random_between(random, 1, 255);
+    struct hearth_message ret;
+    int rc = hearth_wire_decode(hearth_slice_of(copy, frame->size), &ret, NULL);
+    assert_true(rc == 0 || rc == HEARTH_E_MALFORMED || rc == HEARTH_E_TOO_LARGE ||
+                rc == HEARTH_E_INPUT_INVALID);
+    if (rc == 0) {
+        assert_same_record(hearth_wire_message_layout(ret.type), &ret.as, &ret.as);
+    }
+    hearth_free(copy);
+}
+
+static void bytes_of_a_newer_peer_are_skipped(const struct hearth_message *message,
+                                              const struct hearth_buf *frame,
+                                              struct kit_random *random)
+{
+    uint8_t *longer = hearth_alloc(frame->size + 16, 1);
+    assert_non_null(longer);
+    memcpy(longer, frame->data, frame->size);
+    kit_random_bytes(random, longer + frame->size, 16);
+    struct hearth_message again;
+    assert_int_equal(hearth_wire_decode(hearth_slice_of(longer, frame->size + 16), &again, NULL),
+                     0);
+    assert_same_record(hearth_wire_message_layout(message->type), &message->as, &again.as);
+    hearth_free(longer);
+}
+
+#define PROPERTY(name)                                                                             \
+    static void run_##name(struct kit_random *random, void *context)                               \
+    {                                                                                              \
+        (void)context;                                                                             \
+        each_message(random, name);                                                                \
+    }
+PROPERTY(comes_back)
+PROPERTY(every_cut_is_malformed)
+PROPERTY(a_flipped_byte_is_survived)
+PROPERTY(bytes_of_a_newer_peer_are_skipped)
+#undef PROPERTY
+
+static void decode_is_the_inverse_of_encode(void **state)
+{
+    (void)state;
+    kit_property(200, run_comes_back, NULL);
+}
+
+static void any_truncation_is_malformed(void **state)
+{
+    (void)state;
+    kit_property(20, run_every_cut_is_malformed, NULL);
+}
+
+static void damage_never_breaks_the_decoder(void **state)
+{
+    (void)state;
+    kit_property(400, run_a_flipped_byte_is_survived, NULL);
+}
+
+static void unknown_trailing_fields_are_skipped(void **state)
+{
+    (void)state;
+    kit_property(20, run_bytes_of_a_newer_peer_are_skipped, NULL);
+}
+
+/* The same inside a list: a record that grew by a field keeps its neighbours readable. */
+static void unknown_trailing_fields_of_a_record_are_skipped(void **state)
+{
+    (void)state;
+    static const uint8_t frame[] = {
+        5,    0,    0,    0,                        /* stream_chunk */
+        9,    0,    0,    0, 0,   0,   0,   0,      /* request_id 9 */
+        2,    0,    0,    0, 69,  0,   0,   0,      /* 2 results in 69 bytes */
+        32,   0,    0,    0,                        /* a record with 3 bytes more */
+        7,    0,    0,    0, 1,   0,   0,   0,   0, /* index 7, tokens 1, whole */
+        4,    0,    0,    0, 'e', 'i', 'n', 's', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xAA, 0xBB, 0xCC,                           /* no labels, no vector, ? */
+        29,   0,    0,    0,                        /* one as we know it */
+        8,    0,    0,    0, 2,   0,   0,   0,   1, /* index 8, tokens 2, cut */
+        4,    0,    0,    0, 'z', 'w', 'e', 'i', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct hearth_message message;
+    struct hearth_error err = {0};
+    assert_int_equal(hearth_wire_decode(hearth_slice_of(frame, sizeof frame), &message, &err), 0);
+    struct hearth_wire_list cursor = message.as.stream_chunk.results;
+    struct hearth_wire_result result;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_result, &result));
+    assert_int_equal(result.index, 7);
+    assert_true(hearth_slice_equals_string(result.text, "eins"));
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_result, &result));
+    assert_int_equal(result.index, 8);
+    assert_int_equal(result.is_truncated, 1);
+    assert_true(hearth_slice_equals_string(result.text, "zwei"));
+    assert_false(hearth_wire_next(&cursor, HEARTH_RECORD_result, &result));
+}
+
+static void unknown_numbers_and_headers_are_malformed(void **state)
+{
+    (void)state;
+    static const uint8_t frames[][4] = {
+        {0, 0, 0, 0}, {17, 0, 0, 0}, {0xFF, 0xFF, 0, 0}, {10, 0, 1, 0}, {10, 1, 0, 0}};
+    for (size_t i = 0; i < HEARTH_COUNT(frames); i++) {
+        struct hearth_message message;
+        struct hearth_error err = {0};
+        int rc = hearth_wire_decode(hearth_slice_of(frames[i], 4), &message, &err);
+        assert_int_equal(rc, HEARTH_E_MALFORMED);
+        KIT_ASSERT_ERROR(err, HEARTH_E_MALFORMED, "no message starts with");
+    }
+}
+
+static void a_list_that_does_not_fill_its_bytes_is_malformed(void **state)
+{
+    (void)state;
+    static const uint8_t frame[] = {5, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0,
+                                    0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0};
+    struct hearth_message message;
+    struct hearth_error err = {0};
+    int rc = hearth_wire_decode(hearth_slice_of(frame, sizeof frame), &message, &err);
+    assert_int_equal(rc, HEARTH_E_MALFORMED);
+    KIT_ASSERT_ERROR(err, HEARTH_E_MALFORMED,
+                     "stream_chunk.results: 4 bytes after the last of 0 records");
+}
+
+static void encode_survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    struct hearth_message message = {.type = HEARTH_MSG_error};
+    message.as.error.message = hearth_slice_of_string("no");
+    KIT_FOR_EACH_FAILURE(n) {
+        struct hearth_buf out;
+        hearth_buf_init(&out, 4096);
+        int rc = hearth_wire_encode(&message, &out);
+        if (hearth_alloc_has_failed()) {
+            assert_int_equal(rc, HEARTH_E_NO_MEMORY);
+            assert_int_equal(out.size, 0);
+        } else {
+            assert_int_equal(rc, 0);
+        }
+        hearth_buf_finish(&out);
+    }
+}
+
+static void encode_appends_and_leaves_a_full_buf_alone(void **state)
+{
+    (void)state;
+    struct hearth_message message = {.type = HEARTH_MSG_models_request};
+    HEARTH_AUTO(hearth_buf) struct hearth_buf out;
+    hearth_buf_init(&out, 10);
+    assert_int_equal(hearth_wire_encode(&message, &out), 0);
+    assert_int_equal(hearth_wire_encode(&message, &out), 0);
+    assert_int_equal(out.size, 8);
+    assert_int_equal(hearth_wire_encode(&message, &out), HEARTH_E_TOO_LARGE);
+    assert_int_equal(out.size, 8);
+}
+
+KIT_MAIN(cmocka_unit_test(decode_is_the_inverse_of_encode),
+         cmocka_unit_test(any_truncation_is_malformed),
+         cmocka_unit_test(damage_never_breaks_the_decoder),
+         cmocka_unit_test(unknown_trailing_fields_are_skipped),
+         cmocka_unit_test(unknown_trailing_fields_of_a_record_are_skipped),
+         cmocka_unit_test(unknown_numbers_and_headers_are_malformed),
+         cmocka_unit_test(a_list_that_does_not_fill_its_bytes_is_malformed),
+         cmocka_unit_test(encode_survives_any_failed_allocation),
+         cmocka_unit_test(encode_appends_and_leaves_a_full_buf_alone))
