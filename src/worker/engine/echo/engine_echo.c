@@ -1,0 +1,344 @@
+/* engine_echo.c — the null engine: no library, no model file, deterministic answers.
+ *
+ * It exists for tests and for floors (what everything but inference costs): generation answers with
+ * the prompt's characters in reverse, one a piece; a chat reverses its last user message; classify
+ * and embed derive numbers from a hash of the text. One character counts as one token.
+ *
+ * Load options: capacity (items held, 4), run_threads (= capacity), context_tokens (4096),
+ * dimensions (8), need_bytes (1048576), fail = inspect | load (refuses there), fail = crash (aborts
+ * while loading). directives.h lists what a text may ask for. */
+
+#include "hearth_engine.h"
+
+#include "directives.h"
+#include "hearth_os.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ECHO_MAX_CAPACITY   64u
+#define ECHO_MAX_CONTEXT    1048576u
+#define ECHO_MAX_DIMENSIONS 4096u
+#define MIB                 (UINT64_C(1) << 20)
+
+struct hearth_engine {
+    pthread_mutex_t lock;
+    pthread_cond_t interrupted; /* some job must end: sleepers look */
+    size_t label_count;
+    enum hearth_task task;
+    uint64_t context_tokens;
+    uint64_t dimensions;
+};
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+static int echo_preload(const struct hearth_engine_plan *plan HEARTH_UNUSED,
+                        const char **ret_version, struct hearth_error *err HEARTH_UNUSED)
+{
+    *ret_version = "echo " HEARTH_VERSION;
+    return 0;
+}
+
+static bool fails_at(const struct hearth_engine_plan *plan, const char *step)
+{
+    const char *fail = hearth_plan_string(plan, "fail");
+    return fail != NULL && strcmp(fail, step) == 0;
+}
+
+static int echo_inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
+                        struct hearth_error *err)
+{
+    if (fails_at(plan, "inspect")) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model \"%s\" is told to fail at inspect",
+                           plan->model_id);
+    }
+    uint64_t need_bytes = MIB;
+    int rc = hearth_plan_number(plan, "need_bytes", 0, UINT64_MAX, &need_bytes, err);
+    if (rc == 0) {
+        *ret = (struct hearth_engine_need){.compute_bytes = need_bytes};
+    }
+    return rc;
+}
+
+static int read_facts(const struct hearth_engine_plan *plan, struct hearth_engine *engine,
+                      struct hearth_engine_facts *ret, struct hearth_error *err)
+{
+    uint64_t capacity = 4;
+    int rc = hearth_plan_number(plan, "capacity", 1, ECHO_MAX_CAPACITY, &capacity, err);
+    uint64_t run_threads = capacity;
+    if (rc == 0) {
+        rc = hearth_plan_number(plan, "run_threads", 1, ECHO_MAX_CAPACITY, &run_threads, err);
+    }
+    if (rc == 0) {
+        rc = hearth_plan_number(plan, "context_tokens", 1, ECHO_MAX_CONTEXT,
+                                &engine->context_tokens, err);
+    }
+    if (rc == 0) {
+        rc = hearth_plan_number(plan, "dimensions", 1, ECHO_MAX_DIMENSIONS, &engine->dimensions,
+                                err);
+    }
+    *ret = (struct hearth_engine_facts){
+        .capacity = (uint32_t)capacity,
+        .context_tokens = (uint32_t)engine->context_tokens,
+        .dimensions = plan->task == HEARTH_TASK_EMBED ? (uint32_t)engine->dimensions : 0,
+        .run_threads = (uint32_t)run_threads,
+    };
+    return rc;
+}
+
+static int echo_load(const struct hearth_engine_plan *plan, struct hearth_engine **ret,
+                     struct hearth_engine_facts *ret_facts, struct hearth_error *err)
+{
+    if (fails_at(plan, "load")) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model \"%s\" is told to fail at load",
+                           plan->model_id);
+    }
+    if (fails_at(plan, "crash")) {
+        abort();
+    }
+    struct hearth_engine *engine = hearth_alloc(1, sizeof *engine);
+    if (engine == NULL) {
+        return hearth_fail_oom(err);
+    }
+    engine->task = plan->task;
+    engine->label_count = plan->label_count;
+    engine->context_tokens = 4096;
+    engine->dimensions = 8;
+    int rc = read_facts(plan, engine, ret_facts, err);
+    if (rc != 0) {
+        hearth_free(engine);
+        return rc;
+    }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_cond_init(&engine->interrupted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    *ret = engine;
+    return 0;
+}
+
+static void echo_unload(struct hearth_engine *engine)
+{
+    if (engine != NULL) {
+        pthread_cond_destroy(&engine->interrupted);
+        pthread_mutex_destroy(&engine->lock);
+        hearth_free(engine);
+    }
+}
+
+/* ---- answering ----------------------------------------------------------------------------- */
+
+static void echo_interrupt(struct hearth_engine *engine, const struct hearth_job *job HEARTH_UNUSED)
+{
+    pthread_mutex_lock(&engine->lock);
+    pthread_cond_broadcast(&engine->interrupted);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* Sleeps without waking up meanwhile; returns early when the item must end. */
+static void wait_ms(struct hearth_engine *engine, const struct hearth_item *item, uint64_t ms)
+{
+    uint64_t until_ns = hearth_clock_deadline_ns(hearth_clock_ns(), ms);
+    struct timespec until = {.tv_sec = (time_t)(until_ns / HEARTH_NS_PER_SEC),
+                             .tv_nsec = (long)(until_ns % HEARTH_NS_PER_SEC)};
+    pthread_mutex_lock(&engine->lock);
+    while (hearth_item_must_end(item) == 0 && hearth_clock_ns() < until_ns) {
+        pthread_cond_timedwait(&engine->interrupted, &engine->lock, &until);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static uint32_t count_characters(struct hearth_slice text)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        count += (text.data[i] & 0xc0u) != 0x80u ? 1 : 0;
+    }
+    return count;
+}
+
+/* FNV-1a: small, and the same on every machine. */
+static uint64_t hash_text(struct hearth_slice text, uint64_t seed)
+{
+    uint64_t hash = UINT64_C(14695981039346656037) ^ (seed * UINT64_C(0x9e3779b97f4a7c15));
+    for (size_t i = 0; i < text.size; i++) {
+        hash = (hash ^ text.data[i]) * UINT64_C(1099511628211);
+    }
+    return hash ^ (hash >> 29);
+}
+
+/* Fills @room with numbers in 0.001 … 1 that depend on text and place. */
+static void fill_numbers(struct hearth_slice text, float *room, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        room[i] = (float)(hash_text(text, i) % 1000 + 1) / 1000.0f;
+    }
+}
+
+static void scale(float *numbers, size_t count, float divisor)
+{
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] /= divisor;
+    }
+}
+
+static void answer_numbers(struct hearth_engine *engine, struct hearth_item *item,
+                           struct hearth_slice text)
+{
+    float numbers[ECHO_MAX_DIMENSIONS] = {0};
+    bool is_embedding = engine->task == HEARTH_TASK_EMBED;
+    size_t count = is_embedding ? engine->dimensions : engine->label_count;
+    fill_numbers(text, numbers, count);
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += is_embedding ? numbers[i] * numbers[i] : numbers[i];
+    }
+    scale(numbers, count, is_embedding ? sqrtf(sum) : sum);
+    struct hearth_item_result result = {
+        .prompt_tokens = count_characters(text),
+        .vector = is_embedding ? numbers : NULL,
+        .dimensions = is_embedding ? (uint32_t)count : 0,
+        .scores = is_embedding ? NULL : numbers,
+    };
+    hearth_item_finish(item, &result);
+}
+
+/* Steps back over one character of valid UTF-8 that ends at @end. */
+static size_t character_before(struct hearth_slice text, size_t end)
+{
+    size_t start = end - 1;
+    while (start > 0 && (text.data[start] & 0xc0u) == 0x80u) {
+        start--;
+    }
+    return start;
+}
+
+static void answer_reversed(struct hearth_engine *engine, struct hearth_item *item,
+                            const struct echo_directives *asked)
+{
+    uint32_t max_tokens = hearth_job_request(item->job)->max_tokens;
+    uint32_t sent = 0;
+    size_t end = asked->rest.size;
+    while (end > 0 && (max_tokens == 0 || sent < max_tokens)) {
+        if (sent > 0 && asked->pace_ms > 0) {
+            wait_ms(engine, item, asked->pace_ms);
+        }
+        int code = hearth_item_must_end(item);
+        if (code != 0) {
+            hearth_item_fail(item, code, NULL);
+            return;
+        }
+        size_t start = character_before(asked->rest, end);
+        hearth_item_piece(item, hearth_slice_of(asked->rest.data + start, end - start), 1);
+        sent++;
+        end = start;
+    }
+    struct hearth_item_result result = {
+        .prompt_tokens = count_characters(asked->rest),
+        .finish = end > 0 ? HEARTH_FINISH_MAX_TOKENS : HEARTH_FINISH_STOP,
+    };
+    hearth_item_finish(item, &result);
+}
+
+/* The text to answer: the item's, or the last user message of a chat. */
+static struct hearth_slice input_of(const struct hearth_item *item)
+{
+    const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
+    if (request->task != HEARTH_TASK_CHAT) {
+        return item->text;
+    }
+    struct hearth_slice last = {NULL, 0};
+    struct hearth_wire_list messages = request->messages;
+    struct hearth_wire_chat_message message;
+    while (hearth_wire_next(&messages, HEARTH_RECORD_chat_message, &message)) {
+        if (message.role == HEARTH_ROLE_USER) {
+            last = message.content;
+        }
+    }
+    return last;
+}
+
+/* Takes memory as a large model would, so that limits can be met. */
+static int take_memory(uint64_t mib, struct hearth_error *err)
+{
+    volatile char *block = hearth_alloc(mib, MIB);
+    if (block == NULL) {
+        return hearth_fail_oom(err);
+    }
+    for (uint64_t i = 0; i < mib * MIB; i += 4096) {
+        block[i] = 1;
+    }
+    hearth_free((void *)block);
+    return 0;
+}
+
+/* What happens before the answer. Returns 0 or why there will be none. */
+static int meet_fate(struct hearth_engine *engine, const struct hearth_item *item,
+                     const struct echo_directives *asked, struct hearth_error *err)
+{
+    if (asked->slow_ms > 0) {
+        wait_ms(engine, item, asked->slow_ms);
+    }
+    int code = hearth_item_must_end(item);
+    if (code != 0) {
+        return code;
+    }
+    if (asked->alloc_mib > 0 && take_memory(asked->alloc_mib, err) != 0) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    switch (asked->fate) {
+    case ECHO_ANSWER: return 0;
+    case ECHO_CRASH: abort();
+    case ECHO_EXIT: _exit(asked->exit_status);
+    case ECHO_HANG:
+        for (;;) {
+            sleep(3600);
+        }
+    case ECHO_FAIL:
+        return hearth_fail(err, HEARTH_E_ENGINE_FAILED, "the request asked the engine to fail");
+    }
+    HEARTH_UNREACHABLE();
+}
+
+static void answer(struct hearth_engine *engine, struct hearth_item *item)
+{
+    struct hearth_error err = {0};
+    struct echo_directives asked = echo_read_directives(input_of(item));
+    int code = meet_fate(engine, item, &asked, &err);
+    uint32_t tokens = count_characters(asked.rest);
+    if (code == 0 && tokens > engine->context_tokens) {
+        code = hearth_fail(&err, HEARTH_E_TOO_LONG, "input %u has %u tokens, the model takes %u",
+                           item->index, tokens, (unsigned)engine->context_tokens);
+    }
+    if (code != 0) {
+        hearth_item_fail(item, code, err.code == code ? &err : NULL);
+    } else if (engine->task == HEARTH_TASK_GENERATE) {
+        answer_reversed(engine, item, &asked);
+    } else {
+        answer_numbers(engine, item, asked.rest);
+    }
+}
+
+static void echo_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
+{
+    for (struct hearth_item *item; (item = hearth_inbox_take(inbox, true)) != NULL;) {
+        answer(engine, item);
+        hearth_inbox_progress(inbox);
+    }
+}
+
+const struct hearth_engine_ops hearth_engine_echo = {
+    .name = "echo",
+    .preload = echo_preload,
+    .inspect = echo_inspect,
+    .load = echo_load,
+    .work = echo_work,
+    .interrupt = echo_interrupt,
+    .unload = echo_unload,
+};

@@ -1,0 +1,69 @@
+/* inbox_priv.h — the structs that inbox.c and job.c share. */
+
+#ifndef HEARTH_INBOX_PRIV_H
+#define HEARTH_INBOX_PRIV_H
+
+#include "inbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define INBOX_PRIORITIES (HEARTH_CRITICAL + 1)
+#define INBOX_MAGIC      0x1b0c5u
+#define JOB_MAGIC        0x10bu
+#define JOB_SPARE_MAX    64u
+
+/* One input, and where it is: waiting (in a list of the inbox) or held by the engine. */
+struct job_item {
+    struct hearth_item face; /* first: the engine gives us its address back */
+    uint64_t turn;           /* arrival */
+    bool is_waiting;
+};
+
+struct hearth_job {
+    uint32_t magic;
+    struct hearth_inbox *inbox;
+    struct hearth_list in_inbox; /* open jobs, or spare ones */
+    struct hearth_buf bytes;     /* the request as it came: everything below points into it */
+    struct hearth_message message;
+    uint64_t deadline_ns;
+    uint64_t pushed_ns;
+    atomic_uint_fast64_t taken_ns;
+    void *user;
+    atomic_int end_code; /* why it must end, or 0 */
+    uint32_t open_items; /* guarded by the inbox's lock, as the next */
+    uint32_t held_items;
+    uint32_t pins; /* somebody outside the lock still looks at it */
+    struct job_item items[HEARTH_MAX_BATCH];
+};
+
+struct hearth_inbox {
+    uint32_t magic;
+    struct hearth_sink sink;
+    bool is_longest_first;
+    pthread_mutex_t
+        lock; /* guards all below but the atomics; never held while the sink is called */
+    pthread_cond_t has_work;
+    struct hearth_list waiting[INBOX_PRIORITIES];
+    struct hearth_list open;
+    struct hearth_list spare;
+    uint32_t spare_count;
+    uint32_t open_count;
+    uint32_t waiting_count;
+    uint32_t held_count;
+    unsigned width;
+    uint64_t turns; /* items that came */
+    uint64_t takes;
+    atomic_bool is_closed;
+    atomic_uint_fast64_t progress;
+};
+
+/* Copies, decodes and checks @frame into @job; its items are set up, not queued. */
+int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_error *err);
+/* A job with no content: a spare one or a new one; NULL when out of memory. Lock held. */
+struct hearth_job *job_acquire(struct hearth_inbox *inbox);
+/* Wipes the content and keeps or frees the memory. Lock held. */
+void job_release(struct hearth_job *job);
+void job_free(struct hearth_job *job);
+
+#endif

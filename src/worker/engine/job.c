@@ -1,0 +1,131 @@
+/* job.c — one request as the worker holds it: a private copy of its bytes, decoded once.
+ *
+ * Finished jobs are wiped and kept for the next request, so that steady state allocates nothing. */
+
+#include "inbox_priv.h"
+
+#include "hearth_os.h"
+
+static const struct hearth_wire_inference_request *request_of(const struct hearth_job *job)
+{
+    return &job->message.as.inference_request;
+}
+
+const struct hearth_wire_inference_request *hearth_job_request(const struct hearth_job *job)
+{
+    HEARTH_CHECK(job, JOB_MAGIC);
+    return request_of(job);
+}
+
+void *hearth_job_user(const struct hearth_job *job)
+{
+    return job->user;
+}
+
+void hearth_job_times(const struct hearth_job *job, uint64_t *ret_pushed_ns, uint64_t *ret_taken_ns)
+{
+    *ret_pushed_ns = job->pushed_ns;
+    *ret_taken_ns = atomic_load(&job->taken_ns);
+}
+
+int hearth_item_must_end(const struct hearth_item *item)
+{
+    const struct hearth_job *job = item->job;
+    int code = atomic_load_explicit(&job->end_code, memory_order_relaxed);
+    if (code != 0) {
+        return code;
+    }
+    bool has_deadline = job->deadline_ns != UINT64_MAX;
+    return has_deadline && hearth_clock_ns() >= job->deadline_ns ? HEARTH_E_EXPIRED : 0;
+}
+
+static void set_up_item(struct hearth_job *job, uint32_t index, struct hearth_slice text)
+{
+    struct job_item *item = &job->items[index];
+    *item = (struct job_item){.face = {.job = job, .index = index, .text = text}};
+    hearth_list_init(&item->face.link);
+    job->open_items = index + 1;
+}
+
+int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_error *err)
+{
+    if (hearth_buf_append(&job->bytes, frame.data, frame.size) != 0) {
+        return hearth_fail_oom(err);
+    }
+    int rc = hearth_wire_decode(hearth_buf_slice(&job->bytes), &job->message, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (job->message.type != HEARTH_MSG_inference_request) {
+        return hearth_fail(err, HEARTH_E_MALFORMED, "message %d is not an inference_request",
+                           (int)job->message.type);
+    }
+    rc = hearth_wire_check_request(request_of(job), err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (request_of(job)->task == HEARTH_TASK_CHAT) {
+        set_up_item(job, 0, hearth_slice_of(NULL, 0));
+        return 0;
+    }
+    struct hearth_wire_list texts = request_of(job)->texts;
+    struct hearth_wire_text text;
+    for (uint32_t i = 0;
+         i < HEARTH_MAX_BATCH && hearth_wire_next(&texts, HEARTH_RECORD_text, &text); i++) {
+        set_up_item(job, i, text.text);
+    }
+    return 0;
+}
+
+static struct hearth_job *job_create(struct hearth_inbox *inbox)
+{
+    struct hearth_job *job = hearth_alloc(1, sizeof *job);
+    if (job == NULL) {
+        return NULL;
+    }
+    job->magic = JOB_MAGIC;
+    job->inbox = inbox;
+    hearth_list_init(&job->in_inbox);
+    hearth_buf_init(&job->bytes, HEARTH_MAX_FRAME_BYTES);
+    return job;
+}
+
+struct hearth_job *job_acquire(struct hearth_inbox *inbox)
+{
+    struct hearth_job *job = HEARTH_LIST_FIRST(struct hearth_job, in_inbox, &inbox->spare);
+    if (job == NULL) {
+        return job_create(inbox);
+    }
+    hearth_list_remove(&job->in_inbox);
+    inbox->spare_count--;
+    return job;
+}
+
+void job_free(struct hearth_job *job)
+{
+    hearth_buf_wipe(&job->bytes);
+    hearth_buf_finish(&job->bytes);
+    hearth_free(job);
+}
+
+void job_release(struct hearth_job *job)
+{
+    struct hearth_inbox *inbox = job->inbox;
+    hearth_list_remove(&job->in_inbox);
+    if (inbox->spare_count >= JOB_SPARE_MAX) {
+        job_free(job);
+        return;
+    }
+    hearth_buf_wipe(&job->bytes);
+    if (job->bytes.room > HEARTH_JOB_KEEP_BYTES) {
+        hearth_buf_finish(&job->bytes);
+    }
+    job->message = (struct hearth_message){.type = HEARTH_MSG_inference_request};
+    job->user = NULL;
+    job->open_items = 0;
+    job->held_items = 0;
+    atomic_store(&job->end_code, 0);
+    atomic_store(&job->taken_ns, 0);
+    hearth_list_append(&inbox->spare, &job->in_inbox);
+    inbox->spare_count++;
+}
