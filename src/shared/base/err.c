@@ -46,6 +46,7 @@ void hearth_abort_at(const char *file, int line, const char *claim)
     abort();
 }
 
+HEARTH_PRINTF(4, 0)
 static int fill(struct hearth_error *err, int code, int sys_errno, const char *format, va_list args)
 {
     if (err != NULL) {
