@@ -53,25 +53,46 @@ static int require_files(const struct hearth_engine_plan *plan, struct hearth_er
     return 0;
 }
 
+/* Walks the file before the library sees it; external data may lie in the weights file only. */
+static int check_model(const struct hearth_engine_plan *plan, struct hearth_onnx_facts *ret,
+                       struct hearth_error *err)
+{
+    const struct hearth_engine_file *model = hearth_plan_file(plan, HEARTH_FILE_MODEL);
+    const struct hearth_engine_file *weights = hearth_plan_file(plan, HEARTH_FILE_WEIGHTS);
+    struct hearth_onnx_file beside = {0};
+    if (weights != NULL) {
+        beside =
+            (struct hearth_onnx_file){.name = weights->path, .size_bytes = weights->size_bytes};
+    }
+    void *bytes = NULL;
+    int rc = model->size_bytes == 0
+                 ? hearth_fail(err, HEARTH_E_MODEL_INVALID, "the file is empty")
+                 : hearth_memfd_map(model->fd, (size_t)model->size_bytes, false, &bytes, err);
+    if (rc == 0) {
+        rc = hearth_onnx_inspect(hearth_slice_of(bytes, (size_t)model->size_bytes), &beside,
+                                 weights != NULL ? 1 : 0, ret, err);
+    }
+    hearth_memfd_unmap(bytes, (size_t)model->size_bytes);
+    return rc < 0 ? hearth_because(err, rc, "%.64s", model->path) : 0;
+}
+
 static int onnx_inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
                         struct hearth_error *err)
 {
+    struct hearth_onnx_facts facts;
     int rc = require_files(plan, err);
+    if (rc == 0) {
+        rc = check_model(plan, &facts, err);
+    }
     if (rc < 0) {
         return rc;
     }
-    const struct hearth_engine_file *model = hearth_plan_file(plan, HEARTH_FILE_MODEL);
-    const struct hearth_engine_file *weights = hearth_plan_file(plan, HEARTH_FILE_WEIGHTS);
-    const struct hearth_engine_file *tokenizer = hearth_plan_file(plan, HEARTH_FILE_TOKENIZER);
-    rc = hearth_onnx_check_files(model, weights, err);
-    if (rc < 0) {
-        return rc;
-    }
-    uint64_t bytes = model->size_bytes + (weights != NULL ? weights->size_bytes : 0);
+    uint64_t bytes = facts.inline_bytes + facts.external_bytes;
     *ret = (struct hearth_engine_need){
         .weights_bytes = bytes,
         .compute_bytes = plan->threads * (bytes / 8 + RUN_FLOOR_BYTES),
-        .tokenizer_bytes = 8 * tokenizer->size_bytes, /* tables beside the text of the vocabulary */
+        /* tables beside the text of the vocabulary */
+        .tokenizer_bytes = 8 * hearth_plan_file(plan, HEARTH_FILE_TOKENIZER)->size_bytes,
     };
     return 0;
 }

@@ -1,0 +1,90 @@
+/* test_pooling.c — the arithmetic behind embeddings and probabilities, against sums done by hand.
+ */
+
+#include "kit.h"
+
+#include "pooling.h"
+
+#include <math.h>
+#include <string.h>
+
+static const float rows[3 * 2] = {1, -4, 2, 0, 6, 1};
+
+static void mean_is_the_average_of_each_column(void **state)
+{
+    (void)state;
+    float out[2];
+    pooling_fold(POOLING_MEAN, rows, 3, 2, out);
+    assert_float_equal(out[0], 3.0f, 1e-6);
+    assert_float_equal(out[1], -1.0f, 1e-6);
+}
+
+static void cls_and_last_take_one_row(void **state)
+{
+    (void)state;
+    float out[2];
+    pooling_fold(POOLING_CLS, rows, 3, 2, out);
+    assert_float_equal(out[1], -4.0f, 0);
+    pooling_fold(POOLING_LAST, rows, 3, 2, out);
+    assert_float_equal(out[0], 6.0f, 0);
+}
+
+static void max_takes_the_largest_of_each_column(void **state)
+{
+    (void)state;
+    float out[2];
+    pooling_fold(POOLING_MAX, rows, 3, 2, out);
+    assert_float_equal(out[0], 6.0f, 0);
+    assert_float_equal(out[1], 1.0f, 0);
+}
+
+static void a_normalised_vector_has_length_one_and_zero_stays_zero(void **state)
+{
+    (void)state;
+    float vector[2] = {3, 4};
+    float zero[2] = {0, 0};
+    pooling_normalise(vector, 2);
+    pooling_normalise(zero, 2);
+    assert_float_equal(vector[0], 0.6f, 1e-6);
+    assert_float_equal(vector[1], 0.8f, 1e-6);
+    assert_float_equal(zero[0], 0.0f, 0);
+}
+
+static void softmax_sums_to_one_and_survives_large_logits(void **state)
+{
+    (void)state;
+    float logits[3] = {1000, 999, -1000};
+    pooling_softmax(logits, 3);
+    assert_float_equal(logits[0] + logits[1] + logits[2], 1.0f, 1e-6);
+    assert_float_equal(logits[0] / logits[1], 2.7182818f, 1e-4); /* e^(1000 - 999) */
+    assert_float_equal(logits[2], 0.0f, 0);
+}
+
+static void nan_and_infinity_are_found(void **state)
+{
+    (void)state;
+    float values[3] = {1, 2, 3};
+    assert_true(pooling_is_finite(values, 3));
+    values[2] = INFINITY;
+    assert_false(pooling_is_finite(values, 3));
+    values[2] = NAN;
+    assert_false(pooling_is_finite(values, 3));
+}
+
+static void an_unknown_pooling_is_refused(void **state)
+{
+    (void)state;
+    enum pooling pooling = POOLING_CLS;
+    assert_false(pooling_parse("average", &pooling));
+    assert_int_equal(pooling, POOLING_CLS);
+    assert_true(pooling_parse("lasttoken", &pooling));
+    assert_int_equal(pooling, POOLING_LAST);
+}
+
+KIT_MAIN(cmocka_unit_test(mean_is_the_average_of_each_column),
+         cmocka_unit_test(cls_and_last_take_one_row),
+         cmocka_unit_test(max_takes_the_largest_of_each_column),
+         cmocka_unit_test(a_normalised_vector_has_length_one_and_zero_stays_zero),
+         cmocka_unit_test(softmax_sums_to_one_and_survives_large_logits),
+         cmocka_unit_test(nan_and_infinity_are_found),
+         cmocka_unit_test(an_unknown_pooling_is_refused))
