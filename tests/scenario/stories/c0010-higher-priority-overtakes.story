@@ -1,16 +1,13 @@
-# The worker is held by one slow request; what waits runs by priority, then in order of arrival.
-daemon start preload=tiny
+# One request at a time: what waits runs by priority, then in order of arrival.
+daemon start preload=one
 client A connect
-client A submit model=tiny text="slow:1500ms" -> hold1
-client A submit model=tiny text="slow:1500ms" -> hold2
-client A submit model=tiny text="slow:1500ms" -> hold3
-client A submit model=tiny text="slow:1500ms" -> hold4
-client A submit model=tiny priority=low text="slow:20ms low" -> low
-client A submit model=tiny priority=normal text="slow:20ms n1" -> normal1
-client A submit model=tiny priority=normal text="slow:20ms n2" -> normal2
-client A submit model=tiny priority=high text="slow:20ms h" -> high
-client A submit model=tiny priority=critical text="slow:20ms c" -> critical
-client A expect low ok
-order expect hold1 critical
-order expect critical high normal1 normal2 low
+client A submit model=one text="pace:1s ab" stream -> hold
+client A first hold
+client A submit model=one priority=low text="low" -> low
+client A submit model=one priority=normal text="n1" -> normal1
+client A submit model=one priority=normal text="n2" -> normal2
+client A submit model=one priority=normal text="n3" -> normal3
+client A submit model=one priority=high text="h" -> high
+client A submit model=one priority=critical text="c" -> critical
+order expect hold critical high normal1 normal2 normal3 low
 daemon stop

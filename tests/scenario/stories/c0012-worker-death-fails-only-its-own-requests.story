@@ -1,10 +1,10 @@
 daemon start preload=tiny,other
 client A connect
 client B connect
-client A submit model=tiny text="slow:60s" stream -> a
-client A submit model=tiny text="slow:60s" stream -> b
-client A submit model=tiny text="slow:60s" stream -> c
-client A submit model=tiny text="slow:60s" stream -> d
+client A submit model=tiny text="pace:60s ab" stream -> a
+client A submit model=tiny text="pace:60s ab" stream -> b
+client A submit model=tiny text="pace:60s ab" stream -> c
+client A submit model=tiny text="pace:60s ab" stream -> d
 client A submit model=tiny text="queued" -> queued
 client B submit model=other text="slow:3s" -> other
 client A first a

@@ -1,6 +1,6 @@
 daemon start preload=tiny
 client A connect
-client A submit model=tiny text="slow:60s" stream -> a
+client A submit model=tiny text="pace:60s ab" stream -> a
 client A first a
 client A cancel a -> yes
 client A expect a failed cancelled

@@ -1,6 +1,6 @@
 daemon start preload=tiny
 client A connect
-client A submit model=tiny text="slow:2s" stream -> a
+client A submit model=tiny text="pace:2s ab" stream -> a
 client A first a
 daemon signal TERM
 daemon expect log daemon.draining

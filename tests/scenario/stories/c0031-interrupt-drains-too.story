@@ -1,6 +1,6 @@
 daemon start preload=tiny
 client A connect
-client A submit model=tiny text="slow:1s" stream -> a
+client A submit model=tiny text="pace:1s ab" stream -> a
 client A first a
 daemon signal INT
 client A expect a ok

@@ -1,6 +1,6 @@
 daemon start preload=tiny
 client A connect
-client A submit model=tiny id=77 text="slow:60s" stream -> a
+client A submit model=tiny id=77 text="pace:60s ab" stream -> a
 client A first a
 client A submit model=tiny id=77 text="abc" -> twin
 client A expect error input_invalid
