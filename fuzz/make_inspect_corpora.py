@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of the targets gguf_header and onnx_header: one small sound file each, and
+files with one thing wrong. Needs nothing but Python; the output is the same each time."""
+
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+U32, F32, BOOL, STRING, ARRAY, I32 = 4, 6, 7, 8, 9, 5
+
+
+def text(value):
+    raw = value.encode() if isinstance(value, str) else value
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def scalar(kind, value):
+    form = {U32: "<I", F32: "<f", BOOL: "<B", I32: "<i"}.get(kind)
+    return text(value) if kind == STRING else struct.pack(form, value)
+
+
+def entry(key, kind, value):
+    if isinstance(value, list):
+        body = struct.pack("<IIQ", ARRAY, kind, len(value))
+        return text(key) + body + b"".join(scalar(kind, v) for v in value)
+    return text(key) + struct.pack("<I", kind) + scalar(kind, value)
+
+
+KEYS = {
+    "general.architecture": (STRING, "llama"),
+    "llama.block_count": (U32, 2),
+    "llama.context_length": (U32, 64),
+    "llama.embedding_length": (U32, 8),
+    "llama.attention.head_count": (U32, [2, 2]),
+    "llama.attention.head_count_kv": (U32, 1),
+    "llama.attention.layer_norm_rms_epsilon": (F32, 1e-5),
+    "llama.rope.dimension_count": (U32, 4),
+    "llama.expert_count": (U32, 4),
+    "llama.expert_used_count": (U32, 2),
+    "llama.rope.scaling.type": (STRING, "yarn"),
+    "tokenizer.ggml.model": (STRING, "gpt2"),
+    "tokenizer.ggml.tokens": (STRING, ["a", "b", "<s>"]),
+    "tokenizer.ggml.token_type": (I32, [1, 1, 3]),
+    "tokenizer.ggml.merges": (STRING, ["a b"]),
+    "tokenizer.ggml.bos_token_id": (U32, 2),
+    "tokenizer.ggml.add_bos_token": (BOOL, 1),
+    "tokenizer.chat_template": (STRING, "<|im_start|>"),
+}
+
+
+def gguf(changes=None, version=3, tensors=(("token_embd.weight", (8, 3), 0, 0),)):
+    keys = dict(KEYS, **(changes or {}))
+    keys = {k: v for k, v in keys.items() if v is not None}
+    out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
+    out += b"".join(entry(k, *v) for k, v in keys.items())
+    for name, dims, kind, offset in tensors:
+        out += text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
+        out += struct.pack("<IQ", kind, offset)
+    out += b"\0" * (-len(out) % 32)
+    return out + b"\0" * 96
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    raw = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(raw)) + raw
+
+
+def tensor(name, dims, raw=None, location=None, offset=None):
+    out = b"".join(field(1, d) for d in dims) + field(2, 1) + field(8, name)
+    if raw is not None:
+        return out + field(9, raw)
+    out += field(13, field(1, "location") + field(2, location))
+    if offset is not None:
+        out += field(13, field(1, "offset") + field(2, offset))
+    return out + field(14, 1)
+
+
+def onnx(extra=b"", domain="", initializer=None, opset=17):
+    inner = field(1, field(4, "Relu")) + field(12, field(1, "y"))
+    node = field(4, "If") + field(7, domain) + field(5, field(1, "then_branch") + field(6, inner))
+    graph = field(1, node) + field(5, initializer or tensor("w", (2, 2), b"\0" * 16))
+    graph += field(11, field(1, "x")) + field(12, field(1, "y")) + extra
+    return field(1, 8) + field(8, field(1, "") + field(2, opset)) + field(7, graph)
+
+
+GGUF = {
+    "sound": gguf(),
+    "version2": gguf(version=2),
+    "two-tensors": gguf(tensors=(("a", (8,), 0, 0), ("b", (32,), 8, 32))),
+    "no-blocks": gguf({"llama.block_count": (U32, 0)}),
+    "nan-epsilon": gguf({"llama.attention.layer_norm_rms_epsilon": (F32, float("nan"))}),
+    "aligned-64": gguf({"general.alignment": (U32, 64)}),
+    "cut-off": gguf()[:300],
+    "overlap": gguf(tensors=(("a", (8,), 0, 0), ("b", (8,), 0, 0))),
+    "split": gguf({"split.count": (U32, 2)}),
+}
+ONNX = {
+    "sound": onnx(),
+    "external": onnx(initializer=tensor("w", (4, 4), location="w.data", offset="64")),
+    "external-parent": onnx(initializer=tensor("w", (4, 4), location="../w.data")),
+    "external-beyond": onnx(initializer=tensor("w", (4, 4), location="w.data", offset="4090")),
+    "custom-domain": onnx(domain="org.example"),
+    "sparse": onnx(extra=field(15, field(1, tensor("s", (1,), b"\0" * 4)))),
+    "cut-off": onnx()[:60],
+    "group": onnx() + b"\x0b\x0c",
+}
+
+
+def main():
+    for target, inputs in (("gguf_header", GGUF), ("onnx_header", ONNX)):
+        folder = os.path.join(HERE, "corpus", target)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in inputs.items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(data)
+
+
+if __name__ == "__main__":
+    main()
