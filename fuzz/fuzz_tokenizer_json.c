@@ -23,7 +23,8 @@ int hearth_fuzz_tokenizer_json(const uint8_t *data, size_t size)
     HEARTH_ASSERT(hearth_tokenizer_piece(tokenizer, last) == NULL);
     struct hearth_encoding encoding;
     hearth_encoding_init(&encoding);
-    struct hearth_slice text = hearth_slice_of_string("[CLS] Ab\xC3\xA9  unhappy!? [SEP]\xE6\xBC\xA2");
+    struct hearth_slice text =
+        hearth_slice_of_string("[CLS] Ab\xC3\xA9  unhappy!? [SEP]\xE6\xBC\xA2");
     if (hearth_tokenizer_encode(tokenizer, text, NULL, &encoding, &err) == 0) {
         for (size_t i = 0; i < encoding.count; i++) {
             HEARTH_ASSERT(hearth_tokenizer_piece(tokenizer, encoding.ids[i]) != NULL);

@@ -1,6 +1,6 @@
 /* fuzz_tokenizer_text.c — any text, with a tokenizer that has every kind of added token.
  *
- * The first byte chooses the tokenizer and the limit; the rest is the text.                       */
+ * The first byte chooses the tokenizer and the limit; the rest is the text. */
 
 #include "hearth_tokenizer.h"
 
@@ -13,24 +13,23 @@ int hearth_fuzz_tokenizer_text(const uint8_t *data, size_t size);
     "{\"id\":" #id ",\"content\":\"" content "\",\"single_word\":" #single ",\"lstrip\":" #left    \
     ",\"rstrip\":" #right ",\"normalized\":" #normalized ",\"special\":false}"
 
-static const char shape[] =
-    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
-    ADDED(3, "[SEP]", false, false, false, false) ","
-    ADDED(12, "aa", true, false, false, false) ","
-    ADDED(13, "  ", false, true, true, false) ","
-    ADDED(14, "\xC3\xA9", false, true, true, true)
-    "],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,"
-    "\"strip_accents\":%s,\"lowercase\":%s},"
-    "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
-    "\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]},\"decoder\":null,"
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
-    "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
-    "\"a\":4,\"##a\":5,\"ab\":6,\"##b\":7,\"!\":8,\"\xE6\xBC\xA2\":9,\"e\":10,\"##\xCC\x81\":11}}}";
+static const char shape[] = "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[" ADDED(
+    3, "[SEP]", false, false, false,
+    false) "," ADDED(12, "aa", true, false, false,
+                     false) "," ADDED(13, "  ", false, true, true,
+                                      false) "," ADDED(14, "\xC3\xA9", false, true, true,
+                                                       true) "],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,"
+                                                             "\"strip_accents\":%s,\"lowercase\":%s},"
+                                                             "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
+                                                             "\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]},\"decoder\":null,"
+                                                             "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+                                                             "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
+                                                             "\"a\":4,\"##a\":5,\"ab\":6,\"##b\":7,\"!\":8,\"\xE6\xBC\xA2\":9,\"e\":10,\"##\xCC\x81\":11}}}";
 
 static struct hearth_tokenizer *make(unsigned flags)
 {
     char json[4096];
-    const char *words[] = { "false", "true" };
+    const char *words[] = {"false", "true"};
     int n = snprintf(json, sizeof json, shape, words[flags & 1], words[flags >> 1 & 1],
                      words[flags >> 2 & 1], words[flags >> 3 & 1]);
     HEARTH_ASSERT(n > 0 && (size_t)n < sizeof json);
@@ -47,7 +46,7 @@ static void check_limit(const struct hearth_tokenizer *tokenizer, struct hearth_
 {
     struct hearth_encoding cut;
     hearth_encoding_init(&cut);
-    const struct hearth_encode_options options = { limit, true };
+    const struct hearth_encode_options options = {limit, true};
     int rc = hearth_tokenizer_encode(tokenizer, text, &options, &cut, NULL);
     HEARTH_ASSERT(rc == 0 && cut.full_count == whole->full_count);
     HEARTH_ASSERT(cut.count == HEARTH_MIN(limit, whole->count));

@@ -47,7 +47,8 @@ void kit_property(unsigned cases, void (*holds)(struct kit_random *random, void 
     struct kit_random seeds = {kit_random_seed(DEFAULT_SEED)};
     is_in_property = true;
     for (unsigned i = 0; i < cases; i++) {
-        /* The first case runs on the seed itself, so that a seed that was printed is tried first. */
+        /* The first case runs on the seed itself, so that a seed that was printed is tried first.
+         */
         property_seed = i == 0 ? seeds.state : kit_random_u64(&seeds);
         struct kit_random random = {property_seed};
         holds(&random, context);

@@ -4,8 +4,8 @@
  *
  *     KIT_MAIN(cmocka_unit_test(thing_holds), cmocka_unit_test(other_thing_holds))
  *
- * KIT_MAIN prints TAP and fails the program if a test fails or if a block of hearth_alloc() is still
- * alive at the end.                                                                               */
+ * KIT_MAIN prints TAP and fails the program if a test fails or if a block of hearth_alloc() is
+ * still alive at the end. */
 
 #ifndef HEARTH_KIT_H
 #define HEARTH_KIT_H

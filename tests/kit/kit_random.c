@@ -44,12 +44,9 @@ uint64_t kit_random_edge(struct kit_random *random)
 {
     uint64_t power = UINT64_C(1) << kit_random_below(random, 64);
     switch (kit_random_below(random, 4)) {
-    case 0:
-        return kit_random_below(random, 16);
-    case 1:
-        return UINT64_MAX - kit_random_below(random, 4);
-    default:
-        return power - 1 + kit_random_below(random, 3);
+    case 0: return kit_random_below(random, 16);
+    case 1: return UINT64_MAX - kit_random_below(random, 4);
+    default: return power - 1 + kit_random_below(random, 3);
     }
 }
 

@@ -1,5 +1,5 @@
 /* kit_random.h — repeatable random input for properties. The same seed gives the same sequence on
- * every machine.                                                                                  */
+ * every machine. */
 
 #ifndef HEARTH_KIT_RANDOM_H
 #define HEARTH_KIT_RANDOM_H

@@ -29,10 +29,11 @@ static bool must_fail(void)
 
 void *hearth_alloc(size_t count, size_t size)
 {
-    if (must_fail()) {
+    size_t bytes; /* checked here as well: under AddressSanitizer calloc aborts on overflow */
+    if (__builtin_mul_overflow(count, size, &bytes) || must_fail()) {
         return NULL;
     }
-    void *block = calloc(count > 0 ? count : 1, size > 0 ? size : 1); /* calloc checks overflow */
+    void *block = calloc(bytes > 0 ? bytes : 1, 1);
     if (block != NULL) {
         atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
     }

@@ -1,7 +1,7 @@
 /* added.c — added tokens: reading them, and finding them in text.
  *
  * The leftmost match wins, of those the longest, of equal patterns the special and then the earlier
- * one. A match that single_word refuses is skipped whole: the search goes on behind it.           */
+ * one. A match that single_word refuses is skipped whole: the search goes on behind it. */
 
 #include "tokenizer_priv.h"
 
@@ -111,9 +111,9 @@ static int load_one(struct hearth_tokenizer *tokenizer, yyjson_val *value,
         const char *key;
         bool *to;
     } flags[] = {
-        { "single_word", &token->is_single_word },  { "lstrip", &token->takes_left_space },
-        { "rstrip", &token->takes_right_space },    { "normalized", &token->is_normalized },
-        { "special", &token->is_special },
+        {"single_word", &token->is_single_word}, {"lstrip", &token->takes_left_space},
+        {"rstrip", &token->takes_right_space},   {"normalized", &token->is_normalized},
+        {"special", &token->is_special},
     };
     for (size_t i = 0; i < HEARTH_COUNT(flags); i++) {
         int rc = json_bool(value, flags[i].key, "added_tokens", flags[i].to, err);
@@ -151,7 +151,8 @@ int added_load(struct hearth_tokenizer *tokenizer, yyjson_val *array, struct hea
     size_t i = 0;
     size_t max = 0;
     yyjson_val *value = NULL;
-    yyjson_arr_foreach(array, i, max, value) {
+    yyjson_arr_foreach(array, i, max, value)
+    {
         int rc = load_one(tokenizer, value, &scratch, err);
         if (rc < 0) {
             return rc;
@@ -252,8 +253,8 @@ static const struct added_token *next_match(const struct added_set *set, struct 
         const struct added_token *token =
             set->starts[scan->text.data[start]] ? longest_at(set, scan->text, start) : NULL;
         scan->search_from += token != NULL ? token->pattern.size : 1;
-        if (token != NULL && (!token->is_single_word ||
-                              is_single_word(scan->text, start, scan->search_from))) {
+        if (token != NULL &&
+            (!token->is_single_word || is_single_word(scan->text, start, scan->search_from))) {
             *ret_start = start;
             return token;
         }

@@ -6,7 +6,7 @@
 
 void hearth_encoding_init(struct hearth_encoding *encoding)
 {
-    *encoding = (struct hearth_encoding){ 0 };
+    *encoding = (struct hearth_encoding){0};
     hearth_buf_init(&encoding->normal, ENCODED_BYTES_MAX);
     hearth_buf_init(&encoding->points, ENCODED_BYTES_MAX);
     hearth_buf_init(&encoding->sorted, ENCODED_BYTES_MAX);
@@ -15,11 +15,11 @@ void hearth_encoding_init(struct hearth_encoding *encoding)
 void hearth_encoding_wipe(struct hearth_encoding *encoding)
 {
     /* The whole room: earlier, longer texts lie behind what is in use. */
-    int64_t *arrays[] = { encoding->ids, encoding->type_ids, encoding->mask };
+    int64_t *arrays[] = {encoding->ids, encoding->type_ids, encoding->mask};
     for (size_t i = 0; i < HEARTH_COUNT(arrays); i++) {
         hearth_wipe(arrays[i], encoding->room * sizeof *arrays[i]);
     }
-    struct hearth_buf *bufs[] = { &encoding->normal, &encoding->points, &encoding->sorted };
+    struct hearth_buf *bufs[] = {&encoding->normal, &encoding->points, &encoding->sorted};
     for (size_t i = 0; i < HEARTH_COUNT(bufs); i++) {
         hearth_wipe(bufs[i]->data, bufs[i]->room);
         hearth_buf_clear(bufs[i]);
@@ -61,7 +61,7 @@ static int put_text(const struct hearth_tokenizer *tokenizer, struct hearth_slic
         return 0;
     }
     int rc = normalize(&tokenizer->normalizer, text, sink->out);
-    struct added_scan scan = { .text = hearth_buf_slice(&sink->out->normal) };
+    struct added_scan scan = {.text = hearth_buf_slice(&sink->out->normal)};
     struct added_split split;
     while (rc == 0 && added_next(&tokenizer->normalized, &scan, &split)) {
         rc = wordpiece_text(tokenizer, split.gap, sink);
@@ -76,7 +76,7 @@ static int put_all(const struct hearth_tokenizer *tokenizer, struct hearth_slice
                    bool add_special, struct word_sink *sink)
 {
     int rc = add_special ? put_side(&tokenizer->before, sink->out) : 0;
-    struct added_scan scan = { .text = text };
+    struct added_scan scan = {.text = text};
     struct added_split split;
     while (rc == 0 && added_next(&tokenizer->raw, &scan, &split)) {
         rc = put_text(tokenizer, split.gap, sink);
@@ -125,8 +125,8 @@ int hearth_tokenizer_encode(const struct hearth_tokenizer *tokenizer, struct hea
     if (rc < 0) {
         return rc;
     }
-    struct word_sink sink = { .out = out, .limit = limit - special,
-                              .type_id = tokenizer->text_type_id };
+    struct word_sink sink = {
+        .out = out, .limit = limit - special, .type_id = tokenizer->text_type_id};
     rc = put_all(tokenizer, text, chosen.add_special, &sink);
     if (rc < 0) {
         out->count = 0;

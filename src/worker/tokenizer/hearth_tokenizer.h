@@ -5,9 +5,9 @@
  * a *special token* is one that the model's template puts around the text.
  *
  * What is known: model WordPiece; normaliser BertNormalizer or none; pre-tokeniser
- * BertPreTokenizer; post-processor TemplateProcessing, BertProcessing or none; added tokens with all
- * their flags; truncation on the right. Anything else is refused by name, never approximated.
- * Padding settings are read and ignored: nothing here pads. Sequence pairs are not offered.       */
+ * BertPreTokenizer; post-processor TemplateProcessing, BertProcessing or none; added tokens with
+ * all their flags; truncation on the right. Anything else is refused by name, never approximated.
+ * Padding settings are read and ignored: nothing here pads. Sequence pairs are not offered. */
 
 #ifndef HEARTH_TOKENIZER_H
 #define HEARTH_TOKENIZER_H
@@ -56,8 +56,8 @@ struct hearth_tokenizer_facts {
 };
 
 /** Lends the facts for the life of the tokenizer. */
-const struct hearth_tokenizer_facts *
-hearth_tokenizer_facts(const struct hearth_tokenizer *tokenizer);
+const struct hearth_tokenizer_facts *hearth_tokenizer_facts(
+    const struct hearth_tokenizer *tokenizer);
 
 /** Lends the text of one token, terminated; NULL for an id that does not exist. */
 const char *hearth_tokenizer_piece(const struct hearth_tokenizer *tokenizer, int64_t id);
@@ -65,7 +65,7 @@ const char *hearth_tokenizer_piece(const struct hearth_tokenizer *tokenizer, int
 /* The file's own truncation setting, or none if it has none. */
 #define HEARTH_ENCODE_FILE_LIMIT 0
 /* No truncation at all, whatever the file says. */
-#define HEARTH_ENCODE_NO_LIMIT   SIZE_MAX
+#define HEARTH_ENCODE_NO_LIMIT SIZE_MAX
 
 struct hearth_encode_options {
     size_t max_tokens; /* special tokens included; or one of the two above */
@@ -75,7 +75,7 @@ struct hearth_encode_options {
 /** What most callers want: the file's own limit, special tokens added. */
 static inline struct hearth_encode_options hearth_encode_options_default(void)
 {
-    return (struct hearth_encode_options){ HEARTH_ENCODE_FILE_LIMIT, true };
+    return (struct hearth_encode_options){HEARTH_ENCODE_FILE_LIMIT, true};
 }
 
 /**
@@ -123,7 +123,6 @@ static inline void hearth_encoding_cleanup(struct hearth_encoding *encoding)
 HEARTH_NODISCARD int hearth_tokenizer_encode(const struct hearth_tokenizer *tokenizer,
                                              struct hearth_slice text,
                                              const struct hearth_encode_options *options,
-                                             struct hearth_encoding *out,
-                                             struct hearth_error *err);
+                                             struct hearth_encoding *out, struct hearth_error *err);
 
 #endif

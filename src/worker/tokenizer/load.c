@@ -77,7 +77,8 @@ static int check_keys(yyjson_val *object, const char *where, struct hearth_error
     size_t max = 0;
     yyjson_val *key = NULL;
     yyjson_val *value = NULL;
-    yyjson_obj_foreach(object, i, max, key, value) {
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
         (void)value;
         seen[i] = yyjson_get_str(key);
         for (size_t j = 0; j < i; j++) {
@@ -206,7 +207,7 @@ static int put_template(struct hearth_tokenizer *tokenizer, struct template_side
                            HEARTH_TOKENIZER_MAX_TEMPLATE);
     }
     side->tokens[side->count++] =
-        (struct template_token){ (uint32_t)yyjson_get_uint(id), (uint32_t)type_id };
+        (struct template_token){(uint32_t)yyjson_get_uint(id), (uint32_t)type_id};
     return 0;
 }
 
@@ -219,8 +220,8 @@ static int put_special(struct hearth_tokenizer *tokenizer, struct template_side 
     if (!json_string(yyjson_obj_get(special, "id"), &name)) {
         return tokenizer_invalid(err, "post_processor.single", "a special token has no id");
     }
-    yyjson_val *ids = yyjson_obj_get(
-        yyjson_obj_getn(specials, (const char *)name.data, name.size), "ids");
+    yyjson_val *ids =
+        yyjson_obj_get(yyjson_obj_getn(specials, (const char *)name.data, name.size), "ids");
     if (!yyjson_is_arr(ids)) {
         return tokenizer_invalid(err, "post_processor.single",
                                  "a special token is not in special_tokens");
@@ -228,7 +229,8 @@ static int put_special(struct hearth_tokenizer *tokenizer, struct template_side 
     size_t i = 0;
     size_t max = 0;
     yyjson_val *id = NULL;
-    yyjson_arr_foreach(ids, i, max, id) {
+    yyjson_arr_foreach(ids, i, max, id)
+    {
         int rc = put_template(tokenizer, side, id, type_id, err);
         if (rc < 0) {
             return rc;
@@ -274,7 +276,8 @@ static int load_template(struct hearth_tokenizer *tokenizer, yyjson_val *value,
     size_t i = 0;
     size_t max = 0;
     yyjson_val *part = NULL;
-    yyjson_arr_foreach(single, i, max, part) {
+    yyjson_arr_foreach(single, i, max, part)
+    {
         int rc = put_part(tokenizer, specials, part, &has_text, err);
         if (rc < 0) {
             return rc;
@@ -300,8 +303,8 @@ static int load_post_processor(struct hearth_tokenizer *tokenizer, yyjson_val *v
         return unsupported(err, "post_processor", value);
     }
     /* "cls" and "sep" are pairs of text and id. */
-    rc = put_template(tokenizer, &tokenizer->before, yyjson_arr_get(yyjson_obj_get(value, "cls"), 1),
-                      0, err);
+    rc = put_template(tokenizer, &tokenizer->before,
+                      yyjson_arr_get(yyjson_obj_get(value, "cls"), 1), 0, err);
     return rc < 0 ? rc
                   : put_template(tokenizer, &tokenizer->behind,
                                  yyjson_arr_get(yyjson_obj_get(value, "sep"), 1), 0, err);
@@ -397,8 +400,8 @@ static void json_free(void *context, void *block)
 
 static int parse(struct hearth_slice json, yyjson_doc **ret, struct hearth_error *err)
 {
-    const yyjson_alc allocator = { json_malloc, json_realloc, json_free, NULL };
-    yyjson_read_err read_err = { 0 };
+    const yyjson_alc allocator = {json_malloc, json_realloc, json_free, NULL};
+    yyjson_read_err read_err = {0};
     /* Without the in-situ flag the bytes are only read, whatever the type of the argument says. */
     *ret = yyjson_read_opts((char *)(uintptr_t)json.data, json.size, YYJSON_READ_NOFLAG, &allocator,
                             &read_err);

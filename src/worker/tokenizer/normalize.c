@@ -1,8 +1,8 @@
 /* normalize.c — the BERT normaliser: clean, space out Chinese characters, strip accents, lower.
  *
  * First the text becomes code points, cleaned, spaced and decomposed; then runs of combining
- * characters are put in canonical order; last, marks are dropped and the rest is lowered. Marks must
- * stay until the order is settled: one of class 0 keeps its neighbours apart.                     */
+ * characters are put in canonical order; last, marks are dropped and the rest is lowered. Marks
+ * must stay until the order is settled: one of class 0 keeps its neighbours apart. */
 
 #include "tokenizer_priv.h"
 
@@ -67,11 +67,11 @@ static int sort_long_run(uint32_t *run, size_t count, struct hearth_buf *sorted)
     if (rc < 0) {
         return rc;
     }
-    size_t next[257] = { 0 };
+    size_t next[257] = {0};
     for (size_t i = 0; i < count; i++) {
         next[(unicode_combining_class(run[i]) & 0xFF) + 1]++;
     }
-    for (size_t class = 1; class < HEARTH_COUNT(next); class++) {
+    for (size_t class = 1; class < HEARTH_COUNT(next); class ++) {
         next[class] += next[class - 1];
     }
     for (size_t i = 0; i < count; i++) {
@@ -82,7 +82,8 @@ static int sort_long_run(uint32_t *run, size_t count, struct hearth_buf *sorted)
     return 0;
 }
 
-/* Puts each run of characters of class > 0 in the order of their classes, keeping equals in place. */
+/* Puts each run of characters of class > 0 in the order of their classes, keeping equals in place.
+ */
 static int order_marks(struct hearth_encoding *out)
 {
     uint32_t *points = (uint32_t *)(void *)out->points.data; /* from the heap, so aligned */
@@ -113,7 +114,7 @@ static int put_lowered(const struct normalizer *normalizer, struct hearth_buf *n
     if (normalizer->strips_accents && unicode_is_mark(c)) {
         return 0;
     }
-    uint32_t lower[2] = { c };
+    uint32_t lower[2] = {c};
     unsigned count = normalizer->lowers ? unicode_lower(c, lower) : 1;
     unsigned size = 0;
     for (unsigned i = 0; i < count; i++) {

@@ -11,8 +11,8 @@ void hearth_tokenizer_destroy(struct hearth_tokenizer *tokenizer)
     }
 }
 
-const struct hearth_tokenizer_facts *
-hearth_tokenizer_facts(const struct hearth_tokenizer *tokenizer)
+const struct hearth_tokenizer_facts *hearth_tokenizer_facts(
+    const struct hearth_tokenizer *tokenizer)
 {
     HEARTH_CHECK(tokenizer, TOKENIZER_MAGIC);
     return &tokenizer->facts;

@@ -7,9 +7,9 @@
 
 #include <yyjson.h>
 
-#define TOKENIZER_MAGIC    0x544F4B31u /* "TOK1" */
-#define ENCODED_BYTES_MAX  ((size_t)1 << 30)
-#define NO_ID              UINT32_MAX
+#define TOKENIZER_MAGIC   0x544F4B31u /* "TOK1" */
+#define ENCODED_BYTES_MAX ((size_t)1 << 30)
+#define NO_ID             UINT32_MAX
 
 /** All pieces by id, and a flat hash table from text to id. Pieces lie in one blob, terminated. */
 struct vocab {
@@ -116,9 +116,9 @@ int normalize(const struct normalizer *normalizer, struct hearth_slice text,
 /* wordpiece.c */
 struct word_sink {
     struct hearth_encoding *out;
-    size_t limit;    /* body tokens kept */
-    size_t kept;     /* body tokens so far, at most limit */
-    size_t total;    /* body tokens so far */
+    size_t limit; /* body tokens kept */
+    size_t kept;  /* body tokens so far, at most limit */
+    size_t total; /* body tokens so far */
     uint32_t type_id;
 };
 int encoding_reserve(struct hearth_encoding *out, size_t more);
@@ -127,12 +127,12 @@ int wordpiece_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice
                    struct word_sink *sink);
 
 /* unicode.c — the reference's view of one code point. */
-bool unicode_is_space(uint32_t c);       /* White_Space */
-bool unicode_is_removed(uint32_t c);     /* by clean_text */
+bool unicode_is_space(uint32_t c);   /* White_Space */
+bool unicode_is_removed(uint32_t c); /* by clean_text */
 bool unicode_is_chinese(uint32_t c);
-bool unicode_is_mark(uint32_t c);        /* nonspacing, dropped by strip_accents */
+bool unicode_is_mark(uint32_t c); /* nonspacing, dropped by strip_accents */
 bool unicode_is_punctuation(uint32_t c);
-bool unicode_is_word(uint32_t c);        /* \w */
+bool unicode_is_word(uint32_t c); /* \w */
 unsigned unicode_combining_class(uint32_t c);
 #define UNICODE_MOST_DECOMPOSED 8
 unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED]);

@@ -54,10 +54,9 @@ bool unicode_is_removed(uint32_t c)
         return false;
     }
     utf8proc_category_t is = category(c);
-    return c == 0xFFFD ||
-           ((is == UTF8PROC_CATEGORY_CC || is == UTF8PROC_CATEGORY_CF ||
-             is == UTF8PROC_CATEGORY_CO) &&
-            !IS_IN(not_removed, c));
+    return c == 0xFFFD || ((is == UTF8PROC_CATEGORY_CC || is == UTF8PROC_CATEGORY_CF ||
+                            is == UTF8PROC_CATEGORY_CO) &&
+                           !IS_IN(not_removed, c));
 }
 
 /* The blocks that the reference lists; not the whole of Han. */
@@ -77,9 +76,9 @@ bool unicode_is_mark(uint32_t c)
 static bool is_category_p(uint32_t c)
 {
     utf8proc_category_t is = category(c);
-    return is == UTF8PROC_CATEGORY_PC || is == UTF8PROC_CATEGORY_PD ||
-           is == UTF8PROC_CATEGORY_PS || is == UTF8PROC_CATEGORY_PE ||
-           is == UTF8PROC_CATEGORY_PI || is == UTF8PROC_CATEGORY_PF || is == UTF8PROC_CATEGORY_PO;
+    return is == UTF8PROC_CATEGORY_PC || is == UTF8PROC_CATEGORY_PD || is == UTF8PROC_CATEGORY_PS ||
+           is == UTF8PROC_CATEGORY_PE || is == UTF8PROC_CATEGORY_PI || is == UTF8PROC_CATEGORY_PF ||
+           is == UTF8PROC_CATEGORY_PO;
 }
 
 bool unicode_is_punctuation(uint32_t c)
@@ -96,8 +95,8 @@ bool unicode_is_word(uint32_t c)
     utf8proc_category_t is = category(c);
     return (is >= UTF8PROC_CATEGORY_LU && is <= UTF8PROC_CATEGORY_LO) ||
            (is >= UTF8PROC_CATEGORY_MN && is <= UTF8PROC_CATEGORY_ME) ||
-           is == UTF8PROC_CATEGORY_ND || is == UTF8PROC_CATEGORY_NL ||
-           is == UTF8PROC_CATEGORY_PC || IS_IN(more_word, c);
+           is == UTF8PROC_CATEGORY_ND || is == UTF8PROC_CATEGORY_NL || is == UTF8PROC_CATEGORY_PC ||
+           IS_IN(more_word, c);
 }
 
 unsigned unicode_combining_class(uint32_t c)

@@ -63,13 +63,15 @@ static int order_keys(yyjson_val *object, const char **keys, uint32_t count, siz
     size_t max = 0;
     yyjson_val *key = NULL;
     yyjson_val *value = NULL;
-    yyjson_obj_foreach(object, i, max, key, value) {
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
         struct hearth_slice piece;
         if (!json_string(key, &piece) || piece.size == 0 ||
             piece.size > HEARTH_TOKENIZER_MAX_PIECE_BYTES) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                "model.vocab: entry %zu is empty, holds a NUL or is longer than %u "
-                               "bytes", i, HEARTH_TOKENIZER_MAX_PIECE_BYTES);
+                               "bytes",
+                               i, HEARTH_TOKENIZER_MAX_PIECE_BYTES);
         }
         if (!yyjson_is_uint(value) || yyjson_get_uint(value) >= count) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,

@@ -1,7 +1,7 @@
 /* wordpiece.c — normalised text to pieces: split at spaces and punctuation, then longest match.
  *
  * Longest match looks up every prefix of what is left of a word. Hashing them one by one would cost
- * the square of the word; here one pass hashes all prefixes up to the longest piece there is.     */
+ * the square of the word; here one pass hashes all prefixes up to the longest piece there is. */
 
 #include "tokenizer_priv.h"
 
@@ -19,7 +19,7 @@ int encoding_reserve(struct hearth_encoding *out, size_t more)
         return 0;
     }
     size_t room = HEARTH_MAX(out->count + more, out->room * 2);
-    int64_t **arrays[] = { &out->ids, &out->type_ids, &out->mask };
+    int64_t **arrays[] = {&out->ids, &out->type_ids, &out->mask};
     for (size_t i = 0; i < HEARTH_COUNT(arrays); i++) {
         int64_t *grown = hearth_realloc(*arrays[i], room, sizeof *grown);
         if (grown == NULL) {
@@ -58,8 +58,7 @@ static uint32_t longest_piece(const struct hearth_tokenizer *tokenizer, struct h
     const struct vocab *vocab = &tokenizer->vocab;
     struct hearth_slice prefix = start > 0 ? tokenizer->prefix : hearth_slice_of(NULL, 0);
     uint64_t hash = vocab_hash(VOCAB_HASH_START, prefix.data, prefix.size);
-    size_t longest =
-        vocab->longest_bytes > prefix.size ? vocab->longest_bytes - prefix.size : 0;
+    size_t longest = vocab->longest_bytes > prefix.size ? vocab->longest_bytes - prefix.size : 0;
     size_t at = start;
     while (at < word.size) {
         uint32_t c;
@@ -69,13 +68,12 @@ static uint32_t longest_piece(const struct hearth_tokenizer *tokenizer, struct h
         }
         hash = vocab_hash(hash, word.data + at, length);
         at += length;
-        ends[count++] = (struct prefix_end){ at, hash };
+        ends[count++] = (struct prefix_end){at, hash};
     }
     while (count > 0) {
         const struct prefix_end *prefix_end = &ends[--count];
-        uint32_t id =
-            vocab_find(vocab, prefix_end->hash, prefix,
-                       hearth_slice_of(word.data + start, prefix_end->end - start));
+        uint32_t id = vocab_find(vocab, prefix_end->hash, prefix,
+                                 hearth_slice_of(word.data + start, prefix_end->end - start));
         if (id != NO_ID) {
             *ret_end = prefix_end->end;
             return id;

@@ -4,7 +4,7 @@
  *
  * A request is three little-endian uint32 and the text: its bytes, max_tokens (0 = the file's own,
  * 0xFFFFFFFF = no limit), add_special. An answer is one line: the full count, then each id:type_id;
- * or "error NAME". Texts here are test data, so they may be seen.                                  */
+ * or "error NAME". Texts here are test data, so they may be seen. */
 
 #include "hearth_tokenizer.h"
 
@@ -31,7 +31,7 @@ static struct hearth_slice read_file(const char *path)
 static void answer(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
                    const uint32_t request[3], struct hearth_encoding *encoding)
 {
-    struct hearth_encode_options options = { request[1], request[2] != 0 };
+    struct hearth_encode_options options = {request[1], request[2] != 0};
     if (request[1] == UINT32_MAX) {
         options.max_tokens = HEARTH_ENCODE_NO_LIMIT;
     }

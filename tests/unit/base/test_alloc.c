@@ -75,8 +75,7 @@ static void failure_loop_visits_each_allocation_once(void **state)
     (void)state;
     unsigned runs = 0;
     unsigned failures = 0;
-    KIT_FOR_EACH_FAILURE(n)
-    {
+    KIT_FOR_EACH_FAILURE(n) {
         void *a = hearth_alloc(1, 1);
         void *b = a != NULL ? hearth_alloc(1, 1) : NULL;
         failures += hearth_alloc_has_failed();
@@ -101,8 +100,7 @@ static void wiped_bytes_are_zero(void **state)
 
 KIT_MAIN(cmocka_unit_test(block_is_zeroed_and_counted_until_freed),
          cmocka_unit_test(overflowing_product_is_refused),
-         cmocka_unit_test(zero_bytes_still_give_a_block),
-         cmocka_unit_test(realloc_keeps_the_bytes),
+         cmocka_unit_test(zero_bytes_still_give_a_block), cmocka_unit_test(realloc_keeps_the_bytes),
          cmocka_unit_test(exactly_the_nth_allocation_fails),
          cmocka_unit_test(failure_loop_visits_each_allocation_once),
          cmocka_unit_test(wiped_bytes_are_zero))

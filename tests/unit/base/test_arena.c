@@ -68,8 +68,7 @@ static void large_requests_get_their_own_block(void **state)
 static void arena_survives_any_failed_allocation(void **state)
 {
     (void)state;
-    KIT_FOR_EACH_FAILURE(n)
-    {
+    KIT_FOR_EACH_FAILURE(n) {
         struct hearth_arena arena;
         hearth_arena_init(&arena, 1 << 20);
         for (int i = 0; i < 4; i++) {

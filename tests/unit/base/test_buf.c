@@ -82,8 +82,7 @@ static void any_sequence_equals_a_flat_copy(void **state)
 static void buf_survives_any_failed_allocation(void **state)
 {
     (void)state;
-    KIT_FOR_EACH_FAILURE(n)
-    {
+    KIT_FOR_EACH_FAILURE(n) {
         struct hearth_buf buf;
         hearth_buf_init(&buf, 10000);
         size_t size = 0;

@@ -15,7 +15,7 @@ static void numbers_are_frozen(void **state)
 }
 
 #define CODE(NAME, number, name, retryable, v1, http, sentence, remedy) -(number),
-static const int codes[] = { HEARTH_ERRORS(CODE) };
+static const int codes[] = {HEARTH_ERRORS(CODE)};
 
 static void every_error_has_all_facts_and_its_own_name(void **state)
 {
@@ -91,7 +91,5 @@ static void record_may_be_null(void **state)
 KIT_MAIN(cmocka_unit_test(numbers_are_frozen),
          cmocka_unit_test(every_error_has_all_facts_and_its_own_name),
          cmocka_unit_test(unknown_code_is_described_as_internal),
-         cmocka_unit_test(clauses_gather_in_front),
-         cmocka_unit_test(changed_code_drops_the_errno),
-         cmocka_unit_test(long_text_is_cut_and_terminated),
-         cmocka_unit_test(record_may_be_null))
+         cmocka_unit_test(clauses_gather_in_front), cmocka_unit_test(changed_code_drops_the_errno),
+         cmocka_unit_test(long_text_is_cut_and_terminated), cmocka_unit_test(record_may_be_null))

@@ -24,17 +24,17 @@ static void malformed_sequences_are_refused(void **state)
 {
     (void)state;
     static const struct hearth_slice bad[] = {
-        { (const uint8_t *)"\x80", 1 },             /* continuation alone */
-        { (const uint8_t *)"\xC0\x80", 2 },         /* overlong NUL */
-        { (const uint8_t *)"\xC1\xBF", 2 },         /* overlong */
-        { (const uint8_t *)"\xE0\x9F\xBF", 3 },     /* overlong */
-        { (const uint8_t *)"\xED\xA0\x80", 3 },     /* surrogate */
-        { (const uint8_t *)"\xF0\x8F\xBF\xBF", 4 }, /* overlong */
-        { (const uint8_t *)"\xF4\x90\x80\x80", 4 }, /* above U+10FFFF */
-        { (const uint8_t *)"\xF5\x80\x80\x80", 4 },
-        { (const uint8_t *)"\xFF", 1 },
-        { (const uint8_t *)"\xE2\x82", 2 },         /* cut */
-        { (const uint8_t *)"\xE2\x28\xA1", 3 },
+        {(const uint8_t *)"\x80", 1},             /* continuation alone */
+        {(const uint8_t *)"\xC0\x80", 2},         /* overlong NUL */
+        {(const uint8_t *)"\xC1\xBF", 2},         /* overlong */
+        {(const uint8_t *)"\xE0\x9F\xBF", 3},     /* overlong */
+        {(const uint8_t *)"\xED\xA0\x80", 3},     /* surrogate */
+        {(const uint8_t *)"\xF0\x8F\xBF\xBF", 4}, /* overlong */
+        {(const uint8_t *)"\xF4\x90\x80\x80", 4}, /* above U+10FFFF */
+        {(const uint8_t *)"\xF5\x80\x80\x80", 4},
+        {(const uint8_t *)"\xFF", 1},
+        {(const uint8_t *)"\xE2\x82", 2}, /* cut */
+        {(const uint8_t *)"\xE2\x28\xA1", 3},
     };
     for (size_t i = 0; i < HEARTH_COUNT(bad); i++) {
         uint32_t c;
@@ -47,7 +47,10 @@ static void malformed_sequences_are_refused(void **state)
 static void first_bad_byte_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(hearth_utf8_valid_bytes(TEXT("a\xC3\xA9" "b\xFF" "c")), 4);
+    assert_int_equal(hearth_utf8_valid_bytes(TEXT("a\xC3\xA9"
+                                                  "b\xFF"
+                                                  "c")),
+                     4);
     assert_int_equal(hearth_utf8_valid_bytes(TEXT("a\0b")), 3);
     assert_int_equal(hearth_utf8_valid_bytes(TEXT("")), 0);
 }

@@ -23,7 +23,7 @@ static struct hearth_slice read_fixture(void)
 static struct hearth_tokenizer *given_tokenizer(void)
 {
     struct hearth_tokenizer *tokenizer = NULL;
-    struct hearth_error err = { 0 };
+    struct hearth_error err = {0};
     int rc = hearth_tokenizer_create(read_fixture(), &tokenizer, &err);
     if (rc < 0) {
         fail_msg("%s", err.text);
@@ -57,8 +57,9 @@ static void literal_special_token_in_the_text_is_that_token(void **state)
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
     assert_int_equal(hearth_tokenizer_encode(tokenizer, hearth_slice_of_string("[SEP] [MASK]"),
-                                             NULL, &out, NULL), 0);
-    const int64_t wanted[] = { 2, 3, 4, 3 };
+                                             NULL, &out, NULL),
+                     0);
+    const int64_t wanted[] = {2, 3, 4, 3};
     assert_int_equal(out.count, 4);
     assert_memory_equal(out.ids, wanted, sizeof wanted);
     hearth_tokenizer_destroy(tokenizer);
@@ -70,7 +71,7 @@ static void limit_cuts_on_the_right_and_keeps_the_special_tokens(void **state)
     struct hearth_tokenizer *tokenizer = given_tokenizer();
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
-    struct hearth_encode_options options = { 4, true };
+    struct hearth_encode_options options = {4, true};
     struct hearth_slice text = hearth_slice_of_string("! ! ! ! ! !");
     assert_int_equal(hearth_tokenizer_encode(tokenizer, text, &options, &out, NULL), 0);
     assert_int_equal(out.count, 4);
@@ -94,8 +95,9 @@ static void invalid_utf8_is_refused_with_its_place(void **state)
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
     struct hearth_error err;
-    assert_int_equal(hearth_tokenizer_encode(tokenizer, hearth_slice_of("abc\xFF", 4), NULL, &out,
-                                             &err), HEARTH_E_INPUT_INVALID);
+    assert_int_equal(
+        hearth_tokenizer_encode(tokenizer, hearth_slice_of("abc\xFF", 4), NULL, &out, &err),
+        HEARTH_E_INPUT_INVALID);
     KIT_ASSERT_ERROR(err, HEARTH_E_INPUT_INVALID, "not UTF-8 at byte 3");
     hearth_tokenizer_destroy(tokenizer);
 }
@@ -130,8 +132,9 @@ static double cpu_seconds(const struct hearth_tokenizer *tokenizer, const char *
     struct timespec from;
     struct timespec to;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-    assert_int_equal(hearth_tokenizer_encode(tokenizer, hearth_slice_of(text, size * times), NULL,
-                                             out, NULL), 0);
+    assert_int_equal(
+        hearth_tokenizer_encode(tokenizer, hearth_slice_of(text, size * times), NULL, out, NULL),
+        0);
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
     free(text);
     return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
@@ -142,8 +145,8 @@ static void sixteen_times_the_text_takes_no_square_of_the_time(void **state)
     (void)state;
     /* A quadratic step would take 256 times as long; linear ones stay near 16, and 80 allows for
      * caches and a busy machine. The first run only grows the scratch. */
-    static const char *const units[] = { "a", "\xCC\x81\xCC\xA3", "[", " ", "a\xCC\x81 ",
-                                         "\xDF\xBD\xE1\xBA\xBF\xCC\x81" };
+    static const char *const units[] = {"a", "\xCC\x81\xCC\xA3", "[",
+                                        " ", "a\xCC\x81 ",       "\xDF\xBD\xE1\xBA\xBF\xCC\x81"};
     struct hearth_tokenizer *tokenizer = given_tokenizer();
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
@@ -195,8 +198,7 @@ static void any_failed_allocation_is_reported_and_harmless(void **state)
 {
     (void)state;
     struct hearth_slice json = read_fixture();
-    KIT_FOR_EACH_FAILURE(n)
-    {
+    KIT_FOR_EACH_FAILURE(n) {
         struct hearth_tokenizer *tokenizer = NULL;
         struct hearth_encoding out;
         struct hearth_error err;
@@ -218,8 +220,8 @@ static void wipe_leaves_no_text_behind(void **state)
     struct hearth_tokenizer *tokenizer = given_tokenizer();
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
-    assert_int_equal(hearth_tokenizer_encode(tokenizer, hearth_slice_of_string("secret"), NULL,
-                                             &out, NULL), 0);
+    assert_int_equal(
+        hearth_tokenizer_encode(tokenizer, hearth_slice_of_string("secret"), NULL, &out, NULL), 0);
     hearth_encoding_wipe(&out);
     for (size_t i = 0; i < out.normal.room; i++) {
         assert_int_equal(out.normal.data[i], 0);
