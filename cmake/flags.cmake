@@ -23,3 +23,17 @@ if(HEARTH_FUZZ)
   add_link_options(-fsanitize=address,undefined)
   target_compile_definitions(hearth_flags INTERFACE HEARTH_SANITIZED=1)
 endif()
+
+# Broker and workers of different builds do not talk to each other: the id is a digest of what must
+# agree between them, the version and the message list with its limits.
+set(HEARTH_WIRE_SOURCES ${PROJECT_SOURCE_DIR}/src/shared/wire/messages.def
+  ${PROJECT_SOURCE_DIR}/src/shared/wire/limits.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${HEARTH_WIRE_SOURCES})
+set(HEARTH_BUILD_ID ${PROJECT_VERSION})
+foreach(source IN LISTS HEARTH_WIRE_SOURCES)
+  file(SHA256 ${source} digest)
+  string(APPEND HEARTH_BUILD_ID " ${digest}")
+endforeach()
+string(SHA256 HEARTH_BUILD_ID "${HEARTH_BUILD_ID}")
+string(SUBSTRING ${HEARTH_BUILD_ID} 0 16 HEARTH_BUILD_ID)
+target_compile_definitions(hearth_flags INTERFACE HEARTH_BUILD_ID="${PROJECT_VERSION}-${HEARTH_BUILD_ID}")
