@@ -4,7 +4,7 @@
  *
  * A function returns 0 or the negative number (HEARTH_E_NO_MODEL is -2). Numbers are frozen: append
  * only. "retryable" means that the same request may succeed later without a change. The V1 code is
- * the `error_code` (or numeric code) of the JSON encoding.                                        */
+ * the `error_code` (or numeric code) of the JSON encoding. */
 
 #ifndef HEARTH_ERRORS_H
 #define HEARTH_ERRORS_H
@@ -18,35 +18,44 @@
     X(MALFORMED, 4, "malformed", 0, "malformed", 400, "message could not be decoded",              \
       "check the client against docs/protocol.md")                                                 \
     X(EXPIRED, 5, "expired", 1, "timeout", 504, "deadline passed", "allow more time or send less") \
-    X(NO_MEMORY, 6, "no_memory", 1, "execution_failed", 503, "out of memory", "free memory and try again")\
+    X(NO_MEMORY, 6, "no_memory", 1, "execution_failed", 503, "out of memory",                      \
+      "free memory and try again")                                                                 \
     X(SYSTEM, 7, "system", 0, "execution_failed", 500, "the operating system refused",             \
       "see the log of hearthd for the call that failed")                                           \
-    X(TOO_LARGE, 8, "too_large", 0, "too_large", 413, "larger than the limit", "send less at once")\
+    X(TOO_LARGE, 8, "too_large", 0, "too_large", 413, "larger than the limit",                     \
+      "send less at once")                                                                         \
     X(INPUT_INVALID, 9, "input_invalid", 0, "input_invalid", 400, "input is not valid",            \
       "correct the field that the message names")                                                  \
     X(TOO_LONG, 10, "too_long", 0, "too_long", 400, "more tokens than the model takes",            \
       "shorten the text or load the model with a larger context")                                  \
-    X(QUEUE_FULL, 11, "queue_full", 1, "admission_rejected", 429, "the queue is full", "try again later")\
+    X(QUEUE_FULL, 11, "queue_full", 1, "admission_rejected", 429, "the queue is full",             \
+      "try again later")                                                                           \
     X(SHUTTING_DOWN, 12, "shutting_down", 1, "shutting_down", 503, "the daemon is shutting down",  \
       "try again when it runs again")                                                              \
-    X(WORKER_LOST, 13, "worker_lost", 1, "worker_lost", 502, "the worker process of the model died",\
-      "send the request again; the worker is restarted")                                           \
+    X(WORKER_LOST, 13, "worker_lost", 1, "worker_lost", 502,                                       \
+      "the worker process of the model died", "send the request again; the worker is restarted")   \
     X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled by the client", "nothing to do") \
     X(MODEL_INVALID, 15, "model_invalid", 0, "model_invalid", 422, "the model cannot be used",     \
       "replace the model file")                                                                    \
-    X(DIGEST_MISMATCH, 16, "digest_mismatch", 0, "digest_mismatch", 422, "a model file is not the one recorded",\
+    X(DIGEST_MISMATCH, 16, "digest_mismatch", 0, "digest_mismatch", 422,                           \
+      "a model file is not the one recorded",                                                      \
       "fetch the model again (`scripts/download_models.sh`)")                                      \
-    X(NO_ENGINE, 17, "no_engine", 0, "engine_missing", 501, "the engine for this model is not built",\
+    X(NO_ENGINE, 17, "no_engine", 0, "engine_missing", 501,                                        \
+      "the engine for this model is not built",                                                    \
       "configure with -DHEARTH_ONNX=ON or -DHEARTH_GGUF=ON and build again")                       \
-    X(UNSUPPORTED, 18, "unsupported", 0, "unsupported", 422, "not supported", "see README.md for what works")\
+    X(UNSUPPORTED, 18, "unsupported", 0, "unsupported", 422, "not supported",                      \
+      "see README.md for what works")                                                              \
     X(BUSY, 19, "busy", 1, "busy", 409, "already being done", "wait until it is finished")         \
-    X(NOT_READY, 20, "not_ready", 1, "model_not_loaded", 503, "the model is not ready", "wait or load it")\
-    X(DISCONNECTED, 21, "disconnected", 1, "disconnected", 502, "the connection ended", "connect again")\
+    X(NOT_READY, 20, "not_ready", 1, "model_not_loaded", 503, "the model is not ready",            \
+      "wait or load it")                                                                           \
+    X(DISCONNECTED, 21, "disconnected", 1, "disconnected", 502, "the connection ended",            \
+      "connect again")                                                                             \
     X(VERSION, 22, "version", 0, "version", 505, "no common protocol version",                     \
       "use a client and a daemon of the same release")                                             \
-    X(UNAUTHENTICATED, 23, "unauthenticated", 0, "unauthenticated", 401, "no session", "send a handshake first")\
-    X(TOO_MANY_CONNECTIONS, 24, "too_many_connections", 1, "too_many_connections", 503, "too many connections",\
-      "close connections or raise max_connections")                                                \
+    X(UNAUTHENTICATED, 23, "unauthenticated", 0, "unauthenticated", 401, "no session",             \
+      "send a handshake first")                                                                    \
+    X(TOO_MANY_CONNECTIONS, 24, "too_many_connections", 1, "too_many_connections", 503,            \
+      "too many connections", "close connections or raise max_connections")                        \
     X(INTERNAL, 25, "internal", 0, "execution_failed", 500, "internal error",                      \
       "report it with the lines of the log around it")                                             \
     X(NO_DAEMON, 26, "no_daemon", 1, "no_daemon", 503, "no daemon answers on the socket",          \
@@ -55,10 +64,13 @@
       "stop it or choose another --socket")                                                        \
     X(CONFIG, 28, "config", 0, "config", 500, "the configuration is not valid",                    \
       "correct the line that the message names")                                                   \
-    X(ENGINE_FAILED, 29, "engine_failed", 0, "execution_failed", 500, "the engine failed on this request",\
+    X(ENGINE_FAILED, 29, "engine_failed", 0, "execution_failed", 500,                              \
+      "the engine failed on this request",                                                         \
       "see the log of hearthd; other requests are not affected")                                   \
-    X(NO_REQUEST, 30, "no_request", 0, "no_request", 404, "no such request", "it may have ended already")\
-    X(CONTAINMENT, 31, "containment", 0, "containment", 500, "a required wall could not be raised",\
+    X(NO_REQUEST, 30, "no_request", 0, "no_request", 404, "no such request",                       \
+      "it may have ended already")                                                                 \
+    X(CONTAINMENT, 31, "containment", 0, "containment", 500,                                       \
+      "a required wall could not be raised",                                                       \
       "run on a kernel with seccomp and landlock (>= 5.13)")                                       \
     X(ARGUMENT, 32, "argument", 0, "input_invalid", 400, "argument is not valid",                  \
       "correct the argument that the message names")

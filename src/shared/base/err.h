@@ -6,6 +6,7 @@
 #include "lang.h"
 
 #include <hearth/errors.h>
+#include <hearth/types.h>
 
 /**
  * Fills @err (if not NULL) with @code and the formatted detail; returns @code, so that a function
@@ -26,10 +27,8 @@ int hearth_fail_oom(struct hearth_error *err);
  */
 int hearth_because(struct hearth_error *err, int code, const char *format, ...) HEARTH_PRINTF(3, 4);
 
-/* Facts of one code; an unknown code is described as INTERNAL. All strings are constants. */
-const char *hearth_error_name(int code);     /* "no_model" */
-const char *hearth_error_sentence(int code); /* "no such model" */
-const char *hearth_error_remedy(int code);
+/* More facts of one code (name, sentence and remedy are in hearth/types.h); an unknown code is
+ * described as INTERNAL. All strings are constants. */
 const char *hearth_error_v1(int code);
 int hearth_error_http(int code);
 bool hearth_error_is_retryable(int code);

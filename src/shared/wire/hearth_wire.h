@@ -15,40 +15,16 @@
 #include "limits.h"
 #include "messages.def"
 
+#include <hearth/types.h> /* tasks, priorities, roles … and the words for them */
+
 #define HEARTH_PROTOCOL_VERSION 2u /* V1, the JSON encoding, is not part of this release yet */
 
-enum hearth_task {
-    HEARTH_TASK_CLASSIFY,
-    HEARTH_TASK_EMBED,
-    HEARTH_TASK_GENERATE,
-    HEARTH_TASK_CHAT
-};
-enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };
-enum hearth_role { HEARTH_ROLE_SYSTEM, HEARTH_ROLE_USER, HEARTH_ROLE_ASSISTANT };
-enum hearth_engine_kind { HEARTH_ENGINE_ECHO, HEARTH_ENGINE_ONNX, HEARTH_ENGINE_GGUF };
 enum hearth_file_role {
     HEARTH_FILE_MODEL,
     HEARTH_FILE_WEIGHTS,
     HEARTH_FILE_TOKENIZER,
     HEARTH_FILE_CONFIG
 };
-enum hearth_finish_reason {
-    HEARTH_FINISH_NONE,
-    HEARTH_FINISH_STOP,
-    HEARTH_FINISH_MAX_TOKENS,
-    HEARTH_FINISH_TIMEOUT,
-    HEARTH_FINISH_CANCELLED,
-    HEARTH_FINISH_FAILED
-};
-enum hearth_model_state {
-    HEARTH_MODEL_ABSENT,
-    HEARTH_MODEL_LOADING,
-    HEARTH_MODEL_READY,
-    HEARTH_MODEL_DRAINING,
-    HEARTH_MODEL_FAILED,
-    HEARTH_MODEL_RESTARTING
-};
-enum hearth_check_type { HEARTH_CHECK_LIVENESS, HEARTH_CHECK_READINESS, HEARTH_CHECK_FULL };
 #define HEARTH_FLAG_STREAM 1u
 
 /** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
@@ -170,14 +146,6 @@ HEARTH_NODISCARD int hearth_wire_check_request(const struct hearth_wire_inferenc
 
 /** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
 void hearth_wire_default_request(struct hearth_wire_inference_request *request);
-
-/* Names for people and for --json: "classify", "normal", "onnx", "ready", "stop" … */
-const char *hearth_task_name(enum hearth_task task);
-const char *hearth_priority_name(enum hearth_priority priority);
-const char *hearth_role_name(enum hearth_role role);
-const char *hearth_engine_name(enum hearth_engine_kind kind);
-const char *hearth_finish_name(enum hearth_finish_reason reason);
-const char *hearth_model_state_name(enum hearth_model_state state);
 
 #include "layout.h" /* the list as data; needs the enums above */
 

@@ -1,0 +1,99 @@
+/* models.h — the models and the health of the daemon. Included by hearth.h. */
+
+#ifndef HEARTH_MODELS_H
+#define HEARTH_MODELS_H
+
+#include <hearth/hearth.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hearth_model_list hearth_model_list;
+
+/** One model as the daemon sees it. May grow at its end: do not copy it by value. */
+typedef struct hearth_model {
+    const char *name;
+    enum hearth_task task; /* HEARTH_TASK_GENERATE stands for generate and chat */
+    enum hearth_engine_kind engine;
+    enum hearth_model_state state;
+    const char *digest;      /* SHA-256 of the model file, hex, from its manifest */
+    uint32_t worker_pid;     /* 0 if no worker runs */
+    uint32_t restarts;       /* workers lost since it was loaded */
+    uint64_t size_bytes;     /* files on disk */
+    uint64_t need_bytes;     /* reserved in the budget */
+    uint64_t memory_bytes;   /* resident in its worker */
+    uint32_t queue_depth;    /* requests that wait */
+    uint32_t running;        /* requests at the worker */
+    uint64_t request_count;  /* ended since it was loaded */
+    float avg_latency_ms;    /* from admission to the end */
+    uint32_t threads;        /* compute threads */
+    uint32_t context_tokens; /* most tokens of an input, or of prompt and answer together */
+    uint32_t dimensions;     /* of an embedding */
+    const char *const *labels;
+    size_t label_count;
+    const char *containment; /* walls of its worker */
+    const char *error;       /* why the last load failed, or "" */
+} hearth_model;
+
+/**
+ * Asks for every model that the daemon knows, loaded or not.
+ *
+ * *@ret_list is owned by the caller until hearth_model_list_free(). Blocks for at most the
+ * timeout of the connection. Returns HEARTH_E_DISCONNECTED, HEARTH_E_EXPIRED or HEARTH_E_NO_MEMORY.
+ */
+HEARTH_API int hearth_models(hearth_client *client, hearth_model_list **ret_list,
+                             hearth_error *err);
+HEARTH_API size_t hearth_model_list_count(const hearth_model_list *list);
+HEARTH_API const hearth_model *hearth_model_list_at(const hearth_model_list *list, size_t index);
+HEARTH_API void hearth_model_list_free(hearth_model_list *list);
+
+/**
+ * Loads a model, or unloads it and gives its memory back.
+ *
+ * Blocks until it is ready (its worker has ended) or has failed, for at most @timeout_ms; 0 waits
+ * for as long as the daemon does. When the time is over the daemon goes on. @ret_worker_pid may be
+ * NULL.
+ *
+ * Returns HEARTH_E_NO_MODEL, HEARTH_E_BUSY, HEARTH_E_NO_ROOM, HEARTH_E_NO_ENGINE,
+ * HEARTH_E_MODEL_INVALID, HEARTH_E_DIGEST_MISMATCH, HEARTH_E_CONTAINMENT, HEARTH_E_DENIED,
+ * HEARTH_E_EXPIRED or HEARTH_E_DISCONNECTED.
+ */
+HEARTH_API int hearth_load(hearth_client *client, const char *model, uint32_t timeout_ms,
+                           uint32_t *ret_worker_pid, hearth_error *err);
+HEARTH_API int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms,
+                             hearth_error *err);
+
+/** What a probe found. Below `ok`, only a full check fills it. May grow: do not copy it by value.
+ */
+typedef struct hearth_health_report {
+    enum hearth_check_type check;
+    int ok;    /* alive; or ready */
+    int state; /* 0 healthy, 1 degraded, 2 unhealthy */
+    int ready;
+    int accepting_requests;
+    uint32_t models_loaded;
+    uint64_t memory_used_bytes; /* resident, daemon and workers */
+    uint32_t queue_depth;       /* requests that wait */
+    uint32_t running;           /* requests at workers */
+    uint32_t connections;
+    uint64_t uptime_secs;
+    uint64_t requests_total; /* accepted since start */
+    uint64_t worker_deaths;
+    uint32_t pid; /* of hearthd */
+    const char *version;
+} hearth_health_report;
+
+/**
+ * Asks how the daemon is. *@ret_report lives in the client until its next hearth_health().
+ * Blocks for at most the timeout of the connection. Errors as hearth_models(); "not ready" is no
+ * error but ok = 0.
+ */
+HEARTH_API int hearth_health(hearth_client *client, enum hearth_check_type check,
+                             const hearth_health_report **ret_report, hearth_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+/* types.h — the words that programs and daemon share. Values travel on the wire: append only. */
+
+#ifndef HEARTH_TYPES_H
+#define HEARTH_TYPES_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HEARTH_API __attribute__((visibility("default")))
+
+enum hearth_task {
+    HEARTH_TASK_CLASSIFY,
+    HEARTH_TASK_EMBED,
+    HEARTH_TASK_GENERATE,
+    HEARTH_TASK_CHAT
+};
+
+enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };
+
+enum hearth_role { HEARTH_ROLE_SYSTEM, HEARTH_ROLE_USER, HEARTH_ROLE_ASSISTANT };
+
+enum hearth_engine_kind { HEARTH_ENGINE_ECHO, HEARTH_ENGINE_ONNX, HEARTH_ENGINE_GGUF };
+
+enum hearth_finish_reason {
+    HEARTH_FINISH_NONE,
+    HEARTH_FINISH_STOP,
+    HEARTH_FINISH_MAX_TOKENS,
+    HEARTH_FINISH_TIMEOUT,
+    HEARTH_FINISH_CANCELLED,
+    HEARTH_FINISH_FAILED
+};
+
+enum hearth_model_state {
+    HEARTH_MODEL_ABSENT,
+    HEARTH_MODEL_LOADING,
+    HEARTH_MODEL_READY,
+    HEARTH_MODEL_DRAINING,
+    HEARTH_MODEL_FAILED,
+    HEARTH_MODEL_RESTARTING
+};
+
+enum hearth_check_type { HEARTH_CHECK_LIVENESS, HEARTH_CHECK_READINESS, HEARTH_CHECK_FULL };
+
+/* Words for people and for JSON: "classify", "normal", "onnx", "ready", "stop" … A value that this
+ * release does not know is "unknown". The strings are constants; any thread. */
+HEARTH_API const char *hearth_task_name(enum hearth_task task);
+HEARTH_API const char *hearth_priority_name(enum hearth_priority priority);
+HEARTH_API const char *hearth_role_name(enum hearth_role role);
+HEARTH_API const char *hearth_engine_name(enum hearth_engine_kind kind);
+HEARTH_API const char *hearth_finish_name(enum hearth_finish_reason reason);
+HEARTH_API const char *hearth_model_state_name(enum hearth_model_state state);
+
+/* Facts of an error code. A code that this release does not know is described as "internal". */
+HEARTH_API const char *hearth_error_name(int code);     /* "no_model" */
+HEARTH_API const char *hearth_error_sentence(int code); /* "no such model" */
+HEARTH_API const char *hearth_error_remedy(int code);   /* what to do about it */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
