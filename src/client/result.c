@@ -1,0 +1,167 @@
+/* result.c — what came off the wire, unpacked into memory of its own. */
+
+#include "client_priv.h"
+
+#include <string.h>
+
+struct hearth_result *client_result_create(size_t count)
+{
+    struct hearth_result *result = hearth_alloc(1, sizeof *result);
+    if (result == NULL) {
+        return NULL;
+    }
+    hearth_arena_init(&result->arena, CLIENT_RESULT_BYTES);
+    hearth_buf_init(&result->text, HEARTH_MAX_OUTPUT_BYTES + 1);
+    result->items = hearth_arena_alloc(&result->arena, count, sizeof *result->items);
+    result->is_answered = hearth_arena_alloc(&result->arena, count, sizeof *result->is_answered);
+    if (result->items == NULL || result->is_answered == NULL) {
+        hearth_result_free(result);
+        return NULL;
+    }
+    result->count = count;
+    return result;
+}
+
+void hearth_result_free(hearth_result *result)
+{
+    if (result == NULL) {
+        return;
+    }
+    hearth_arena_reset(&result->arena); /* wipes: answers are content */
+    hearth_arena_finish(&result->arena);
+    hearth_buf_wipe(&result->text);
+    hearth_buf_finish(&result->text);
+    hearth_free(result);
+}
+
+/* ── Unpacking ───────────────────────────────────────────────────────────────────────────────── */
+
+static int unpack_labels(struct hearth_arena *arena, const struct hearth_wire_list *list,
+                         hearth_item *item)
+{
+    if (list->count == 0) {
+        return 0;
+    }
+    hearth_label *labels = hearth_arena_alloc(arena, list->count, sizeof *labels);
+    if (labels == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    struct hearth_wire_list cursor = *list;
+    struct hearth_wire_label label;
+    for (size_t i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_label, &label); i++) {
+        labels[i].name = hearth_arena_copy(arena, label.name);
+        labels[i].probability = label.score;
+        if (labels[i].name == NULL) {
+            return HEARTH_E_NO_MEMORY;
+        }
+    }
+    item->labels = labels;
+    item->label_count = list->count;
+    return 0;
+}
+
+static int unpack_vector(struct hearth_arena *arena, struct hearth_wire_f32s floats,
+                         hearth_item *item)
+{
+    if (floats.count == 0) {
+        return 0;
+    }
+    float *vector = hearth_arena_alloc(arena, floats.count, sizeof *vector);
+    if (vector == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    hearth_wire_copy_floats(floats, vector, floats.count);
+    item->vector = vector;
+    item->dimensions = floats.count;
+    return 0;
+}
+
+/* Appends and keeps a NUL behind the last byte; *@ret shows what was appended. */
+static int join_text(struct hearth_buf *text, struct hearth_slice piece, hearth_item *ret)
+{
+    int rc = hearth_buf_reserve(text, piece.size + 1);
+    rc = rc < 0 ? rc : hearth_buf_append(text, piece.data, piece.size);
+    if (rc < 0) {
+        return rc;
+    }
+    text->data[text->size] = '\0';
+    ret->text = (const char *)text->data + (text->size - piece.size);
+    ret->text_bytes = piece.size;
+    return 0;
+}
+
+static int unpack(struct hearth_result *result, const struct hearth_wire_result *record,
+                  hearth_item *item)
+{
+    *item = (hearth_item){
+        .index = record->index, .tokens = record->tokens, .is_truncated = record->is_truncated};
+    int rc = unpack_labels(&result->arena, &record->labels, item);
+    rc = rc < 0 ? rc : unpack_vector(&result->arena, record->vector, item);
+    return rc;
+}
+
+int client_result_add(struct hearth_result *result, const struct hearth_wire_result *record,
+                      bool is_piece, hearth_item *ret_item)
+{
+    bool is_text = result->count == 1 && (is_piece || record->text.size > 0);
+    if (record->index >= result->count || (result->is_answered[record->index] && !is_piece)) {
+        return HEARTH_E_MALFORMED;
+    }
+    hearth_item *item = &result->items[record->index];
+    uint32_t tokens_before = item->tokens;
+    int rc = unpack(result, record, item);
+    if (rc == 0 && is_text) {
+        rc = join_text(&result->text, record->text, item);
+    } else if (rc == 0) {
+        item->text = hearth_arena_copy(&result->arena, record->text);
+        item->text_bytes = record->text.size;
+        rc = item->text == NULL ? HEARTH_E_NO_MEMORY : 0;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    *ret_item = *item;
+    item->tokens += is_piece ? tokens_before : 0;
+    result->is_answered[record->index] = true;
+    return 0;
+}
+
+int client_result_end(struct hearth_result *result,
+                      const struct hearth_wire_inference_response *response)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        if (!result->is_answered[i]) {
+            return HEARTH_E_MALFORMED;
+        }
+    }
+    if (result->text.size > 0) {
+        result->items[0].text = (const char *)result->text.data;
+        result->items[0].text_bytes = result->text.size;
+    }
+    result->usage = (hearth_usage){
+        .finish_reason = (enum hearth_finish_reason)response->finish_reason,
+        .prompt_tokens = response->prompt_tokens,
+        .tokens_generated = response->tokens_generated,
+        .queue_us = response->queue_us,
+        .first_us = response->first_us,
+        .total_us = response->total_us,
+    };
+    return 0;
+}
+
+/* ── Reading ─────────────────────────────────────────────────────────────────────────────────── */
+
+size_t hearth_result_count(const hearth_result *result)
+{
+    return result->count;
+}
+
+const hearth_item *hearth_result_item(const hearth_result *result, size_t index)
+{
+    return index < result->count ? &result->items[index] : NULL;
+}
+
+const hearth_usage *hearth_result_usage(const hearth_result *result)
+{
+    return &result->usage;
+}
