@@ -14,7 +14,7 @@ case ${1:-} in -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 0 ;; e
 scripts/setup.sh
 scripts/download_models.sh --fetched --verify >"$LOGS/verify-models.log" 2>&1 ||
     fail "a model file is not what models/catalogue.json says" \
-        "scripts/download_models.sh --repair makes it again" "$LOGS/verify-models.log"
+        "scripts/download_models.sh --verify --repair makes it again" "$LOGS/verify-models.log"
 
 exec build/release/bin/hearth run --models models/store \
     --preload hearth-intent,all-minilm-l6-v2,smollm2-135m-instruct -- \

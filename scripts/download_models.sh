@@ -6,7 +6,7 @@
 #   --fetched   the packages that hold the models are in the cache already (setup.sh says so)
 #
 # What a model is made from is in models/catalogue.json; each file's sha256 is checked. A file whose
-# bytes have changed since is an error; `scripts/download_models.sh --repair` makes it again.
+# bytes have changed since is an error; `scripts/download_models.sh --verify --repair` makes it again.
 set -euo pipefail
 # shellcheck source=scripts/progress.sh
 . "$(dirname "${BASH_SOURCE[0]}")/progress.sh"

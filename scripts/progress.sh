@@ -22,8 +22,8 @@ fail() {
         [ "$STEP" -gt 0 ] && printf '\nstep %d of %d failed: ' "$STEP" "$STEPS"
         printf '%s\n' "$1"
         if [ -n "${3:-}" ] && [ -s "$3" ]; then
-            grep -m 3 -E '(^|[^-_[:alnum:]])(error|Error|ERROR|FAILED)[: ]' "$3" | cut -c1-200 | sed 's/^/    > /'
-            tail -n 15 "$3" | cut -c1-200 | sed 's/^/    | /'
+            grep -m 3 -E '(^|[^-_[:alnum:]])(error|Error|ERROR|FAILED)[: ]' "$3" | cut -c1-300 | sed 's/^/    > /' || true
+            tail -n 15 "$3" | cut -c1-300 | sed 's/^/    | /'
             printf '  log: %s\n' "$3"
         fi
         printf '  remedy: %s\n' "$2"
