@@ -1,0 +1,286 @@
+/* gguf.c — the table of the engine: preload, inspect, load, unload. */
+
+#include "gguf_priv.h"
+
+#include "hearth_os.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What the library logs may hold names and texts of the model; none of it leaves the worker. */
+static void log_nothing(enum ggml_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    (void)arg;
+}
+
+/* The last words of an assertion, "file:line: claim": where it was is kept, what it says is not. */
+static void say_where(const char *message)
+{
+    const char *colon = strstr(message, ": ");
+    size_t size = colon != NULL ? (size_t)(colon - message) : 0;
+    const char *name = message;
+    for (size_t i = 0; i < size; i++) {
+        name = message[i] == '/' ? message + i + 1 : name;
+    }
+    char line[128] = "llama.cpp gave up at ";
+    size_t used = strlen(line);
+    size_t take = HEARTH_MIN(size - (size_t)(name - message), sizeof line - used - 2);
+    memcpy(line + used, name, take);
+    line[used + take] = '\n';
+    ssize_t written = write(STDERR_FILENO, line, used + take + 1);
+    (void)written; /* the process ends now, whatever came of it */
+}
+
+/* Registers the CPU backend, which reads /proc/cpuinfo: before the door closes. It starts no thread
+ * and sees no byte of a model. */
+static int preload(const struct hearth_engine_plan *plan, const char **ret_version,
+                   struct hearth_error *err)
+{
+    (void)plan;
+    if (setenv("GGML_NO_BACKTRACE", "1", 1) != 0) { /* else an assertion would try to start gdb */
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "set GGML_NO_BACKTRACE");
+    }
+    llama_log_set(log_nothing, NULL);
+    ggml_set_abort_callback(say_where);
+    llama_backend_init();
+    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == NULL) {
+        return hearth_fail(err, HEARTH_E_NO_ENGINE, "llama.cpp was built without its CPU backend");
+    }
+    *ret_version = llama_version();
+    return 0;
+}
+
+static int read_options(const struct hearth_engine_plan *plan,
+                        const struct hearth_gguf_facts *facts, struct gguf_options *ret,
+                        struct hearth_error *err)
+{
+    *ret = (struct gguf_options){
+        .context_tokens = HEARTH_MIN(GGUF_DEFAULT_CONTEXT, facts->context_length),
+        .sequences = GGUF_DEFAULT_SEQUENCES,
+    };
+    int rc = hearth_plan_number(plan, "context_tokens",
+                                HEARTH_MIN(GGUF_LEAST_CONTEXT, facts->context_length),
+                                facts->context_length, &ret->context_tokens, err);
+    rc = rc < 0 ? rc
+                : hearth_plan_number(plan, "sequences", 1, GGUF_MAX_SEQUENCES, &ret->sequences,
+                                     err);
+    return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
+}
+
+/* Looks at the header through a mapping: only the pages that it fills are read. */
+static int look(const struct hearth_engine_plan *plan, struct hearth_gguf_facts *facts,
+                struct gguf_options *options, struct hearth_error *err)
+{
+    const struct hearth_engine_file *file = hearth_plan_file(plan, HEARTH_FILE_MODEL);
+    if (file == NULL || file->size_bytes == 0) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model \"%s\" has no GGUF file",
+                           plan->model_id);
+    }
+    void *memory = NULL;
+    int rc = hearth_memfd_map(file->fd, (size_t)file->size_bytes, false, &memory, err);
+    if (rc < 0) {
+        return hearth_because(err, HEARTH_E_MODEL_INVALID, "map %s", file->path);
+    }
+    rc = hearth_gguf_inspect(hearth_slice_of(memory, (size_t)file->size_bytes), facts, err);
+    hearth_memfd_unmap(memory, (size_t)file->size_bytes);
+    if (rc < 0) {
+        return hearth_because(err, rc, "%s", file->path);
+    }
+    return read_options(plan, facts, options, err);
+}
+
+/* The library rounds the cache of a sequence up to this. */
+static uint64_t padded_context(const struct gguf_options *options)
+{
+    return (options->context_tokens + 255) / 256 * 256;
+}
+
+static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
+                   struct hearth_error *err)
+{
+    struct hearth_gguf_facts facts;
+    struct gguf_options options;
+    int rc = look(plan, &facts, &options, err);
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t context = padded_context(&options);
+    uint64_t per_token = (uint64_t)facts.embedding_length * 16 +
+                         (uint64_t)facts.feed_forward_length * 12 +
+                         context * (facts.head_count * 8 + 4); /* scores, their softmax, the mask */
+    uint64_t rows = options.sequences;
+    *ret = (struct hearth_engine_need){
+        /* Mapped pages stay beside the copies that are packed for the CPU's instructions. */
+        .weights_bytes = facts.tensor_bytes * (options.use_mmap ? 2 : 1),
+        .cache_bytes = hearth_gguf_kv_bytes_per_token(&facts, GGUF_CACHE_TYPE) * context *
+                       options.sequences,
+        .compute_bytes = GGUF_CHUNK_TOKENS * per_token +
+                         (uint64_t)facts.vocabulary_size * (rows * 8 + sizeof(llama_token_data)) +
+                         (16u << 20),
+        .tokenizer_bytes = facts.vocabulary_bytes * 4 + (uint64_t)facts.vocabulary_size * 256,
+    };
+    return 0;
+}
+
+static int load_model(struct hearth_engine *engine, const struct hearth_engine_plan *plan,
+                      struct hearth_error *err)
+{
+    const struct hearth_engine_file *file = hearth_plan_file(plan, HEARTH_FILE_MODEL);
+    int fd = dup(file->fd); /* the stream closes its own; the plan's stays open */
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (stream == NULL) {
+        int rc = hearth_fail_errno(err, HEARTH_E_SYSTEM, "open %s", file->path);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return rc;
+    }
+    rewind(stream);
+    struct llama_model_params params = llama_model_default_params();
+    params.load_mode = engine->options.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    params.n_gpu_layers = 0;
+    engine->model = llama_model_load_from_file_ptr(stream, params);
+    fclose(stream);
+    if (engine->model == NULL) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "%s: llama.cpp refuses it (tensors missing, of another shape, or an "
+                           "architecture that it does not know)", file->path);
+    }
+    if (!llama_model_has_decoder(engine->model) || llama_model_has_encoder(engine->model) ||
+        llama_model_is_diffusion(engine->model) || llama_model_is_recurrent(engine->model) ||
+        llama_model_is_hybrid(engine->model)) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "%s is not a decoder-only transformer",
+                           file->path);
+    }
+    engine->vocab = llama_model_get_vocab(engine->model);
+    engine->vocab_size = llama_vocab_n_tokens(engine->vocab);
+    return 0;
+}
+
+static int make_context(struct hearth_engine *engine, struct hearth_error *err)
+{
+    uint32_t sequences = (uint32_t)engine->options.sequences;
+    struct llama_context_params params = llama_context_default_params();
+    params.n_ctx = (uint32_t)padded_context(&engine->options) * sequences;
+    params.n_seq_max = sequences;
+    params.n_batch = GGUF_CHUNK_TOKENS;
+    params.n_ubatch = GGUF_CHUNK_TOKENS;
+    params.n_outputs_max = sequences;
+    params.n_threads = (int32_t)engine->threads;
+    params.n_threads_batch = (int32_t)engine->threads;
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.kv_unified = false;
+    params.no_perf = true;
+    params.abort_callback = gguf_must_abort;
+    params.abort_callback_data = engine;
+    engine->context = llama_init_from_model(engine->model, params);
+    if (engine->context == NULL) {
+        return hearth_fail(err, HEARTH_E_NO_MEMORY,
+                           "a context of %" PRIu64 " tokens for %" PRIu32
+                           " sequences could not be made", engine->options.context_tokens,
+                           sequences);
+    }
+    uint32_t each = llama_n_ctx_seq(engine->context);
+    if (each < engine->options.context_tokens) {
+        return hearth_fail(err, HEARTH_E_INTERNAL,
+                           "llama.cpp gives a sequence %" PRIu32 " tokens, %" PRIu64 " are needed",
+                           each, engine->options.context_tokens);
+    }
+    return 0;
+}
+
+/* Everything that requests need is made here, so that they allocate nothing of ours. */
+static int make_room(struct hearth_engine *engine, struct hearth_error *err)
+{
+    engine->batch = llama_batch_init((int32_t)GGUF_CHUNK_TOKENS, 0, 1);
+    engine->candidates = hearth_alloc((size_t)engine->vocab_size, sizeof *engine->candidates);
+    if (engine->batch.token == NULL || engine->candidates == NULL) {
+        return hearth_fail_oom(err);
+    }
+    hearth_buf_init(&engine->rendered, GGUF_MAX_PROMPT_BYTES);
+    hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
+    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+        struct gguf_sequence *sequence = &engine->sequences[i];
+        sequence->prompt =
+            hearth_alloc((size_t)engine->options.context_tokens, sizeof *sequence->prompt);
+        if (sequence->prompt == NULL) {
+            return hearth_fail_oom(err);
+        }
+        int rc = gguf_output_create(&sequence->output, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return gguf_prepare_chat(engine, err);
+}
+
+static void unload(struct hearth_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < HEARTH_COUNT(engine->sequences); i++) {
+        hearth_free(engine->sequences[i].prompt);
+        gguf_output_destroy(&engine->sequences[i].output);
+    }
+    hearth_buf_finish(&engine->rendered);
+    hearth_buf_finish(&engine->run);
+    hearth_free(engine->specials);
+    hearth_free(engine->candidates);
+    if (engine->batch.token != NULL) {
+        llama_batch_free(engine->batch);
+    }
+    if (engine->context != NULL) {
+        llama_free(engine->context);
+    }
+    if (engine->model != NULL) {
+        llama_model_free(engine->model);
+    }
+    hearth_free(engine);
+}
+
+static int load(const struct hearth_engine_plan *plan, struct hearth_engine **ret,
+                struct hearth_engine_facts *ret_facts, struct hearth_error *err)
+{
+    struct hearth_engine *engine = hearth_alloc(1, sizeof *engine);
+    if (engine == NULL) {
+        return hearth_fail_oom(err);
+    }
+    struct hearth_gguf_facts facts;
+    engine->most_threads = HEARTH_MIN(HEARTH_MAX(plan->threads, 1u), GGUF_MAX_THREADS);
+    engine->threads = engine->most_threads;
+    atomic_init(&engine->wanted_threads, engine->most_threads);
+    int rc = look(plan, &facts, &engine->options, err);
+    rc = rc < 0 ? rc : load_model(engine, plan, err);
+    rc = rc < 0 ? rc : make_context(engine, err);
+    rc = rc < 0 ? rc : make_room(engine, err);
+    if (rc < 0) {
+        unload(engine);
+        return rc;
+    }
+    *ret_facts = (struct hearth_engine_facts){
+        .capacity = (uint32_t)engine->options.sequences,
+        .context_tokens = (uint32_t)engine->options.context_tokens,
+        .run_threads = 1,
+    };
+    *ret = engine;
+    return 0;
+}
+
+static void set_threads(struct hearth_engine *engine, unsigned threads)
+{
+    atomic_store(&engine->wanted_threads, HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
+}
+
+const struct hearth_engine_ops hearth_engine_gguf = {
+    .name = "gguf",
+    .preload = preload,
+    .inspect = inspect,
+    .load = load,
+    .work = gguf_work,
+    .set_threads = set_threads,
+    .unload = unload,
+};
