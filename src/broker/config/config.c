@@ -1,0 +1,104 @@
+/* config.c — the table of keys, and setting them by name. */
+
+#include "hearth_config.h"
+
+#include "config_priv.h"
+#include <string.h>
+
+/* A file of 64 KiB and the command line, copied at most twice. */
+#define ARENA_CAP_BYTES (512u << 10)
+
+#define KEY(name, kind, field, value, least, most)                                                 \
+    {name, kind, offsetof(struct hearth_config, field), value, least, most}
+
+const struct config_key config_keys[] = {
+    KEY("socket", CONFIG_PATH, socket, "auto", 0, 107),
+    KEY("models", CONFIG_PATHS, models, "auto", 0, 4095),
+    KEY("preload", CONFIG_NAMES, preload, "", 0, 0),
+    KEY("workers", CONFIG_PATH, workers, "auto", 0, 3500),
+    KEY("max_connections", CONFIG_NUMBER, max_connections, "64", 1, 4096),
+    KEY("queue_limit", CONFIG_NUMBER, queue_limit, "256", 1, 65536),
+    KEY("memory_limit", CONFIG_AUTO_BYTES, memory_limit_bytes, "auto", 1 << 20, UINT64_MAX / 2),
+    KEY("threads", CONFIG_AUTO_NUMBER, threads, "auto", 1, 1024),
+    KEY("worker_nice", CONFIG_NUMBER, worker_nice, "10", 0, 19),
+    KEY("drain_timeout_ms", CONFIG_NUMBER, drain_timeout_ms, "30000", 0, 3600000),
+    KEY("request_timeout_ms", CONFIG_NUMBER, request_timeout_ms, "300000", 1, 86400000),
+    KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000),
+    KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0),
+    KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0),
+};
+const size_t config_key_count = HEARTH_COUNT(config_keys);
+_Static_assert(HEARTH_COUNT(config_keys) <= 64, "hearth_config.seen has one bit a key");
+
+const struct config_key *config_key_find(const char *name)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (strcmp(config_keys[i].name, name) == 0) {
+            return &config_keys[i];
+        }
+    }
+    return NULL;
+}
+
+const char *config_copy(struct hearth_config *config, const char *text, size_t size,
+                        struct hearth_error *err)
+{
+    const char *copy = hearth_arena_copy(&config->arena, hearth_slice_of(text, size));
+    if (copy == NULL) {
+        hearth_fail_oom(err);
+    }
+    return copy;
+}
+
+int hearth_config_init(struct hearth_config *config, struct hearth_error *err)
+{
+    *config = (struct hearth_config){0};
+    hearth_arena_init(&config->arena, ARENA_CAP_BYTES);
+    for (size_t i = 0; i < config_key_count; i++) {
+        int rc = config_set_value(config, &config_keys[i], config_keys[i].default_value, err);
+        if (rc < 0) {
+            hearth_config_finish(config);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void hearth_config_finish(struct hearth_config *config)
+{
+    hearth_arena_finish(&config->arena);
+    *config = (struct hearth_config){0};
+}
+
+int hearth_config_set(struct hearth_config *config, const char *key, const char *value,
+                      struct hearth_error *err)
+{
+    const struct config_key *found = config_key_find(key);
+    HEARTH_ASSERT(found != NULL); /* the command line has no others */
+    int rc = config_set_value(config, found, value, err);
+    return rc < 0 ? hearth_because(err, rc, "command line: %s", key) : 0;
+}
+
+int hearth_config_print(const struct hearth_config *config, struct hearth_buf *out)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        int rc = hearth_buf_printf(out, "%s = ", config_keys[i].name);
+        rc = rc < 0 ? rc : config_print_value(config, &config_keys[i], out);
+        rc = rc < 0 ? rc : hearth_buf_append(out, "\n", 1);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+const struct hearth_config_model *hearth_config_model(const struct hearth_config *config,
+                                                      const char *name)
+{
+    for (uint32_t i = 0; i < config->model_options_count; i++) {
+        if (strcmp(config->model_options[i].name, name) == 0) {
+            return &config->model_options[i];
+        }
+    }
+    return NULL;
+}

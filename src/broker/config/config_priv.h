@@ -1,0 +1,45 @@
+/* config_priv.h — the table of keys, shared by the files of this room. */
+
+#ifndef HEARTH_CONFIG_PRIV_H
+#define HEARTH_CONFIG_PRIV_H
+
+#include "hearth_config.h"
+
+enum config_kind {
+    CONFIG_PATH,        /* const char *: absolute, or auto */
+    CONFIG_PATHS,       /* models: absolute paths with ':' between */
+    CONFIG_NAMES,       /* preload: model ids with ',' between */
+    CONFIG_NUMBER,      /* uint64_t in least … most */
+    CONFIG_AUTO_NUMBER, /* the same, or auto (0) */
+    CONFIG_AUTO_BYTES,  /* uint64_t with K, M, G; or auto (0) */
+    CONFIG_CONTAINMENT, /* bool is strict: required | strict */
+    CONFIG_LOG_LEVEL,   /* const char * */
+};
+
+struct config_key {
+    const char *name;
+    enum config_kind kind;
+    size_t offset; /* of the field */
+    const char *default_value;
+    uint64_t least;
+    uint64_t most;
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+const struct config_key *config_key_find(const char *name);
+
+/* Parses @value into the field of @key. The text of the error has no place: the caller adds it. */
+int config_set_value(struct hearth_config *config, const struct config_key *key, const char *value,
+                     struct hearth_error *err);
+
+/* Appends the value as it would be written in a file. */
+int config_print_value(const struct hearth_config *config, const struct config_key *key,
+                       struct hearth_buf *out);
+
+/* Copies into the arena; NULL and HEARTH_E_NO_MEMORY in @err when it is full. */
+const char *config_copy(struct hearth_config *config, const char *text, size_t size,
+                        struct hearth_error *err);
+
+#endif

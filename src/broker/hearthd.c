@@ -1,0 +1,216 @@
+/* hearthd.c — main: from the command line to the loop and back.
+ *
+ * Order: arguments and configuration → spawner (forked before anything else exists) → models and
+ * socket → the daemon's own door → loop. Everything that can fail says what, where and what to do. */
+
+#include "arguments.h"
+#include "hearth_budget.h"
+#include "hearth_config.h"
+#include "hearth_log.h"
+#include "hearth_metrics.h"
+#include "hearth_os.h"
+#include "hearth_registry.h"
+#include "hearth_sandbox.h"
+#include "hearth_session.h"
+#include "hearth_spawner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct daemon {
+    struct hearth_config config;
+    struct hearth_spawner spawner;
+    struct hearth_loop *loop;
+    struct hearth_registry registry;
+    struct hearth_budget budget;
+    struct hearth_metrics metrics;
+    struct hearth_server *server;
+    unsigned signals;
+    int exit_code;
+};
+
+static int complain(const struct hearth_error *err, int exit_code)
+{
+    fprintf(stderr, "hearthd: %s (%s)\n  what to do: %s\n", err->text, hearth_error_name(err->code),
+            hearth_error_remedy(err->code));
+    return exit_code;
+}
+
+static int print_config(const struct hearth_config *config)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf text;
+    hearth_buf_init(&text, 1u << 20);
+    if (hearth_config_print(config, &text) < 0) {
+        fputs("hearthd: out of memory\n", stderr);
+        return HEARTHD_FAILED;
+    }
+    printf("[daemon]\n%.*s", (int)text.size, (const char *)text.data);
+    for (uint32_t i = 0; i < config->model_options_count; i++) {
+        const struct hearth_config_model *model = &config->model_options[i];
+        printf("\n[model %s]\n", model->name);
+        for (uint32_t k = 0; k < model->option_count; k++) {
+            printf("%s = %s\n", model->options[k].key, model->options[k].value);
+        }
+    }
+    return fflush(stdout) == 0 ? HEARTHD_OK : HEARTHD_FAILED;
+}
+
+static void on_end(void *arg, const struct hearth_drain_result *result)
+{
+    struct daemon *daemon = arg;
+    daemon->exit_code =
+        result->is_failure || result->cut > 0 ? HEARTHD_FAILED : HEARTHD_OK;
+    hearth_log(HEARTH_LOG_INFO, "daemon.drained", "cut", hearth_log_u(result->cut), NULL);
+    hearth_loop_stop(daemon->loop);
+}
+
+static void on_signal(void *arg, int signal_number)
+{
+    struct daemon *daemon = arg;
+    daemon->signals++;
+    hearth_log(HEARTH_LOG_INFO, "daemon.signal", "signal", hearth_log_i(signal_number), NULL);
+    if (daemon->signals == 1) {
+        hearth_server_drain(daemon->server);
+    } else {
+        daemon->exit_code = HEARTHD_FAILED;
+        hearth_loop_stop(daemon->loop);
+    }
+}
+
+static int start_spawner(struct daemon *daemon, struct hearth_error *err)
+{
+    struct hearth_spawner_config config = {
+        .roots = daemon->config.models,
+        .root_count = daemon->config.models_count,
+        .worker_folder = daemon->config.workers,
+    };
+    return hearth_spawner_fork(&config, &daemon->spawner, err);
+}
+
+static int start_server(struct daemon *daemon, struct hearth_error *err)
+{
+    struct hearth_server_parts parts = {
+        .loop = daemon->loop,
+        .config = &daemon->config,
+        .registry = &daemon->registry,
+        .budget = &daemon->budget,
+        .metrics = &daemon->metrics,
+        .spawner_fd = HEARTH_TAKE_FD(daemon->spawner.fd),
+    };
+    return hearth_server_create(&parts, on_end, daemon, &daemon->server, err);
+}
+
+/* A root that cannot be read is worth a warning: the models of the others are there. */
+static void scan_models(struct daemon *daemon)
+{
+    struct hearth_error err = {0};
+    const struct hearth_config *config = &daemon->config;
+    hearth_registry_init(&daemon->registry, config->models, config->models_count);
+    if (hearth_registry_scan(&daemon->registry, &err) < 0) {
+        hearth_log(HEARTH_LOG_WARN, "registry.scan", "error", hearth_log_err(&err), NULL);
+    }
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(&daemon->registry, slot);
+        if (model != NULL && model->state == HEARTH_MODEL_FAILED) {
+            hearth_log(HEARTH_LOG_WARN, "model.invalid", "model", hearth_log_s(model->id), "error",
+                       hearth_log_err(&model->failure), NULL);
+        }
+    }
+}
+
+static int start(struct daemon *daemon, struct hearth_error *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    int rc = start_spawner(daemon, err);
+    if (rc < 0) {
+        return rc;
+    }
+    hearth_process_ignore_sigpipe();
+    hearth_metrics_init(&daemon->metrics);
+    hearth_budget_init(&daemon->budget, daemon->config.memory_limit_bytes);
+    scan_models(daemon);
+    rc = hearth_loop_create(&daemon->loop, err);
+    rc = rc < 0 ? rc
+                : hearth_loop_watch_signals(daemon->loop, signals, HEARTH_COUNT(signals), on_signal,
+                                            daemon, err);
+    rc = rc < 0 ? rc : start_server(daemon, err);
+    return rc < 0 ? rc : hearth_sandbox_close_daemon_door(err);
+}
+
+static int serve(struct daemon *daemon)
+{
+    struct hearth_error err = {0};
+    const struct hearth_config *config = &daemon->config;
+    hearth_log(HEARTH_LOG_INFO, "daemon.listening", "version", hearth_log_s(HEARTH_VERSION), "pid",
+               hearth_log_i(getpid()), "socket", hearth_log_s(config->socket), "threads",
+               hearth_log_u(config->threads), "memory_limit_bytes",
+               hearth_log_u(config->memory_limit_bytes), NULL);
+    hearth_server_preload(daemon->server);
+    if (hearth_loop_run(daemon->loop, &err) < 0) {
+        return complain(&err, HEARTHD_FAILED);
+    }
+    hearth_log(HEARTH_LOG_INFO, "daemon.ended", "exit_code", hearth_log_i(daemon->exit_code), NULL);
+    return daemon->exit_code;
+}
+
+static void finish(struct daemon *daemon)
+{
+    hearth_server_destroy(daemon->server);
+    hearth_fd_close(&daemon->spawner.fd); /* the server's, if it came that far */
+    hearth_loop_destroy(daemon->loop);
+    if (daemon->registry.magic != 0) {
+        hearth_registry_finish(&daemon->registry);
+    }
+    hearth_config_finish(&daemon->config);
+}
+
+static void set_log_level(const struct hearth_config *config)
+{
+    enum hearth_log_level level = HEARTH_LOG_INFO;
+    if (hearth_log_level_of(config->log_level, &level)) {
+        hearth_log_set_level(level);
+    }
+    hearth_log_set_process("hearthd");
+}
+
+static int run(struct daemon *daemon, const struct arguments *arguments)
+{
+    struct hearth_error err = {0};
+    if (hearth_config_resolve(&daemon->config, &err) < 0) {
+        return complain(&err, HEARTHD_USAGE);
+    }
+    if (arguments->is_check) {
+        return print_config(&daemon->config);
+    }
+    set_log_level(&daemon->config);
+    if (start(daemon, &err) < 0) {
+        return complain(&err, HEARTHD_FAILED);
+    }
+    return serve(daemon);
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon *daemon = hearth_alloc(1, sizeof *daemon);
+    struct arguments arguments;
+    struct hearth_error err = {0};
+    if (daemon == NULL || hearth_config_init(&daemon->config, &err) < 0) {
+        fputs("hearthd: out of memory\n", stderr);
+        return HEARTHD_FAILED;
+    }
+    daemon->spawner.fd = -1;
+    int exit_code = HEARTHD_OK;
+    if (arguments_read(argc, argv, &arguments, &daemon->config, &err) < 0) {
+        exit_code = complain(&err, HEARTHD_USAGE);
+    } else if (arguments.is_help) {
+        fputs(arguments_help, stdout);
+    } else if (arguments.is_version) {
+        puts("hearthd " HEARTH_VERSION);
+    } else {
+        exit_code = run(daemon, &arguments);
+    }
+    finish(daemon);
+    hearth_free(daemon);
+    return exit_code;
+}

@@ -1,0 +1,116 @@
+/* hearth_pool.h — worker processes as the broker sees them: one for each loaded model.
+ *
+ * The pool has workers started by the spawner, leads them through the two phases of loading
+ * (hello → need → reserve → proceed → ready), moves requests and answers over their rings, watches
+ * them, restarts the ones that die, and moves the models of the registry through their life.
+ * It does not choose what runs (scheduler/) and knows no client (session/).
+ *
+ * Nothing that a worker says is believed: types, ids, counts and sizes are checked against what it
+ * was given, and a worker that breaks a rule is killed.
+ *
+ * Words: a *ticket* is one request at a worker. Threads: the loop's. Nothing here blocks; callbacks
+ * come from the loop only, never from inside a call of this face unless it says so.              */
+
+#ifndef HEARTH_POOL_H
+#define HEARTH_POOL_H
+
+#include "hearth_base.h"
+#include "hearth_budget.h"
+#include "hearth_metrics.h"
+#include "hearth_os.h"
+#include "hearth_registry.h"
+#include "hearth_wire.h"
+
+struct hearth_config;
+struct hearth_pool;
+
+/** One request at a worker. Owned by the caller; the pool's from send until on_end. The caller sets
+ *  the first block. */
+struct hearth_ticket {
+    uint64_t id; /* not 0, never used before in this daemon */
+    uint32_t inputs;
+    enum hearth_task task;
+    bool is_stream;
+
+    uint32_t slot;
+    uint64_t seen; /* inputs that were answered, one bit each */
+    struct hearth_list link;
+};
+
+/** What the pool tells; all of them are called from the loop, and from hearth_pool_unload() and
+ *  hearth_pool_kill() where they say so. */
+struct hearth_pool_events {
+    /** A piece of an answer. Slices live until return. */
+    void (*on_chunk)(void *arg, struct hearth_ticket *ticket,
+                     const struct hearth_wire_stream_chunk *chunk);
+    /** The one end of a ticket; it is the caller's again. Slices live until return. */
+    void (*on_end)(void *arg, struct hearth_ticket *ticket,
+                   const struct hearth_wire_inference_response *response);
+    /** The state of @model has changed, or its worker has room again. After a change to FAILED,
+     *  RESTARTING or ABSENT it has no tickets. */
+    void (*on_change)(void *arg, struct hearth_model *model);
+    /** The spawner is gone: no worker can be started any more. */
+    void (*on_spawner_lost)(void *arg);
+};
+
+/** What is known of the worker in one slot. */
+struct hearth_worker_info {
+    pid_t pid; /* 0: no worker now */
+    uint32_t restarts;
+    uint32_t capacity; /* inputs at a time; 0 unless ready */
+    uint32_t context_tokens;
+    uint32_t dimensions;
+    uint32_t threads;
+    uint64_t need_bytes;
+    const char *containment; /* "" until its hello */
+};
+
+/** Makes a pool over what outlives it. @spawner_fd becomes the pool's. HEARTH_E_NO_MEMORY, SYSTEM. */
+HEARTH_NODISCARD int hearth_pool_create(struct hearth_loop *loop, const struct hearth_config *config,
+                                        struct hearth_registry *registry,
+                                        struct hearth_budget *budget,
+                                        struct hearth_metrics *metrics, int spawner_fd,
+                                        const struct hearth_pool_events *events, void *arg,
+                                        struct hearth_pool **ret, struct hearth_error *err);
+
+/** Kills what still runs, without callbacks. NULL is fine. */
+void hearth_pool_destroy(struct hearth_pool *pool);
+HEARTH_DEFINE_CLEANUP(hearth_pool)
+
+/**
+ * Begins to load @model (absent or failed): it is LOADING on return; READY or FAILED is told by
+ * on_change. HEARTH_E_MODEL_INVALID if its manifest is not usable; HEARTH_E_BUSY; the model is then
+ * as before.
+ */
+HEARTH_NODISCARD int hearth_pool_load(struct hearth_pool *pool, struct hearth_model *model,
+                                      struct hearth_error *err);
+
+/** Ends the worker of @model: what runs is finished within @grace_ms, then it is killed. The model
+ *  is DRAINING on return; ABSENT is told by on_change. The model must have a worker. */
+void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, uint64_t grace_ms);
+
+/** Kills the worker of @model, which is treated as a death of its own. */
+void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, const char *why);
+
+/**
+ * Hands @request (its request_id is ticket->id) to the READY worker of @slot. The bytes are copied.
+ * HEARTH_E_TOO_LARGE if it does not fit into a ring message; HEARTH_E_NO_MEMORY; HEARTH_E_NOT_READY.
+ */
+HEARTH_NODISCARD int hearth_pool_send(struct hearth_pool *pool, uint32_t slot,
+                                      struct hearth_ticket *ticket,
+                                      const struct hearth_message *request,
+                                      struct hearth_error *err);
+
+/** False while earlier messages still wait for room in the ring; on_change tells when to go on. */
+bool hearth_pool_has_room(const struct hearth_pool *pool, uint32_t slot);
+
+/** Asks the worker to end a ticket soon; on_end comes as always. */
+void hearth_pool_cancel(struct hearth_pool *pool, struct hearth_ticket *ticket);
+
+/** Tells the worker of @slot how many threads may compute from now on; nothing if that is known. */
+void hearth_pool_lease(struct hearth_pool *pool, uint32_t slot, uint32_t threads);
+
+void hearth_pool_info(const struct hearth_pool *pool, uint32_t slot,
+                      struct hearth_worker_info *ret);
+
+#endif

@@ -1,0 +1,454 @@
+/* life.c — a worker from its start to its end, and the model's states that follow from it.
+ *
+ * A death while a model loads for the first time fails the load. Later deaths are answered by a
+ * restart after a back-off that doubles; a worker that keeps dying without one answer is given up. */
+
+#include "pool_priv.h"
+
+#include "hearth_config.h"
+#include "hearth_log.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#define FIRST_BACKOFF_MS     100u
+#define MAX_BACKOFF_MS       10000u
+#define STABLE_NS            (60 * HEARTH_NS_PER_SEC) /* this old, and its past is forgotten */
+#define MAX_DEATHS_UNANSWERED 5u
+#define FAILED_GRACE_MS      1000u /* for a worker that said why it failed to exit by itself */
+#define MAX_CAPACITY         4096u
+
+static void arm(struct worker *worker, uint64_t after_ms)
+{
+    uint64_t now_ns = hearth_loop_now_ns(worker->pool->loop);
+    hearth_loop_arm(worker->pool->loop, &worker->timer, hearth_clock_deadline_ns(now_ns, after_ms));
+}
+
+static void tell_change(struct worker *worker, struct hearth_model *model)
+{
+    worker->pool->events->on_change(worker->pool->arg, model);
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+void worker_started(struct worker *worker, pid_t pid, int pidfd)
+{
+    struct hearth_pool *pool = worker->pool;
+    struct hearth_error err = {0};
+    worker->pid = pid;
+    worker->pidfd = pidfd;
+    worker->phase = WORKER_INSPECTING;
+    hearth_log(HEARTH_LOG_INFO, "worker.started", "model", hearth_log_s(worker->model->id), "pid",
+               hearth_log_i(pid), NULL);
+    int rc = hearth_loop_watch(pool->loop, &worker->pid_watch, pidfd, HEARTH_READY_IN,
+                               worker_on_pid, worker, &err);
+    rc = rc < 0 ? rc : worker_watch_link(worker, &err);
+    if (rc < 0) {
+        hearth_log(HEARTH_LOG_ERROR, "worker.unwatched", "error", hearth_log_err(&err), NULL);
+        worker_kill(worker);
+        worker_died(worker);
+        return;
+    }
+    if (worker->is_unwanted) {
+        worker->phase = WORKER_STOPPING;
+        worker_kill(worker);
+    }
+}
+
+/* Lets go of everything but the model. */
+static void clear_process(struct worker *worker)
+{
+    struct hearth_pool *pool = worker->pool;
+    worker_close_link(worker);
+    hearth_loop_unwatch(pool->loop, &worker->pid_watch);
+    hearth_loop_disarm(pool->loop, &worker->timer);
+    hearth_fd_close(&worker->pidfd);
+    hearth_budget_release(pool->budget, &worker->hold);
+    worker->pid = 0;
+    worker->capacity = 0;
+    worker->said_hello = false;
+    worker->is_unwanted = false;
+    worker->ready_at_ns = 0;
+}
+
+/* The model has no worker any more and gets none: @why, or unloaded. */
+static void give_up(struct worker *worker, const struct hearth_error *why)
+{
+    struct hearth_model *model = worker->model;
+    clear_process(worker);
+    worker->phase = WORKER_GONE;
+    worker->model = NULL;
+    if (model->state == HEARTH_MODEL_DRAINING) {
+        hearth_model_move(model, HEARTH_MODEL_ABSENT);
+        hearth_log(HEARTH_LOG_INFO, "model.unloaded", "model", hearth_log_s(model->id), NULL);
+    } else if (why != NULL) {
+        hearth_model_fail(model, why);
+        hearth_log(HEARTH_LOG_ERROR, "model.failed", "model", hearth_log_s(model->id), "error",
+                   hearth_log_err(why), NULL);
+    }
+    tell_change(worker, model);
+}
+
+void worker_not_started(struct worker *worker, const struct hearth_error *why)
+{
+    struct hearth_error err = *why;
+    hearth_because(&err, err.code, "load \"%.64s\"", worker->model->id);
+    give_up(worker, &err);
+}
+
+/* ---- the phases of loading ---------------------------------------------------------------- */
+
+void worker_hello(struct worker *worker, const struct hearth_wire_worker_hello *hello)
+{
+    if (worker->phase != WORKER_INSPECTING || worker->said_hello) {
+        worker_break(worker, "hello that is not its turn");
+        return;
+    }
+    worker->said_hello = true;
+    if (!hearth_slice_equals_string(hello->build_id, HEARTH_BUILD_ID)) {
+        struct hearth_error err;
+        hearth_fail(&err, HEARTH_E_VERSION,
+                    "load \"%.64s\": the worker program is of build %.*s, hearthd of %s",
+                    worker->model->id, HEARTH_SLICE_ARGS(hello->build_id), HEARTH_BUILD_ID);
+        worker_fail_load(worker, &err);
+        return;
+    }
+    if (!hearth_slice_to_string(hello->containment, worker->containment,
+                                sizeof worker->containment)) {
+        worker->containment[0] = '\0';
+    }
+}
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need)
+{
+    struct hearth_pool *pool = worker->pool;
+    struct hearth_error err = {0};
+    if (worker->phase != WORKER_INSPECTING || !worker->said_hello) {
+        worker_break(worker, "need that is not its turn");
+        return;
+    }
+    uint64_t bytes = add_capped(add_capped(need->weights_bytes, need->cache_bytes),
+                                add_capped(need->compute_bytes, need->tokenizer_bytes));
+    int rc = hearth_budget_reserve(pool->budget, &worker->hold, worker->model->id, bytes, &err);
+    if (rc < 0) {
+        hearth_because(&err, rc, "load \"%.64s\"", worker->model->id);
+        worker_fail_load(worker, &err);
+        return;
+    }
+    struct hearth_message proceed = {.type = HEARTH_MSG_worker_proceed};
+    worker->phase = WORKER_LOADING;
+    rc = worker_post(worker, &proceed);
+    if (rc < 0) {
+        hearth_fail(&err, rc, "load \"%.64s\": %s", worker->model->id, hearth_error_sentence(rc));
+        worker_fail_load(worker, &err);
+    }
+}
+
+static const char *check_ready(const struct worker *worker,
+                               const struct hearth_wire_worker_ready *ready)
+{
+    const struct hearth_manifest *manifest = worker->model->manifest;
+    if (worker->phase != WORKER_LOADING) {
+        return "ready that is not its turn";
+    }
+    if (ready->capacity == 0 || ready->capacity > MAX_CAPACITY) {
+        return "capacity out of range";
+    }
+    if (ready->dimensions > HEARTH_MAX_VECTOR ||
+        (manifest->task == HEARTH_TASK_EMBED && ready->dimensions == 0)) {
+        return "dimensions out of range";
+    }
+    if (ready->labels.count != 0 && ready->labels.count != manifest->label_count) {
+        return "labels that are not the manifest's";
+    }
+    return NULL;
+}
+
+void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready)
+{
+    struct hearth_pool *pool = worker->pool;
+    struct hearth_model *model = worker->model;
+    const char *wrong = check_ready(worker, ready);
+    if (wrong != NULL) {
+        worker_break(worker, wrong);
+        return;
+    }
+    struct hearth_proc_usage usage = {0};
+    if (hearth_proc_usage(worker->pid, &usage, NULL) == 0) {
+        hearth_budget_commit(pool->budget, &worker->hold,
+                             usage.rss_bytes - HEARTH_MIN(usage.rss_bytes, usage.rss_shmem_bytes));
+    }
+    hearth_loop_disarm(pool->loop, &worker->timer);
+    worker->phase = WORKER_SERVING;
+    worker->capacity = ready->capacity;
+    worker->context_tokens = ready->context_tokens;
+    worker->dimensions = ready->dimensions;
+    worker->threads = ready->threads;
+    worker->ready_at_ns = hearth_loop_now_ns(pool->loop);
+    hearth_model_move(model, HEARTH_MODEL_READY);
+    hearth_log(HEARTH_LOG_INFO, "model.ready", "model", hearth_log_s(model->id), "pid",
+               hearth_log_i(worker->pid), "capacity", hearth_log_u(worker->capacity), "threads",
+               hearth_log_u(worker->threads), "reserved_bytes", hearth_log_u(worker->hold.bytes),
+               "containment", hearth_log_s(worker->containment), NULL);
+    tell_change(worker, model);
+}
+
+void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed *failed)
+{
+    struct hearth_error err;
+    if (worker->phase != WORKER_INSPECTING && worker->phase != WORKER_LOADING) {
+        worker_break(worker, "failure that is not its turn");
+        return;
+    }
+    int code = -(int)failed->code;
+    code = hearth_error_is_known(code) ? code : HEARTH_E_INTERNAL;
+    hearth_fail(&err, code, "load \"%.64s\": %.*s", worker->model->id,
+                HEARTH_SLICE_ARGS(failed->error));
+    worker_fail_load(worker, &err);
+}
+
+/* ---- end ---------------------------------------------------------------------------------- */
+
+void worker_kill(struct worker *worker)
+{
+    if (worker->pidfd >= 0) {
+        (void)hearth_process_signal(worker->pidfd, SIGKILL, NULL); /* gone already is as good */
+    }
+}
+
+/* The load is over, but its process may still be there: it is killed and awaited, so that the model
+ * is FAILED only when all its memory is back. */
+void worker_fail_load(struct worker *worker, const struct hearth_error *why)
+{
+    if (worker->model->state != HEARTH_MODEL_DRAINING) {
+        worker->model->failure = *why;
+    }
+    worker->phase = WORKER_STOPPING;
+    worker_kill(worker);
+    hearth_loop_disarm(worker->pool->loop, &worker->timer);
+}
+
+void worker_break(struct worker *worker, const char *rule)
+{
+    hearth_log(HEARTH_LOG_ERROR, "worker.broke_rule", "model", hearth_log_s(worker->model->id),
+               "pid", hearth_log_i(worker->pid), "rule", hearth_log_s(rule), NULL);
+    worker_kill(worker);
+    worker_died(worker); /* nothing more is read from it */
+}
+
+static void end_tickets(struct worker *worker, int code, const char *text)
+{
+    while (!hearth_list_is_empty(&worker->tickets)) {
+        struct hearth_ticket *ticket =
+            HEARTH_LIST_FIRST(struct hearth_ticket, link, &worker->tickets);
+        struct hearth_wire_inference_response response = {
+            .request_id = ticket->id,
+            .code = (uint16_t)-code,
+            .error = hearth_slice_of_string(text),
+            .finish_reason = HEARTH_FINISH_FAILED,
+        };
+        hearth_list_remove(&ticket->link);
+        worker->pool->events->on_end(worker->pool->arg, ticket, &response);
+    }
+}
+
+static void restart_later(struct worker *worker)
+{
+    uint32_t wait_ms = worker->backoff_ms;
+    worker->backoff_ms = HEARTH_MIN(worker->backoff_ms * 2, MAX_BACKOFF_MS);
+    worker->restarts++;
+    worker->phase = WORKER_BACKOFF;
+    hearth_log(HEARTH_LOG_WARN, "worker.restarts", "model", hearth_log_s(worker->model->id),
+               "after_ms", hearth_log_u(wait_ms), "restarts", hearth_log_u(worker->restarts), NULL);
+    arm(worker, wait_ms);
+}
+
+/* What follows from the end of a process that nobody asked for. */
+static void answer_death(struct worker *worker, bool was_loading)
+{
+    struct hearth_model *model = worker->model;
+    struct hearth_error err = {0};
+    worker->deaths_without_answer++;
+    if (model->state == HEARTH_MODEL_LOADING) {
+        hearth_fail(&err, HEARTH_E_WORKER_LOST, "load \"%.64s\": its worker died while loading",
+                    model->id);
+        give_up(worker, &err);
+    } else if (worker->deaths_without_answer > MAX_DEATHS_UNANSWERED) {
+        hearth_fail(&err, HEARTH_E_WORKER_LOST,
+                    "\"%.64s\": its worker died %" PRIu32 " times in a row without an answer%s",
+                    model->id, worker->deaths_without_answer, was_loading ? ", last in loading" : "");
+        give_up(worker, &err);
+    } else {
+        if (model->state == HEARTH_MODEL_READY) {
+            hearth_model_move(model, HEARTH_MODEL_RESTARTING);
+        }
+        restart_later(worker);
+        tell_change(worker, model);
+    }
+}
+
+void worker_died(struct worker *worker)
+{
+    struct hearth_pool *pool = worker->pool;
+    struct hearth_model *model = worker->model;
+    bool was_loading = worker->phase == WORKER_INSPECTING || worker->phase == WORKER_LOADING;
+    bool was_asked = worker->phase == WORKER_STOPPING;
+    uint64_t now_ns = hearth_loop_now_ns(pool->loop);
+    if (worker->ready_at_ns != 0 && now_ns - worker->ready_at_ns >= STABLE_NS) {
+        worker->backoff_ms = FIRST_BACKOFF_MS;
+        worker->deaths_without_answer = 0;
+    }
+    clear_process(worker);
+    end_tickets(worker, HEARTH_E_WORKER_LOST, "the worker process of the model died");
+    if (!was_asked) {
+        hearth_metrics_count(pool->metrics, HEARTH_COUNTER_WORKER_DEATHS);
+        hearth_log(HEARTH_LOG_WARN, "worker.died", "model", hearth_log_s(model->id), NULL);
+    }
+    if (model->state == HEARTH_MODEL_DRAINING) {
+        give_up(worker, NULL);
+    } else if (was_asked) {
+        struct hearth_error why = model->failure;
+        give_up(worker, &why);
+    } else {
+        answer_death(worker, was_loading);
+    }
+}
+
+void worker_on_pid(void *arg, unsigned events)
+{
+    struct worker *worker = HEARTH_CAST(struct worker, arg, WORKER_MAGIC);
+    (void)events;
+    pid_t pid = worker->pid;
+    worker_drain_link(worker); /* it may have said why */
+    if (worker->pid == pid && worker->pidfd >= 0) {
+        worker_died(worker);
+    }
+}
+
+static void load_timed_out(struct worker *worker)
+{
+    struct hearth_error err;
+    hearth_fail(&err, HEARTH_E_EXPIRED, "load \"%.64s\": not ready after %" PRIu64
+                                        " ms (load_timeout_ms)",
+                worker->model->id, worker->pool->config->load_timeout_ms);
+    if (worker->phase == WORKER_SPAWNING) {
+        worker->model->failure = err;
+        worker->is_unwanted = true; /* the spawner's reply ends it */
+        return;
+    }
+    worker_fail_load(worker, &err);
+}
+
+void worker_on_timer(void *arg, uint64_t now_ns)
+{
+    struct worker *worker = HEARTH_CAST(struct worker, arg, WORKER_MAGIC);
+    struct hearth_error err = {0};
+    (void)now_ns;
+    switch (worker->phase) {
+    case WORKER_GONE:
+    case WORKER_SERVING:
+        return;
+    case WORKER_SPAWNING:
+    case WORKER_INSPECTING:
+    case WORKER_LOADING:
+        load_timed_out(worker);
+        return;
+    case WORKER_STOPPING:
+        worker_kill(worker);
+        return;
+    case WORKER_BACKOFF:
+        if (worker_spawn(worker, &err) < 0) {
+            give_up(worker, &err);
+            return;
+        }
+        arm(worker, worker->pool->config->load_timeout_ms);
+        return;
+    }
+    HEARTH_UNREACHABLE();
+}
+
+/* ---- from the face ------------------------------------------------------------------------ */
+
+int hearth_pool_load(struct hearth_pool *pool, struct hearth_model *model, struct hearth_error *err)
+{
+    HEARTH_CHECK(pool, POOL_MAGIC);
+    struct worker *worker = &pool->workers[model->slot];
+    if (hearth_model_has_worker(model) || worker->phase != WORKER_GONE) {
+        return hearth_fail(err, HEARTH_E_BUSY, "\"%.64s\" is %s already", model->id,
+                           hearth_model_state_name(model->state));
+    }
+    if (model->manifest == NULL) {
+        return hearth_fail(err, model->failure.code, "%s", model->failure.text);
+    }
+    worker->model = model;
+    worker->restarts = 0;
+    worker->deaths_without_answer = 0;
+    worker->backoff_ms = FIRST_BACKOFF_MS;
+    worker->containment[0] = '\0';
+    int rc = worker_spawn(worker, err);
+    if (rc < 0) {
+        worker->phase = WORKER_GONE;
+        worker->model = NULL;
+        return rc;
+    }
+    hearth_model_move(model, HEARTH_MODEL_LOADING);
+    arm(worker, pool->config->load_timeout_ms);
+    return 0;
+}
+
+static void stop_serving(struct worker *worker, uint64_t grace_ms)
+{
+    struct hearth_message stop = {.type = HEARTH_MSG_worker_stop};
+    worker->phase = WORKER_STOPPING;
+    arm(worker, grace_ms);
+    if (worker_post(worker, &stop) < 0) {
+        worker_kill(worker);
+    }
+}
+
+void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, uint64_t grace_ms)
+{
+    HEARTH_CHECK(pool, POOL_MAGIC);
+    struct worker *worker = &pool->workers[model->slot];
+    HEARTH_ASSERT(worker->model == model);
+    if (model->state == HEARTH_MODEL_DRAINING) {
+        return;
+    }
+    hearth_model_move(model, HEARTH_MODEL_DRAINING);
+    switch (worker->phase) {
+    case WORKER_GONE:
+        return;
+    case WORKER_SPAWNING:
+        worker->is_unwanted = true;
+        return;
+    case WORKER_INSPECTING:
+    case WORKER_LOADING:
+        worker->phase = WORKER_STOPPING;
+        worker_kill(worker);
+        return;
+    case WORKER_STOPPING:
+        return;
+    case WORKER_SERVING:
+        stop_serving(worker, grace_ms);
+        return;
+    case WORKER_BACKOFF:
+        give_up(worker, NULL);
+        return;
+    }
+    HEARTH_UNREACHABLE();
+}
+
+void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, const char *why)
+{
+    HEARTH_CHECK(pool, POOL_MAGIC);
+    struct worker *worker = &pool->workers[model->slot];
+    hearth_log(HEARTH_LOG_WARN, "worker.killed", "model", hearth_log_s(model->id), "pid",
+               hearth_log_i(worker->pid), "why", hearth_log_s(why), NULL);
+    worker_kill(worker);
+}

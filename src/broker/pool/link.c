@@ -1,0 +1,257 @@
+/* link.c — the ring of one worker in the loop: messages in, a bounded number per wake-up; messages
+ * out, kept in order in the outbox while the ring has no room.                                   */
+
+#include "pool_priv.h"
+
+#include "hearth_log.h"
+#include <string.h>
+
+#define MESSAGES_PER_WAKE  32u
+#define NS_PER_WAKE        (HEARTH_NS_PER_MS / 2)
+#define MAX_OUTBOX_BYTES   (2u * HEARTH_MAX_RING_MESSAGE_BYTES)
+#define OUTBOX_KEEP_BYTES  (64u << 10) /* an empty outbox larger than this is given back */
+
+/* ---- in ----------------------------------------------------------------------------------- */
+
+static struct hearth_ticket *ticket_of(struct worker *worker, uint64_t id)
+{
+    HEARTH_LIST_EACH (struct hearth_ticket, link, ticket, &worker->tickets) {
+        if (ticket->id == id) {
+            return ticket;
+        }
+    }
+    return NULL;
+}
+
+static void take_chunk(struct worker *worker, const struct hearth_wire_stream_chunk *chunk)
+{
+    struct hearth_ticket *ticket = ticket_of(worker, chunk->request_id);
+    if (ticket == NULL) {
+        worker_break(worker, "chunk for a request that it does not have");
+        return;
+    }
+    const char *wrong = answer_check_chunk(ticket, worker->model, worker->dimensions, chunk);
+    if (wrong != NULL) {
+        worker_break(worker, wrong);
+        return;
+    }
+    worker->pool->events->on_chunk(worker->pool->arg, ticket, chunk);
+}
+
+static void take_end(struct worker *worker,
+                     const struct hearth_wire_inference_response *response)
+{
+    struct hearth_ticket *ticket = ticket_of(worker, response->request_id);
+    if (ticket == NULL) {
+        worker_break(worker, "end of a request that it does not have");
+        return;
+    }
+    const char *wrong = answer_check_end(ticket, worker->model, worker->dimensions, response);
+    if (wrong != NULL) {
+        worker_break(worker, wrong);
+        return;
+    }
+    worker->deaths_without_answer = 0;
+    hearth_list_remove(&ticket->link);
+    worker->pool->events->on_end(worker->pool->arg, ticket, response);
+}
+
+static void dispatch(struct worker *worker, const struct hearth_message *message)
+{
+    bool is_serving = worker->phase == WORKER_SERVING || worker->phase == WORKER_STOPPING;
+    if (message->type == HEARTH_MSG_stream_chunk && is_serving) {
+        take_chunk(worker, &message->as.stream_chunk);
+    } else if (message->type == HEARTH_MSG_inference_response && is_serving) {
+        take_end(worker, &message->as.inference_response);
+    } else if (message->type == HEARTH_MSG_worker_hello) {
+        worker_hello(worker, &message->as.worker_hello);
+    } else if (message->type == HEARTH_MSG_worker_need) {
+        worker_need(worker, &message->as.worker_need);
+    } else if (message->type == HEARTH_MSG_worker_ready) {
+        worker_ready(worker, &message->as.worker_ready);
+    } else if (message->type == HEARTH_MSG_worker_failed) {
+        worker_failed(worker, &message->as.worker_failed);
+    } else {
+        worker_break(worker, "message of a kind that is not its turn");
+    }
+}
+
+/* Takes one message; 0, HEARTH_E_NOT_READY, or what broke the link. */
+static int take_one(struct worker *worker)
+{
+    struct hearth_buf *inbound = &worker->pool->inbound;
+    struct hearth_message message;
+    struct hearth_error err = {0};
+    int rc = hearth_ring_receive(worker->ring, inbound);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = hearth_wire_decode(hearth_buf_slice(inbound), &message, &err);
+    if (rc == 0) {
+        dispatch(worker, &message);
+    }
+    hearth_buf_wipe(inbound);
+    return rc == 0 ? 0 : HEARTH_E_MALFORMED;
+}
+
+static bool is_dead(const struct worker *worker)
+{
+    return worker->ring == NULL;
+}
+
+/* Announces that we sleep; if something came meanwhile, comes back in the next round. */
+static void rest(struct worker *worker)
+{
+    if (!hearth_ring_prepare_sleep(worker->ring)) {
+        hearth_loop_defer(worker->pool->loop, &worker->more);
+    }
+}
+
+static void flush_outbox(struct worker *worker);
+
+static void take_some(struct worker *worker)
+{
+    uint64_t begin_ns = hearth_clock_ns();
+    for (unsigned i = 0; i < MESSAGES_PER_WAKE; i++) {
+        int rc = take_one(worker);
+        if (is_dead(worker)) {
+            return; /* a callback or a broken rule ended it */
+        }
+        if (rc == HEARTH_E_NOT_READY) {
+            flush_outbox(worker);
+            if (!is_dead(worker)) {
+                rest(worker);
+            }
+            return;
+        }
+        if (rc < 0) {
+            worker_break(worker, "message that cannot be decoded");
+            return;
+        }
+        if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
+            break;
+        }
+    }
+    hearth_loop_defer(worker->pool->loop, &worker->more);
+}
+
+static void on_more(void *arg)
+{
+    take_some(HEARTH_CAST(struct worker, arg, WORKER_MAGIC));
+}
+
+static void on_ring(void *arg, unsigned events)
+{
+    struct worker *worker = HEARTH_CAST(struct worker, arg, WORKER_MAGIC);
+    bool is_open = hearth_ring_cancel_sleep(worker->ring);
+    if (!is_open || (events & HEARTH_READY_END) != 0) {
+        /* Its end is closed; the pidfd tells when it is really gone. */
+        hearth_loop_unwatch(worker->pool->loop, &worker->ring_watch);
+    }
+    take_some(worker);
+}
+
+void worker_drain_link(struct worker *worker)
+{
+    while (worker->ring != NULL && worker->phase != WORKER_GONE && take_one(worker) == 0) {
+    }
+}
+
+/* ---- out ---------------------------------------------------------------------------------- */
+
+static void flush_outbox(struct worker *worker)
+{
+    struct hearth_buf *outbox = &worker->outbox;
+    size_t at = 0;
+    while (at < outbox->size) {
+        uint32_t size;
+        memcpy(&size, outbox->data + at, sizeof size);
+        struct hearth_slice message = hearth_slice_of(outbox->data + at + sizeof size, size);
+        int rc = hearth_ring_send(worker->ring, &message, 1);
+        if (rc == HEARTH_E_QUEUE_FULL) {
+            break;
+        }
+        if (rc < 0) {
+            worker_break(worker, "ring that does not follow its rules");
+            return;
+        }
+        at += sizeof size + size;
+    }
+    if (at == 0) {
+        return;
+    }
+    hearth_wipe(outbox->data, at);
+    hearth_buf_consume(outbox, at);
+    if (outbox->size == 0) {
+        if (outbox->room > OUTBOX_KEEP_BYTES) {
+            hearth_buf_finish(outbox);
+        }
+        worker->pool->events->on_change(worker->pool->arg, worker->model);
+    }
+}
+
+static int keep_for_later(struct worker *worker, struct hearth_slice message)
+{
+    uint32_t size = (uint32_t)message.size;
+    struct hearth_buf *outbox = &worker->outbox;
+    int rc = hearth_buf_reserve(outbox, sizeof size + message.size);
+    rc = rc < 0 ? rc : hearth_buf_append(outbox, &size, sizeof size);
+    return rc < 0 ? rc : hearth_buf_append(outbox, message.data, message.size);
+}
+
+int worker_post(struct worker *worker, const struct hearth_message *message)
+{
+    struct hearth_buf *scratch = &worker->pool->scratch;
+    if (worker->ring == NULL) {
+        return HEARTH_E_NOT_READY;
+    }
+    hearth_buf_clear(scratch);
+    int rc = hearth_wire_encode(message, scratch);
+    if (rc == 0 && scratch->size > HEARTH_MAX_RING_MESSAGE_BYTES) {
+        rc = HEARTH_E_TOO_LARGE;
+    }
+    if (rc == 0) {
+        struct hearth_slice bytes = hearth_buf_slice(scratch);
+        rc = worker->outbox.size == 0 ? hearth_ring_send(worker->ring, &bytes, 1)
+                                      : HEARTH_E_QUEUE_FULL;
+        if (rc == HEARTH_E_QUEUE_FULL) {
+            rc = keep_for_later(worker, bytes);
+        }
+    }
+    hearth_buf_wipe(scratch);
+    return rc;
+}
+
+/* ---- life of the link --------------------------------------------------------------------- */
+
+int worker_open_link(struct worker *worker, struct hearth_error *err)
+{
+    hearth_buf_init(&worker->outbox, MAX_OUTBOX_BYTES);
+    hearth_deferred_init(&worker->more, on_more, worker);
+    return hearth_ring_create(HEARTH_RING_DATA_BYTES, HEARTH_MAX_RING_MESSAGE_BYTES, &worker->ring,
+                              err);
+}
+
+int worker_watch_link(struct worker *worker, struct hearth_error *err)
+{
+    struct hearth_loop *loop = worker->pool->loop;
+    int rc = hearth_loop_watch(loop, &worker->ring_watch, hearth_ring_wake_fd(worker->ring),
+                               HEARTH_READY_IN, on_ring, worker, err);
+    if (rc == 0) {
+        rest(worker);
+    }
+    return rc;
+}
+
+void worker_close_link(struct worker *worker)
+{
+    if (worker->ring == NULL) {
+        return;
+    }
+    hearth_loop_unwatch(worker->pool->loop, &worker->ring_watch);
+    hearth_loop_undefer(worker->pool->loop, &worker->more);
+    hearth_ring_destroy(worker->ring);
+    worker->ring = NULL;
+    hearth_buf_wipe(&worker->outbox);
+    hearth_buf_finish(&worker->outbox);
+}

@@ -1,0 +1,104 @@
+/* pool_priv.h — one worker, and what the files of this room call in each other. */
+
+#ifndef HEARTH_POOL_PRIV_H
+#define HEARTH_POOL_PRIV_H
+
+#include "hearth_pool.h"
+#include "hearth_transport.h"
+
+#define POOL_MAGIC   0x504f4f4cu
+#define WORKER_MAGIC 0x57524b52u
+
+/* Where a worker is. A worker that has ended is GONE or, if it shall come back, in BACKOFF. */
+enum worker_phase {
+    WORKER_GONE,
+    WORKER_SPAWNING,   /* the spawner was asked */
+    WORKER_INSPECTING, /* runs; hello or need is awaited */
+    WORKER_LOADING,    /* was told to proceed */
+    WORKER_SERVING,
+    WORKER_STOPPING,   /* told to stop, or failed and about to exit */
+    WORKER_BACKOFF,    /* dead; the timer starts the next one */
+};
+
+struct worker {
+    uint32_t magic;
+    uint32_t slot;
+    struct hearth_pool *pool;
+    struct hearth_model *model; /* NULL while GONE */
+    enum worker_phase phase;
+    bool is_unwanted; /* unloaded while the spawner was asked */
+    bool said_hello;
+
+    pid_t pid;
+    int pidfd;
+    struct hearth_ring *ring;
+    struct hearth_watch pid_watch;
+    struct hearth_watch ring_watch;
+    struct hearth_deferred more; /* the ring holds more than one wake-up may take */
+    struct hearth_timer timer;   /* load timeout, grace of a stop, or back-off */
+    struct hearth_buf outbox;    /* messages that wait for room: u32 size, bytes */
+    struct hearth_list tickets;
+    struct hearth_hold hold;
+
+    uint32_t capacity;
+    uint32_t context_tokens;
+    uint32_t dimensions;
+    uint32_t threads;
+    uint32_t restarts;
+    uint32_t deaths_without_answer; /* in a row */
+    uint32_t backoff_ms;
+    uint64_t ready_at_ns; /* 0 unless it was ready */
+    char containment[HEARTH_MAX_ERROR_BYTES + 1];
+};
+
+struct hearth_pool {
+    uint32_t magic;
+    struct hearth_loop *loop;
+    const struct hearth_config *config;
+    struct hearth_registry *registry;
+    struct hearth_budget *budget;
+    struct hearth_metrics *metrics;
+    const struct hearth_pool_events *events;
+    void *arg;
+    int spawner_fd;
+    struct hearth_watch spawner_watch;
+    struct hearth_buf inbound; /* one message of a worker at a time */
+    struct hearth_buf scratch; /* one message to a worker or the spawner at a time */
+    struct worker workers[HEARTH_MAX_MODELS];
+};
+
+/* spawn.c */
+int worker_spawn(struct worker *worker, struct hearth_error *err);
+void pool_on_spawner(void *arg, unsigned events);
+
+/* link.c */
+int worker_open_link(struct worker *worker, struct hearth_error *err);
+int worker_watch_link(struct worker *worker, struct hearth_error *err); /* once it has a pid */
+void worker_close_link(struct worker *worker);
+void worker_drain_link(struct worker *worker); /* all that a dead worker left */
+int worker_post(struct worker *worker, const struct hearth_message *message);
+
+/* life.c */
+void worker_started(struct worker *worker, pid_t pid, int pidfd);
+void worker_not_started(struct worker *worker, const struct hearth_error *why);
+void worker_fail_load(struct worker *worker, const struct hearth_error *why);
+void worker_break(struct worker *worker, const char *rule); /* it broke a rule: killed */
+void worker_kill(struct worker *worker);
+void worker_died(struct worker *worker);
+void worker_on_timer(void *arg, uint64_t now_ns);
+void worker_on_pid(void *arg, unsigned events);
+
+/* link.c → life.c: the phases of loading */
+void worker_hello(struct worker *worker, const struct hearth_wire_worker_hello *hello);
+void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);
+void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready);
+void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed *failed);
+
+/* answers.c: 0, or what is wrong with it (a constant) */
+const char *answer_check_chunk(struct hearth_ticket *ticket, const struct hearth_model *model,
+                               uint32_t dimensions, const struct hearth_wire_stream_chunk *chunk);
+const char *answer_check_end(struct hearth_ticket *ticket, const struct hearth_model *model,
+                             uint32_t dimensions,
+                             const struct hearth_wire_inference_response *response);
+
+#endif

@@ -1,0 +1,62 @@
+/* manifest.h — what a manifest.json says, checked field by field. See models/README.md for the
+ * format. The files that it names are not looked at here: the spawner opens them.               */
+
+#ifndef HEARTH_MANIFEST_H
+#define HEARTH_MANIFEST_H
+
+#include "hearth_base.h"
+#include "hearth_wire.h"
+
+#define HEARTH_MAX_MANIFEST_BYTES  (256u << 10)
+#define HEARTH_MAX_FILE_NAME_BYTES 255u
+
+struct hearth_manifest_file {
+    enum hearth_file_role role;
+    const char *path; /* a plain file name beside the manifest */
+    char sha256[HEARTH_SHA256_HEX_BYTES + 1];
+    uint64_t size_bytes;
+};
+
+struct hearth_manifest_option {
+    const char *key;
+    const char *value; /* numbers and truths as text */
+};
+
+/** One checked manifest; all strings live in its arena. Immutable after hearth_manifest_parse(). */
+struct hearth_manifest {
+    struct hearth_arena arena;
+    char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
+    const char *name;
+    const char *version;
+    enum hearth_engine_kind engine;
+    enum hearth_task task; /* CLASSIFY, EMBED or GENERATE (which stands for chat too) */
+    struct hearth_manifest_file files[HEARTH_MAX_MODEL_FILES];
+    uint32_t file_count;
+    struct hearth_manifest_option options[HEARTH_MAX_MODEL_OPTIONS];
+    uint32_t option_count;
+    const char **labels;
+    uint32_t label_count;
+    uint64_t size_bytes; /* of all files */
+};
+
+/**
+ * Reads @json as the manifest of @model_id. On success the caller owns *@ret.
+ *
+ * HEARTH_E_MODEL_INVALID names the field, what it holds and what it must hold; HEARTH_E_TOO_LARGE
+ * over HEARTH_MAX_MANIFEST_BYTES; HEARTH_E_NO_MEMORY.
+ */
+HEARTH_NODISCARD int hearth_manifest_parse(struct hearth_slice json, const char *model_id,
+                                           struct hearth_manifest **ret, struct hearth_error *err);
+
+/** NULL is fine. */
+void hearth_manifest_destroy(struct hearth_manifest *manifest);
+HEARTH_DEFINE_CLEANUP(hearth_manifest)
+
+/** The file with @role, or NULL. */
+const struct hearth_manifest_file *hearth_manifest_file(const struct hearth_manifest *manifest,
+                                                        enum hearth_file_role role);
+
+/** True for 1 to 128 characters of A–Z a–z 0–9 . _ - that do not begin with a dot or a dash. */
+bool hearth_model_id_is_valid(const char *id);
+
+#endif

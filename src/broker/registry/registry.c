@@ -1,0 +1,261 @@
+/* registry.c — scanning the roots, and the life of a model.
+ *
+ * The life:  absent → loading → ready → draining → absent, with failed and restarting beside it. */
+
+#include "hearth_registry.h"
+
+#include "hearth_os.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REGISTRY_MAGIC  0x52454749u
+#define FOLDER_MANIFEST "manifest.json"
+#define FILE_SUFFIX     ".manifest.json"
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+#define STATE(name) (1u << HEARTH_MODEL_##name)
+
+static const unsigned lawful_moves[] = {
+    [HEARTH_MODEL_ABSENT] = STATE(LOADING) | STATE(FAILED),
+    [HEARTH_MODEL_LOADING] = STATE(READY) | STATE(FAILED) | STATE(DRAINING),
+    [HEARTH_MODEL_READY] = STATE(DRAINING) | STATE(RESTARTING) | STATE(FAILED),
+    [HEARTH_MODEL_DRAINING] = STATE(ABSENT),
+    [HEARTH_MODEL_FAILED] = STATE(LOADING) | STATE(ABSENT),
+    [HEARTH_MODEL_RESTARTING] = STATE(READY) | STATE(FAILED) | STATE(DRAINING),
+};
+
+bool hearth_model_may_move(enum hearth_model_state from, enum hearth_model_state to)
+{
+    return (size_t)from < HEARTH_COUNT(lawful_moves) && (size_t)to < HEARTH_COUNT(lawful_moves) &&
+           (lawful_moves[from] & (1u << to)) != 0;
+}
+
+void hearth_model_move(struct hearth_model *model, enum hearth_model_state to)
+{
+    HEARTH_ASSERT(hearth_model_may_move(model->state, to));
+    if (model->state == HEARTH_MODEL_FAILED) {
+        model->failure = (struct hearth_error){0};
+    }
+    model->state = to;
+}
+
+void hearth_model_fail(struct hearth_model *model, const struct hearth_error *why)
+{
+    if (model->state != HEARTH_MODEL_FAILED) {
+        hearth_model_move(model, HEARTH_MODEL_FAILED);
+    }
+    model->failure = *why;
+}
+
+bool hearth_model_has_worker(const struct hearth_model *model)
+{
+    return model->state != HEARTH_MODEL_ABSENT && model->state != HEARTH_MODEL_FAILED;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+void hearth_registry_init(struct hearth_registry *registry, const char *const *roots,
+                          uint32_t count)
+{
+    HEARTH_ASSERT(count <= HEARTH_MAX_ROOTS);
+    *registry = (struct hearth_registry){
+        .magic = REGISTRY_MAGIC, .roots = roots, .root_count = count};
+}
+
+static void forget(struct hearth_model *model)
+{
+    hearth_manifest_destroy(model->manifest);
+    *model = (struct hearth_model){0};
+}
+
+void hearth_registry_finish(struct hearth_registry *registry)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        forget(&registry->models[i]);
+    }
+    registry->magic = 0;
+}
+
+struct hearth_model *hearth_registry_find(struct hearth_registry *registry, struct hearth_slice id)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        struct hearth_model *model = &registry->models[i];
+        if (model->is_used && hearth_slice_equals_string(id, model->id)) {
+            return model;
+        }
+    }
+    return NULL;
+}
+
+struct hearth_model *hearth_registry_at(struct hearth_registry *registry, uint32_t slot)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    return slot < HEARTH_MAX_MODELS && registry->models[slot].is_used ? &registry->models[slot]
+                                                                      : NULL;
+}
+
+uint32_t hearth_registry_count(const struct hearth_registry *registry,
+                               enum hearth_model_state state)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        count += registry->models[i].is_used && registry->models[i].state == state;
+    }
+    return count;
+}
+
+static struct hearth_model *add(struct hearth_registry *registry, const char *id)
+{
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        struct hearth_model *model = &registry->models[i];
+        if (!model->is_used) {
+            *model = (struct hearth_model){.is_used = true, .slot = i};
+            snprintf(model->id, sizeof model->id, "%s", id);
+            return model;
+        }
+    }
+    return NULL;
+}
+
+/* ---- scanning ----------------------------------------------------------------------------- */
+
+/* Reads and parses; *@ret_missing tells "no such file" from "not usable". */
+static int read_manifest(const char *path, const char *id, struct hearth_manifest **ret,
+                         bool *ret_missing, struct hearth_error *err)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf buf;
+    hearth_buf_init(&buf, HEARTH_MAX_MANIFEST_BYTES);
+    int rc = hearth_file_read(path, &buf, err);
+    *ret_missing = rc == HEARTH_E_SYSTEM && (err->sys_errno == ENOENT || err->sys_errno == ENOTDIR);
+    return rc < 0 ? rc : hearth_manifest_parse(hearth_buf_slice(&buf), id, ret, err);
+}
+
+static void set_manifest(struct hearth_model *model, struct hearth_manifest *manifest,
+                         const struct hearth_error *why)
+{
+    bool had_manifest = model->manifest != NULL;
+    hearth_manifest_destroy(model->manifest);
+    model->manifest = manifest;
+    if (manifest == NULL) {
+        hearth_model_fail(model, why);
+    } else if (model->state == HEARTH_MODEL_FAILED && !had_manifest) {
+        hearth_model_move(model, HEARTH_MODEL_ABSENT); /* a failed load keeps its reason instead */
+    }
+}
+
+/* Looks at one place where the model @id may be described. */
+static int look_at(struct hearth_registry *registry, uint32_t root, const char *id,
+                   const char *folder, struct hearth_error *err)
+{
+    struct hearth_model *model = hearth_registry_find(registry, hearth_slice_of_string(id));
+    if (model != NULL && (model->is_on_disk || hearth_model_has_worker(model))) {
+        model->is_on_disk = true;
+        return 0;
+    }
+    char path[HEARTH_MAX_PATH_BYTES];
+    int size = folder[0] != '\0'
+                   ? snprintf(path, sizeof path, "%s/%s/" FOLDER_MANIFEST, registry->roots[root], id)
+                   : snprintf(path, sizeof path, "%s/%s" FILE_SUFFIX, registry->roots[root], id);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return hearth_fail(err, HEARTH_E_TOO_LARGE, "path of model \"%.64s\" is too long", id);
+    }
+    struct hearth_manifest *manifest = NULL;
+    struct hearth_error why = {0};
+    bool is_missing = false;
+    int rc = read_manifest(path, id, &manifest, &is_missing, &why);
+    if (is_missing) {
+        return 0;
+    }
+    if (model == NULL && (model = add(registry, id)) == NULL) {
+        hearth_manifest_destroy(manifest);
+        return hearth_fail(err, HEARTH_E_TOO_LARGE, "model \"%.64s\": more than %u models", id,
+                           HEARTH_MAX_MODELS);
+    }
+    model->is_on_disk = true;
+    model->root = root;
+    snprintf(model->folder, sizeof model->folder, "%s", folder);
+    if (rc < 0) {
+        hearth_because(&why, rc, "model \"%.64s\"", id);
+    }
+    set_manifest(model, manifest, &why);
+    return 0;
+}
+
+static int look_at_entry(struct hearth_registry *registry, uint32_t root, const char *name,
+                         bool is_file_round, struct hearth_error *err)
+{
+    char id[HEARTH_MAX_MODEL_ID_BYTES + 1];
+    size_t size = strlen(name);
+    if (is_file_round) {
+        size_t suffix = sizeof FILE_SUFFIX - 1;
+        if (size <= suffix || strcmp(name + size - suffix, FILE_SUFFIX) != 0) {
+            return 0;
+        }
+        size -= suffix;
+    }
+    if (size >= sizeof id) {
+        return 0;
+    }
+    memcpy(id, name, size);
+    id[size] = '\0';
+    if (!hearth_model_id_is_valid(id)) {
+        return 0;
+    }
+    return look_at(registry, root, id, is_file_round ? "" : id, err);
+}
+
+/* One round over a root: first the folders, then the files, so that a folder wins. */
+static int scan_round(struct hearth_registry *registry, uint32_t root, bool is_file_round,
+                      struct hearth_error *err)
+{
+    DIR *folder = opendir(registry->roots[root]);
+    if (folder == NULL) {
+        return hearth_fail_errno(err, errno == EACCES ? HEARTH_E_DENIED : HEARTH_E_SYSTEM,
+                                 "models folder %.120s", registry->roots[root]);
+    }
+    int first = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        struct hearth_error one = {0};
+        int rc = look_at_entry(registry, root, entry->d_name, is_file_round, &one);
+        if (rc < 0 && first == 0) {
+            first = rc;
+            *err = one;
+        }
+    }
+    closedir(folder);
+    return first;
+}
+
+int hearth_registry_scan(struct hearth_registry *registry, struct hearth_error *err)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    int first = 0;
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        registry->models[i].is_on_disk = false;
+    }
+    for (uint32_t root = 0; root < registry->root_count; root++) {
+        for (int round = 0; round < 2; round++) {
+            struct hearth_error one = {0};
+            int rc = scan_round(registry, root, round == 1, &one);
+            if (rc < 0 && first == 0) {
+                first = rc;
+                if (err != NULL) {
+                    *err = one;
+                }
+            }
+        }
+    }
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        struct hearth_model *model = &registry->models[i];
+        if (model->is_used && !model->is_on_disk && !hearth_model_has_worker(model)) {
+            forget(model);
+        }
+    }
+    return first;
+}

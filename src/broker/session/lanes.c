@@ -1,0 +1,157 @@
+/* lanes.c — between the scheduler, which decides, and the pool, which carries: handing jobs over,
+ * deadlines, and the lease of cores.
+ *
+ * Cores: each lane with running requests may compute on threads/lanes cores, at least one. A share
+ * that shrinks is told at once; one that grows only after a pause, so that short requests of one
+ * model do not make the others change their width all the time.                                  */
+
+#include "session_priv.h"
+
+#include "hearth_log.h"
+#include <string.h>
+
+/* ---- lease -------------------------------------------------------------------------------- */
+
+static uint32_t share_of_threads(const struct hearth_server *server)
+{
+    uint32_t active = 0;
+    for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
+        active += hearth_sched_lane(&server->sched, slot)->running_count > 0;
+    }
+    uint32_t threads = (uint32_t)server->parts.config->threads;
+    return active > 1 ? HEARTH_MAX(1u, threads / active) : threads;
+}
+
+/* Tells each active lane its share; with @only_less, those that have more than that. */
+static void apply_share(struct hearth_server *server, bool only_less)
+{
+    uint32_t share = share_of_threads(server);
+    for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
+        struct hearth_worker_info info;
+        if (hearth_sched_lane(&server->sched, slot)->running_count == 0) {
+            continue;
+        }
+        hearth_pool_info(server->pool, slot, &info);
+        if (!only_less || info.threads > share) {
+            hearth_pool_lease(server->pool, slot, share);
+        } else if (info.threads < share) {
+            hearth_loop_arm(server->parts.loop, &server->lease_timer,
+                            hearth_clock_deadline_ns(hearth_loop_now_ns(server->parts.loop),
+                                                     LEASE_RAISE_MS));
+        }
+    }
+}
+
+void lanes_on_lease(void *arg, uint64_t now_ns)
+{
+    (void)now_ns;
+    apply_share(HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC), false);
+}
+
+/* ---- handing over ------------------------------------------------------------------------- */
+
+static uint32_t remaining_ms(const struct hearth_server *server, const struct request *request)
+{
+    uint64_t now_ms = server_now_ms(server);
+    uint64_t left = request->job.deadline_ms > now_ms ? request->job.deadline_ms - now_ms : 1;
+    return (uint32_t)HEARTH_MIN(left, HEARTH_MAX_TIMEOUT_MS);
+}
+
+/* The bytes were checked when they came; the worker gets them with the time that is left. */
+static int hand_over(struct hearth_server *server, struct request *request,
+                     struct hearth_error *err)
+{
+    struct hearth_message message;
+    int rc = hearth_wire_decode(hearth_buf_slice(&request->bytes), &message, err);
+    if (rc < 0) {
+        return rc;
+    }
+    message.as.inference_request.timeout_ms = remaining_ms(server, request);
+    request->started_ns = hearth_clock_ns();
+    rc = hearth_pool_send(server->pool, request->slot, &request->ticket, &message, err);
+    hearth_buf_wipe(&request->bytes);
+    return rc;
+}
+
+void lane_dispatch(struct hearth_server *server, uint32_t slot)
+{
+    bool has_begun = false;
+    while (hearth_pool_has_room(server->pool, slot)) {
+        struct hearth_job *job = hearth_sched_next(&server->sched, slot);
+        if (job == NULL) {
+            break;
+        }
+        if (!has_begun) {
+            apply_share(server, true);
+            has_begun = true;
+        }
+        struct hearth_error err = {0};
+        struct request *request = request_of_job(job);
+        int rc = hand_over(server, request, &err);
+        if (rc < 0) {
+            request_fail(request, rc, err.text);
+        }
+    }
+}
+
+void lanes_ended(struct hearth_server *server, uint32_t slot)
+{
+    lane_dispatch(server, slot);
+    if (hearth_sched_lane(&server->sched, slot)->running_count == 0) {
+        apply_share(server, true); /* others may have more now */
+    }
+    lanes_arm_deadline(server);
+}
+
+void lane_fail_queued(struct hearth_server *server, uint32_t slot, int code, const char *text)
+{
+    struct hearth_job *job;
+    while ((job = hearth_sched_first_queued(&server->sched, slot)) != NULL) {
+        request_fail(request_of_job(job), code, text);
+    }
+    lanes_arm_deadline(server);
+}
+
+/* ---- deadlines ---------------------------------------------------------------------------- */
+
+void lanes_arm_deadline(struct hearth_server *server)
+{
+    uint64_t deadline_ms = hearth_sched_next_deadline(&server->sched);
+    if (deadline_ms == HEARTH_SCHED_NEVER) {
+        hearth_loop_disarm(server->parts.loop, &server->deadline_timer);
+        return;
+    }
+    hearth_loop_arm(server->parts.loop, &server->deadline_timer, deadline_ms * HEARTH_NS_PER_MS);
+}
+
+/* A running request is cancelled at its deadline. If the worker does not let go of it for a long
+ * time after that, it hangs, and is killed. */
+static void expire_running(struct hearth_server *server, struct request *request)
+{
+    uint64_t again_ms = server_now_ms(server) + HUNG_GRACE_MS;
+    hearth_sched_set_deadline(&server->sched, &request->job, again_ms);
+    if (!request->is_overdue) {
+        request->is_overdue = true;
+        request->is_cancelled = true;
+        hearth_pool_cancel(server->pool, &request->ticket);
+        return;
+    }
+    struct hearth_model *model = hearth_registry_at(server->parts.registry, request->slot);
+    HEARTH_ASSERT(model != NULL);
+    hearth_pool_kill(server->pool, model, "a request does not end after its deadline");
+}
+
+void lanes_on_deadline(void *arg, uint64_t now_ns)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    struct hearth_job *job;
+    while ((job = hearth_sched_due(&server->sched, now_ns / HEARTH_NS_PER_MS)) != NULL) {
+        struct request *request = request_of_job(job);
+        if (job->state == HEARTH_JOB_QUEUED) {
+            request_fail(request, HEARTH_E_EXPIRED, "the deadline passed while the request waited");
+        } else {
+            expire_running(server, request);
+        }
+    }
+    lanes_arm_deadline(server);
+}

@@ -1,0 +1,243 @@
+/* loads.c — loads and unloads that clients ask for: who waits for which model, and their answers.
+ *
+ * Both are answered when it is done: a load when the model serves or has failed, an unload when its
+ * worker has ended. Several clients may wait for the same.                                      */
+
+#include "session_priv.h"
+
+#include "hearth_log.h"
+#include <stdio.h>
+#include <string.h>
+
+static void answer(struct connection *client, bool is_load, uint64_t client_id, int code,
+                   const char *text, pid_t pid)
+{
+    struct hearth_message message;
+    if (is_load) {
+        message = (struct hearth_message){
+            .type = HEARTH_MSG_load_response,
+            .as.load_response = {.request_id = client_id,
+                                 .code = (uint16_t)-code,
+                                 .error = text_slice(text),
+                                 .worker_pid = (uint32_t)pid}};
+    } else {
+        message = (struct hearth_message){
+            .type = HEARTH_MSG_unload_response,
+            .as.unload_response = {.request_id = client_id,
+                                   .code = (uint16_t)-code,
+                                   .error = text_slice(text)}};
+    }
+    connection_send(client, &message);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+static void drop(struct waiter *waiter)
+{
+    hearth_list_remove(&waiter->link);
+    waiter->client->waiter_count--;
+    hearth_free(waiter);
+}
+
+static void wait_for(struct connection *connection, const struct hearth_model *model, bool is_load,
+                     uint64_t client_id)
+{
+    struct waiter *waiter = connection->waiter_count < MAX_WAITERS
+                                ? hearth_alloc(1, sizeof *waiter)
+                                : NULL;
+    if (waiter == NULL) {
+        answer(connection, is_load, client_id, HEARTH_E_BUSY,
+               "64 loads and unloads of this connection are not finished", 0);
+        return;
+    }
+    *waiter = (struct waiter){.client = connection,
+                              .client_id = client_id,
+                              .slot = model->slot,
+                              .is_load = is_load};
+    hearth_list_append(&connection->waiters, &waiter->link);
+    connection->waiter_count++;
+}
+
+void loads_forget(struct connection *connection)
+{
+    HEARTH_LIST_EACH (struct waiter, link, waiter, &connection->waiters) {
+        drop(waiter);
+    }
+}
+
+static void answer_all(struct hearth_server *server, uint32_t slot, bool is_load, int code,
+                       const char *text, pid_t pid)
+{
+    HEARTH_LIST_EACH (struct connection, link, connection, &server->connections) {
+        HEARTH_LIST_EACH (struct waiter, link, waiter, &connection->waiters) {
+            if (waiter->slot == slot && waiter->is_load == is_load) {
+                answer(connection, is_load, waiter->client_id, code, text, pid);
+                drop(waiter);
+            }
+        }
+    }
+}
+
+void loads_refuse_all(struct hearth_server *server, int code)
+{
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        answer_all(server, slot, true, code, hearth_error_sentence(code), 0);
+    }
+}
+
+/* A preload is over when none of its models is loading any more. */
+static void check_preload(struct hearth_server *server)
+{
+    const struct hearth_registry *registry = server->parts.registry;
+    if (!server->is_preloading || hearth_registry_count(registry, HEARTH_MODEL_LOADING) > 0) {
+        return;
+    }
+    server->is_preloading = false;
+    hearth_log(HEARTH_LOG_INFO, "daemon.ready", "models_ready",
+               hearth_log_u(hearth_registry_count(registry, HEARTH_MODEL_READY)), "models_failed",
+               hearth_log_u(hearth_registry_count(registry, HEARTH_MODEL_FAILED)), NULL);
+}
+
+void loads_settle(struct hearth_server *server, struct hearth_model *model)
+{
+    struct hearth_worker_info info;
+    switch (model->state) {
+    case HEARTH_MODEL_READY:
+        hearth_pool_info(server->pool, model->slot, &info);
+        answer_all(server, model->slot, true, 0, "", info.pid);
+        break;
+    case HEARTH_MODEL_FAILED:
+        answer_all(server, model->slot, true, model->failure.code, model->failure.text, 0);
+        break;
+    case HEARTH_MODEL_ABSENT:
+        server->records[model->slot] = (struct lane_record){0};
+        answer_all(server, model->slot, true, HEARTH_E_CANCELLED, "unloaded while it loaded", 0);
+        answer_all(server, model->slot, false, 0, "", 0);
+        break;
+    case HEARTH_MODEL_LOADING:
+    case HEARTH_MODEL_DRAINING:
+    case HEARTH_MODEL_RESTARTING:
+        break;
+    }
+    check_preload(server);
+}
+
+/* ---- asking ------------------------------------------------------------------------------- */
+
+void loads_rescan(struct hearth_server *server)
+{
+    uint64_t now_ns = hearth_loop_now_ns(server->parts.loop);
+    struct hearth_error err = {0};
+    if (server->scanned_ns != 0 && now_ns - server->scanned_ns < RESCAN_PAUSE_NS) {
+        return;
+    }
+    server->scanned_ns = now_ns;
+    if (hearth_registry_scan(server->parts.registry, &err) < 0) {
+        hearth_log(HEARTH_LOG_WARN, "registry.scan", "error", hearth_log_err(&err), NULL);
+    }
+}
+
+/* Finds the model; looks at the folders again before it says that there is none, and before a load,
+ * because the manifest may have been replaced. */
+static struct hearth_model *find(struct hearth_server *server, struct hearth_slice id, char *text,
+                                 size_t text_bytes)
+{
+    struct hearth_registry *registry = server->parts.registry;
+    struct hearth_model *model = hearth_registry_find(registry, id);
+    if (model == NULL || !hearth_model_has_worker(model)) {
+        server->scanned_ns = 0;
+        loads_rescan(server);
+        model = hearth_registry_find(registry, id);
+    }
+    if (model == NULL) {
+        snprintf(text, text_bytes, "model \"%.*s\" is in none of the model folders of this daemon",
+                 HEARTH_SLICE_ARGS(id));
+    }
+    return model;
+}
+
+static void begin_load(struct connection *connection, struct hearth_model *model,
+                       uint64_t client_id)
+{
+    struct hearth_error err = {0};
+    struct hearth_worker_info info;
+    switch (model->state) {
+    case HEARTH_MODEL_READY:
+        hearth_pool_info(connection->server->pool, model->slot, &info);
+        answer(connection, true, client_id, 0, "", info.pid);
+        return;
+    case HEARTH_MODEL_LOADING:
+    case HEARTH_MODEL_RESTARTING:
+        wait_for(connection, model, true, client_id);
+        return;
+    case HEARTH_MODEL_DRAINING:
+        answer(connection, true, client_id, HEARTH_E_BUSY, "the model is being unloaded", 0);
+        return;
+    case HEARTH_MODEL_ABSENT:
+    case HEARTH_MODEL_FAILED:
+        break;
+    }
+    int rc = hearth_pool_load(connection->server->pool, model, &err);
+    if (rc < 0) {
+        answer(connection, true, client_id, rc, err.text, 0);
+        return;
+    }
+    wait_for(connection, model, true, client_id);
+}
+
+void loads_load(struct connection *connection, const struct hearth_wire_load_request *asked)
+{
+    struct hearth_server *server = connection->server;
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    if (server->is_draining) {
+        answer(connection, true, asked->request_id, HEARTH_E_SHUTTING_DOWN,
+               "the daemon is shutting down", 0);
+        return;
+    }
+    struct hearth_model *model = find(server, asked->model_id, text, sizeof text);
+    if (model == NULL) {
+        answer(connection, true, asked->request_id, HEARTH_E_NO_MODEL, text, 0);
+        return;
+    }
+    begin_load(connection, model, asked->request_id);
+}
+
+void loads_unload(struct connection *connection, const struct hearth_wire_unload_request *asked)
+{
+    struct hearth_server *server = connection->server;
+    struct hearth_model *model = hearth_registry_find(server->parts.registry, asked->model_id);
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    if (model == NULL || !hearth_model_has_worker(model)) {
+        snprintf(text, sizeof text, "model \"%.*s\" is not loaded",
+                 HEARTH_SLICE_ARGS(asked->model_id));
+        answer(connection, false, asked->request_id,
+               model == NULL ? HEARTH_E_NO_MODEL : HEARTH_E_NOT_READY, text, 0);
+        return;
+    }
+    wait_for(connection, model, false, asked->request_id);
+    hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
+    if (model->state == HEARTH_MODEL_DRAINING) {
+        hearth_sched_set_credit(&server->sched, model->slot, 0);
+        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model is being unloaded");
+    }
+}
+
+void hearth_server_preload(struct hearth_server *server)
+{
+    const struct hearth_config *config = server->parts.config;
+    server->is_preloading = true;
+    for (uint32_t i = 0; i < config->preload_count; i++) {
+        struct hearth_error err = {0};
+        struct hearth_model *model = hearth_registry_find(
+            server->parts.registry, hearth_slice_of_string(config->preload[i]));
+        int rc = model == NULL ? hearth_fail(&err, HEARTH_E_NO_MODEL,
+                                             "preload \"%.64s\": in none of the model folders",
+                                             config->preload[i])
+                               : hearth_pool_load(server->pool, model, &err);
+        if (rc < 0 && rc != HEARTH_E_BUSY) {
+            hearth_log(HEARTH_LOG_ERROR, "model.not_preloaded", "model",
+                       hearth_log_s(config->preload[i]), "error", hearth_log_err(&err), NULL);
+        }
+    }
+    check_preload(server);
+}

@@ -1,0 +1,118 @@
+/* models.c — the list of models, gathered from registry, pool and lanes. */
+
+#include "session_priv.h"
+
+#include <string.h>
+
+/* The list and the names it points to; made for one answer. */
+struct listing {
+    struct hearth_wire_model_info infos[HEARTH_MAX_MODELS];
+    struct hearth_wire_name *names;
+    uint32_t name_count;
+    uint32_t count;
+    uint64_t total_memory_bytes;
+};
+
+static uint32_t count_labels(struct hearth_registry *registry)
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(registry, slot);
+        count += model != NULL && model->manifest != NULL ? model->manifest->label_count : 0;
+    }
+    return count;
+}
+
+static void add_manifest(struct listing *listing, struct hearth_wire_model_info *info,
+                         const struct hearth_manifest *manifest)
+{
+    const struct hearth_manifest_file *file = hearth_manifest_file(manifest, HEARTH_FILE_MODEL);
+    info->task = (uint8_t)manifest->task;
+    info->engine = (uint8_t)manifest->engine;
+    info->size_bytes = manifest->size_bytes;
+    info->digest = hearth_slice_of_string(file != NULL ? file->sha256 : "");
+    info->labels = (struct hearth_wire_list){.count = manifest->label_count,
+                                             .items = listing->names + listing->name_count};
+    for (uint32_t i = 0; i < manifest->label_count; i++) {
+        listing->names[listing->name_count++].name = hearth_slice_of_string(manifest->labels[i]);
+    }
+}
+
+static void add_worker(struct listing *listing, struct hearth_wire_model_info *info,
+                       const struct hearth_worker_info *worker)
+{
+    struct hearth_proc_usage usage;
+    info->worker_pid = (uint32_t)worker->pid;
+    info->restarts = worker->restarts;
+    info->need_bytes = worker->need_bytes;
+    info->threads = worker->threads;
+    info->context_tokens = worker->context_tokens;
+    info->dimensions = worker->dimensions;
+    if (worker->pid != 0 && hearth_proc_usage(worker->pid, &usage, NULL) == 0) {
+        info->memory_bytes = usage.rss_bytes;
+        listing->total_memory_bytes += usage.rss_bytes;
+    }
+}
+
+static void add_lane(const struct hearth_server *server, uint32_t slot,
+                     struct hearth_wire_model_info *info)
+{
+    const struct hearth_lane *lane = hearth_sched_lane(&server->sched, slot);
+    const struct lane_record *record = &server->records[slot];
+    info->queue_depth = lane->queued_count;
+    info->running = lane->running_count;
+    info->request_count = record->ended;
+    if (record->ended > 0) {
+        info->avg_latency_ms =
+            (float)((double)record->total_ns / (double)record->ended / (double)HEARTH_NS_PER_MS);
+    }
+}
+
+static void add_model(struct hearth_server *server, struct listing *listing,
+                      const struct hearth_model *model)
+{
+    struct hearth_wire_model_info *info = &listing->infos[listing->count++];
+    struct hearth_worker_info worker;
+    hearth_pool_info(server->pool, model->slot, &worker);
+    *info = (struct hearth_wire_model_info){
+        .name = hearth_slice_of_string(model->id),
+        .state = (uint8_t)model->state,
+        .containment =
+            hearth_slice_of_string(hearth_model_has_worker(model) ? worker.containment : ""),
+        .error = text_slice(model->state == HEARTH_MODEL_FAILED ? model->failure.text : ""),
+    };
+    if (model->manifest != NULL) {
+        add_manifest(listing, info, model->manifest);
+    }
+    add_worker(listing, info, &worker);
+    add_lane(server, model->slot, info);
+}
+
+void models_list(struct connection *connection)
+{
+    struct hearth_server *server = connection->server;
+    loads_rescan(server);
+    HEARTH_AUTO(hearth_block) struct listing *listing = hearth_alloc(1, sizeof *listing);
+    uint32_t label_count = count_labels(server->parts.registry);
+    if (listing == NULL) {
+        connection_error(connection, HEARTH_E_NO_MEMORY, 0, "list of models: out of memory");
+        return;
+    }
+    listing->names = hearth_alloc(label_count + 1, sizeof *listing->names);
+    if (listing->names == NULL) {
+        connection_error(connection, HEARTH_E_NO_MEMORY, 0, "list of models: out of memory");
+        return;
+    }
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+        if (model != NULL) {
+            add_model(server, listing, model);
+        }
+    }
+    struct hearth_message message = {
+        .type = HEARTH_MSG_models_response,
+        .as.models_response = {.models = {.count = listing->count, .items = listing->infos},
+                               .total_memory_bytes = listing->total_memory_bytes}};
+    connection_send(connection, &message);
+    hearth_free(listing->names);
+}

@@ -1,0 +1,272 @@
+/* server.c — the listening socket, what the pool tells, and the drain. */
+
+#include "session_priv.h"
+
+#include "hearth_log.h"
+#include <stdio.h>
+#include <unistd.h>
+
+#define ACCEPTS_PER_WAKE 16u
+
+uint64_t server_now_ms(const struct hearth_server *server)
+{
+    return hearth_loop_now_ns(server->parts.loop) / HEARTH_NS_PER_MS;
+}
+
+/* ---- accepting ---------------------------------------------------------------------------- */
+
+/* The kernel says who it is; the same user and root may come in. */
+static bool is_welcome(int fd)
+{
+    struct hearth_peer peer;
+    struct hearth_error err = {0};
+    if (hearth_socket_peer(fd, &peer, &err) < 0) {
+        hearth_log(HEARTH_LOG_WARN, "connection.failed", "error", hearth_log_err(&err), NULL);
+        return false;
+    }
+    if (peer.uid == 0 || peer.uid == geteuid()) {
+        return true;
+    }
+    hearth_log(HEARTH_LOG_WARN, "connection.denied", "uid", hearth_log_u(peer.uid), "pid",
+               hearth_log_i(peer.pid), NULL);
+    return false;
+}
+
+static void accept_one(struct hearth_server *server, int fd)
+{
+    struct hearth_metrics *metrics = server->parts.metrics;
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    if (!is_welcome(fd)) {
+        hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_REFUSED);
+        connection_refuse(fd, HEARTH_E_DENIED, "only the user who runs hearthd, and root, may connect");
+        return;
+    }
+    if (server->connection_count >= server->parts.config->max_connections) {
+        hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_REFUSED);
+        snprintf(text, sizeof text, "%u connections are open (max_connections)",
+                 server->connection_count);
+        connection_refuse(fd, HEARTH_E_TOO_MANY_CONNECTIONS, text);
+        return;
+    }
+    hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_ACCEPTED);
+    connection_open(server, fd);
+}
+
+static void on_listen(void *arg, unsigned events)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_PER_WAKE; i++) {
+        struct hearth_error err = {0};
+        int fd = -1;
+        int rc = hearth_socket_accept(server->listener.fd, &fd, &err);
+        if (rc == HEARTH_E_NOT_READY) {
+            return;
+        }
+        if (rc < 0) {
+            hearth_log(HEARTH_LOG_WARN, "connection.failed", "error", hearth_log_err(&err), NULL);
+            return;
+        }
+        accept_one(server, fd);
+    }
+}
+
+/* ---- what the pool tells ------------------------------------------------------------------ */
+
+static void on_chunk(void *arg, struct hearth_ticket *ticket,
+                     const struct hearth_wire_stream_chunk *chunk)
+{
+    (void)arg;
+    request_chunk(request_of_ticket(ticket), chunk);
+}
+
+static void on_end(void *arg, struct hearth_ticket *ticket,
+                   const struct hearth_wire_inference_response *response)
+{
+    (void)arg;
+    request_end(request_of_ticket(ticket), response);
+}
+
+static void on_change(void *arg, struct hearth_model *model)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    struct hearth_worker_info info;
+    hearth_pool_info(server->pool, model->slot, &info);
+    bool serves = model->state == HEARTH_MODEL_READY;
+    hearth_sched_set_credit(&server->sched, model->slot, serves ? info.capacity : 0);
+    loads_settle(server, model);
+    if (serves) {
+        lane_dispatch(server, model->slot);
+        lanes_arm_deadline(server);
+    } else if (model->state == HEARTH_MODEL_FAILED) {
+        lane_fail_queued(server, model->slot, model->failure.code, model->failure.text);
+    }
+    server_check_drained(server);
+}
+
+static void end_server(struct hearth_server *server, bool is_failure)
+{
+    if (!server->is_ended) {
+        struct hearth_drain_result result = {.cut = server->cut, .is_failure = is_failure};
+        server->is_ended = true;
+        hearth_loop_disarm(server->parts.loop, &server->drain_timer);
+        server->on_end(server->arg, &result);
+    }
+}
+
+static void on_spawner_lost(void *arg)
+{
+    end_server(HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC), true);
+}
+
+static const struct hearth_pool_events pool_events = {
+    .on_chunk = on_chunk,
+    .on_end = on_end,
+    .on_change = on_change,
+    .on_spawner_lost = on_spawner_lost,
+};
+
+/* ---- drain -------------------------------------------------------------------------------- */
+
+static bool has_workers(struct hearth_server *server)
+{
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+        if (model != NULL && hearth_model_has_worker(model)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void unload_all(struct hearth_server *server)
+{
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+        if (model != NULL && hearth_model_has_worker(model)) {
+            hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
+        }
+    }
+}
+
+/* Two steps: when nothing runs, the workers are told to end; when they have, the drain is over. */
+void server_check_drained(struct hearth_server *server)
+{
+    if (!server->is_draining || server->is_ended || server->sched.running_count > 0) {
+        return;
+    }
+    if (has_workers(server)) {
+        unload_all(server); /* does nothing for those that were told before */
+    }
+    if (!has_workers(server)) {
+        end_server(server, false);
+    }
+}
+
+static void on_drain_timer(void *arg, uint64_t now_ns)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    (void)now_ns;
+    server->cut = server->sched.running_count;
+    hearth_log(HEARTH_LOG_WARN, "daemon.drain_timeout", "cut", hearth_log_u(server->cut), NULL);
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+        if (model != NULL && hearth_model_has_worker(model)) {
+            hearth_pool_unload(server->pool, model, 0);
+            hearth_pool_kill(server->pool, model, "drain_timeout_ms");
+        }
+    }
+}
+
+void hearth_server_drain(struct hearth_server *server)
+{
+    HEARTH_CHECK(server, SERVER_MAGIC);
+    struct hearth_loop *loop = server->parts.loop;
+    if (server->is_draining) {
+        return;
+    }
+    server->is_draining = true;
+    hearth_log(HEARTH_LOG_INFO, "daemon.draining", "running",
+               hearth_log_u(server->sched.running_count), "queued",
+               hearth_log_u(server->sched.queued_count), NULL);
+    hearth_loop_arm(loop, &server->drain_timer,
+                    hearth_clock_deadline_ns(hearth_loop_now_ns(loop),
+                                             server->parts.config->drain_timeout_ms));
+    loads_refuse_all(server, HEARTH_E_SHUTTING_DOWN);
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        lane_fail_queued(server, slot, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
+    }
+    server_check_drained(server);
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void prepare(struct hearth_server *server, const struct hearth_server_parts *parts)
+{
+    const struct hearth_config *config = parts->config;
+    server->magic = SERVER_MAGIC;
+    server->parts = *parts;
+    server->listener = (struct hearth_listener){.fd = -1, .lock_fd = -1};
+    server->started_ns = hearth_clock_ns();
+    hearth_list_init(&server->connections);
+    hearth_list_init(&server->free_requests);
+    hearth_sched_init(&server->sched, (uint32_t)config->queue_limit, MAX_QUEUED_BYTES);
+    hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
+    hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
+    hearth_timer_init(&server->drain_timer, on_drain_timer, server);
+}
+
+int hearth_server_create(const struct hearth_server_parts *parts,
+                         void (*on_ended)(void *arg, const struct hearth_drain_result *result),
+                         void *arg, struct hearth_server **ret, struct hearth_error *err)
+{
+    HEARTH_AUTO(hearth_server) struct hearth_server *server = hearth_alloc(1, sizeof *server);
+    int spawner_fd = parts->spawner_fd;
+    if (server == NULL) {
+        hearth_fd_close(&spawner_fd);
+        return hearth_fail_oom(err);
+    }
+    prepare(server, parts);
+    server->on_end = on_ended;
+    server->arg = arg;
+    int rc = hearth_pool_create(parts->loop, parts->config, parts->registry, parts->budget,
+                                parts->metrics, spawner_fd, &pool_events, server, &server->pool,
+                                err);
+    rc = rc < 0 ? rc : hearth_listener_open(parts->config->socket, &server->listener, err);
+    rc = rc < 0 ? rc
+                : hearth_loop_watch(parts->loop, &server->listen_watch, server->listener.fd,
+                                    HEARTH_READY_IN, on_listen, server, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *ret = HEARTH_TAKE(server);
+    return 0;
+}
+
+void hearth_server_destroy(struct hearth_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    HEARTH_CHECK(server, SERVER_MAGIC);
+    struct hearth_loop *loop = server->parts.loop;
+    server->is_ended = true;
+    hearth_loop_unwatch(loop, &server->listen_watch);
+    hearth_listener_close(&server->listener);
+    HEARTH_LIST_EACH (struct connection, link, connection, &server->connections) {
+        connection_destroy(connection);
+    }
+    for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
+        struct hearth_job *job;
+        while ((job = hearth_sched_first_running(&server->sched, slot)) != NULL) {
+            request_fail(request_of_job(job), HEARTH_E_SHUTTING_DOWN, "the daemon has ended");
+        }
+    }
+    hearth_pool_destroy(server->pool);
+    requests_free_all(server);
+    hearth_loop_disarm(loop, &server->deadline_timer);
+    hearth_loop_disarm(loop, &server->lease_timer);
+    hearth_loop_disarm(loop, &server->drain_timer);
+    server->magic = 0;
+    hearth_free(server);
+}
