@@ -83,7 +83,8 @@ static bool is_admitted(const char *event, uint64_t now_ns, uint64_t *ret_suppre
     return is_ok;
 }
 
-static void write_line(int fd, const struct line *line)
+/* @told is the number of lost lines that this line tells of: if it is lost too, nobody was told. */
+static void write_line(int fd, const struct line *line, uint64_t told)
 {
     unsigned events = 0;
     size_t written = 0;
@@ -95,7 +96,7 @@ static void write_line(int fd, const struct line *line)
     }
     if (rc < 0 || written != line->size) {
         atomic_fetch_add(&log_shared.lost, 1);
-        atomic_fetch_add(&log_shared.lost_untold, 1);
+        atomic_fetch_add(&log_shared.lost_untold, told + 1);
     }
 }
 
@@ -123,7 +124,8 @@ void hearth_log(enum hearth_log_level level, const char *event, ...)
     }
     hearth_line_add(&line, "event", hearth_log_s(event));
     add_number(&line, "suppressed", suppressed);
-    add_number(&line, "lost_lines", atomic_exchange(&log_shared.lost_untold, 0));
+    uint64_t lost = atomic_exchange(&log_shared.lost_untold, 0);
+    add_number(&line, "lost_lines", lost);
     va_list args;
     va_start(args, event);
     for (const char *key = va_arg(args, const char *); key != NULL;
@@ -132,7 +134,7 @@ void hearth_log(enum hearth_log_level level, const char *event, ...)
     }
     va_end(args);
     hearth_line_end(&line);
-    write_line(fd, &line);
+    write_line(fd, &line, lost);
 }
 
 void hearth_log_set_level(enum hearth_log_level level)

@@ -9,6 +9,9 @@
 /* Gives the bytes before @start back: wiped, and the memory too if it is large and unused. */
 static void compact(struct hearth_buf *buf, size_t *start)
 {
+    if (buf->size == 0) {
+        return;
+    }
     size_t rest = buf->size - *start;
     if (rest > 0 && *start > 0) {
         memmove(buf->data, buf->data + *start, rest);
