@@ -53,7 +53,7 @@ class Demo:
         results = self.ask("classify", "--model", "hearth-intent", *given)["results"]
         for text, result in zip(given, results):
             best = result["labels"][0]
-            print(f"  {best['name']:<16} {best['score']:.3f}  {text}")
+            print(f"  {best['name']:<16} {best['probability']:.3f}  {text}")
         self.expect(len(results) == len(given), f"{len(given)} sentences have an answer")
         known = dict(SENTENCES)
         for text, result in zip(given, results):
@@ -74,7 +74,7 @@ class Demo:
         print(f"\na chat, streamed (smollm2-135m-instruct, temperature 0)\n  > {QUESTION}\n  ", end="", flush=True)
         start, pieces, times = time.monotonic(), [], []
         command = [self.hearth, "chat", "--model", "smollm2-135m-instruct", "--temperature", "0",
-                   "--max-tokens", "64", QUESTION]
+                   "--max-tokens", "64", "--message", QUESTION]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
             while piece := os.read(process.stdout.fileno(), 4096):
                 times.append(time.monotonic() - start)
