@@ -1,0 +1,160 @@
+/* command.c — the one table of commands, help, and what to do with a name that is none. */
+
+#include "hearth_cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {"classify", CLI_CLASSIFY, "[OPTION…] [TEXT…]", "print the class of each text",
+     "Without TEXT, or with '-', each line of standard input is one text; empty lines are skipped.",
+     "hearth classify \"wake me at seven\"", cli_run_classify},
+    {"embed", CLI_EMBED, "[OPTION…] [TEXT…]", "turn texts into vectors, or compare them",
+     "Texts as for classify. --json prints the vectors in full.",
+     "hearth embed --similarity \"a dog runs\" \"a puppy is running\"", cli_run_embed},
+    {"generate", CLI_GENERATE, "[OPTION…] [PROMPT]", "continue a text",
+     "Without PROMPT, or with '-', all of standard input is the prompt (but a last newline).",
+     "hearth generate --max-tokens 40 \"The capital of France is\"", cli_run_generate},
+    {"chat", CLI_CHAT, "[OPTION…]", "talk with a model",
+     "Each line is one message; the conversation is kept in memory only. Ctrl-C ends the answer,\n"
+     "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.",
+     "hearth chat --system \"Be brief.\" --message \"What is the capital of France?\"",
+     cli_run_chat},
+    {"models", CLI_MODELS, "[list | load NAME | unload NAME]", "list, load or unload models", NULL,
+     "hearth models load all-minilm-l6-v2", cli_run_models},
+    {"status", CLI_STATUS, "", "show the daemon and its models", NULL, "hearth status",
+     cli_run_status},
+    {"health", CLI_HEALTH, "[--live | --ready | --full]", "probe the daemon; exit code 0 if well",
+     NULL, "hearth health --ready", cli_run_health},
+    {"run", CLI_RUN, "[OPTION…] -- COMMAND…", "run a command beside a private daemon",
+     "Starts hearthd on a socket of its own, waits for the preloaded models, sets HEARTH_SOCKET,\n"
+     "runs COMMAND, passes on signals and its exit code, and stops the daemon.",
+     "hearth run --preload hearth-intent -- hearth classify \"play some jazz\"", cli_run_run},
+    {"version", CLI_VERSION, "", "print the version of this program", NULL, "hearth version",
+     cli_run_version},
+    {"help", CLI_HELP, "[COMMAND]", "explain a command", NULL, "hearth help classify",
+     cli_run_help},
+};
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* Edits (insert, delete, replace) between two words; both are cut at 31 letters. */
+static unsigned edits_between(const char *a, const char *b)
+{
+    enum { MOST = 31 };
+    unsigned row[MOST + 1];
+    size_t a_size = strnlen(a, MOST);
+    size_t b_size = strnlen(b, MOST);
+    for (size_t j = 0; j <= b_size; j++) {
+        row[j] = (unsigned)j;
+    }
+    for (size_t i = 1; i <= a_size; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_size; j++) {
+            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = HEARTH_MIN(replaced, HEARTH_MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b_size];
+}
+
+const char *cli_command_guess(const char *name)
+{
+    const char *best = NULL;
+    unsigned fewest = 3; /* more than two edits is no typing mistake */
+    for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
+        unsigned edits = edits_between(name, commands[i].name);
+        if (edits < fewest) {
+            fewest = edits;
+            best = commands[i].name;
+        }
+    }
+    return best;
+}
+
+static int print_overview(void)
+{
+    printf("usage: hearth [--socket PATH] COMMAND …\n\nLocal inference through hearthd.\n\n");
+    for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    printf("\n`hearth COMMAND --help` explains one, with an example.\n"
+           "The daemon is looked for at --socket, $HEARTH_SOCKET, $XDG_RUNTIME_DIR/hearth/,\n"
+           "/run/hearth/ (root) or /tmp/hearth-UID/.\n"
+           "Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon.\n");
+    return CLI_DONE;
+}
+
+static int print_help(const struct cli_command *command)
+{
+    printf("usage: hearth %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
+    if (command->about != NULL) {
+        printf("%s\n", command->about);
+    }
+    printf("\n");
+    cli_options_print(command->bit);
+    printf("\nexample:\n  %s\n", command->example);
+    return CLI_DONE;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *guess = cli_command_guess(name);
+    if (guess == NULL) {
+        return cli_usage(NULL, "no command '%s'", name);
+    }
+    return cli_usage(NULL, "no command '%s'; did you mean '%s'?", name, guess);
+}
+
+int cli_run_help(const struct cli_settings *settings, int argc, char **argv)
+{
+    (void)settings;
+    if (argc == 0) {
+        return print_overview();
+    }
+    const struct cli_command *command = cli_command_find(argv[0]);
+    return command == NULL ? unknown_command(argv[0]) : print_help(command);
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli_settings settings;
+    cli_settings_init(&settings);
+    int first = 1;
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        return cli_run_version(&settings, 0, NULL);
+    }
+    int rc = cli_options_read(NULL, &settings, argc, argv, &first);
+    if (rc != 0) {
+        return rc;
+    }
+    if (settings.is_help) {
+        return print_overview();
+    }
+    if (first >= argc) {
+        return cli_usage(NULL, "no command given");
+    }
+    const struct cli_command *command = cli_command_find(argv[first]);
+    if (command == NULL) {
+        return unknown_command(argv[first]);
+    }
+    int arguments = 0;
+    rc = cli_options_read(command, &settings, argc - first, argv + first, &arguments);
+    if (rc != 0) {
+        return rc;
+    }
+    if (settings.is_help) {
+        return print_help(command);
+    }
+    return command->run(&settings, argc - first - arguments, argv + first + arguments);
+}

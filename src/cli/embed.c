@@ -1,0 +1,126 @@
+/* embed.c — vectors in short or in full, and the cosine of pairs. */
+
+#include "texts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SHOWN         6  /* numbers of a vector in the short form */
+#define COMPARED_MOST 64 /* texts: 2016 pairs */
+
+static double dot(const float *a, const float *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += (double)a[i] * (double)b[i];
+    }
+    return sum;
+}
+
+static int keep_vector(struct cli_batch_job *job, size_t index, const hearth_item *item,
+                       struct hearth_error *err)
+{
+    if (job->vectors == NULL) {
+        job->dimensions = item->dimensions;
+        job->vectors = hearth_alloc(job->texts.count * item->dimensions, sizeof *job->vectors);
+    }
+    if (job->vectors == NULL) {
+        return hearth_fail_oom(err);
+    }
+    if (item->dimensions != job->dimensions) {
+        return hearth_fail(err, HEARTH_E_INTERNAL, "text %zu has %zu dimensions, the first has %zu",
+                           index + 1, item->dimensions, job->dimensions);
+    }
+    memcpy(job->vectors + index * job->dimensions, item->vector,
+           job->dimensions * sizeof *job->vectors);
+    return 0;
+}
+
+static void add_vector(struct cli_batch_job *job, size_t index, const hearth_item *item)
+{
+    yyjson_mut_doc *doc = job->json.doc;
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, job->results);
+    yyjson_mut_obj_add_uint(doc, o, "index", index);
+    yyjson_mut_obj_add_uint(doc, o, "tokens", item->tokens);
+    yyjson_mut_obj_add_bool(doc, o, "is_truncated", item->is_truncated != 0);
+    yyjson_mut_obj_add_uint(doc, o, "dimensions", item->dimensions);
+    yyjson_mut_val *vector = yyjson_mut_obj_add_arr(doc, o, "vector");
+    for (size_t i = 0; i < item->dimensions; i++) {
+        yyjson_mut_arr_add_real(doc, vector, (double)item->vector[i]);
+    }
+}
+
+static int print_vector(struct cli_batch_job *job, size_t index, const hearth_item *item,
+                        struct hearth_error *err)
+{
+    if (item->dimensions == 0) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "model \"%s\" gave no vector", job->model);
+    }
+    if (job->settings->is_json) {
+        add_vector(job, index, item);
+    }
+    if (job->settings->is_similarity) {
+        return keep_vector(job, index, item, err);
+    }
+    if (!job->settings->is_json) {
+        printf("%zu: %zu dimensions, norm %.4f: [", index + 1, item->dimensions,
+               sqrt(dot(item->vector, item->vector, item->dimensions)));
+        for (size_t i = 0; i < HEARTH_MIN((size_t)SHOWN, item->dimensions); i++) {
+            printf("%s%.4f", i > 0 ? " " : "", (double)item->vector[i]);
+        }
+        printf("%s]\n", item->dimensions > SHOWN ? " …" : "");
+    }
+    return 0;
+}
+
+static double cosine(const struct cli_batch_job *job, size_t a, size_t b)
+{
+    const float *first = job->vectors + a * job->dimensions;
+    const float *second = job->vectors + b * job->dimensions;
+    double norms = sqrt(dot(first, first, job->dimensions) * dot(second, second, job->dimensions));
+    return norms > 0 ? dot(first, second, job->dimensions) / norms : 0;
+}
+
+static int print_pairs(struct cli_batch_job *job, struct hearth_error *err)
+{
+    (void)err;
+    yyjson_mut_val *pairs = yyjson_mut_arr(job->json.doc);
+    for (size_t a = 0; a < job->texts.count; a++) {
+        for (size_t b = a + 1; b < job->texts.count; b++) {
+            if (job->settings->is_json) {
+                yyjson_mut_val *pair = yyjson_mut_arr_add_obj(job->json.doc, pairs);
+                yyjson_mut_obj_add_uint(job->json.doc, pair, "a", a);
+                yyjson_mut_obj_add_uint(job->json.doc, pair, "b", b);
+                yyjson_mut_obj_add_real(job->json.doc, pair, "cosine", cosine(job, a, b));
+            } else {
+                printf("%7.4f  %s | %s\n", cosine(job, a, b), job->texts.texts[a],
+                       job->texts.texts[b]);
+            }
+        }
+    }
+    yyjson_mut_obj_add_val(job->json.doc, job->json.root, "similarity", pairs);
+    return 0;
+}
+
+/* The number of texts is known only when they are read, which is before the first answer. */
+static int check_pairs(struct cli_batch_job *job, size_t index, const hearth_item *item,
+                       struct hearth_error *err)
+{
+    if (job->texts.count < 2 || job->texts.count > COMPARED_MOST) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--similarity: %zu texts given, wanted 2 to %d",
+                           job->texts.count, COMPARED_MOST);
+    }
+    return print_vector(job, index, item, err);
+}
+
+int cli_run_embed(const struct cli_settings *settings, int argc, char **argv)
+{
+    struct cli_batch_job job = {.settings = settings,
+                                .task = HEARTH_TASK_EMBED,
+                                .on_item = settings->is_similarity ? check_pairs : print_vector,
+                                .on_end = settings->is_similarity ? print_pairs : NULL};
+    int code = cli_batch_run(&job, argc, argv);
+    hearth_free(job.vectors);
+    return code;
+}

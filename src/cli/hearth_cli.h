@@ -1,0 +1,167 @@
+/* hearth_cli.h — the program `hearth`: one table of commands, one table of options.
+ *
+ * Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon. Results go to standard output; what
+ * went wrong to standard error, or with --json as {"error": …} to standard output, where whoever
+ * parses the answer looks. The program is single-threaded but for the thread that waits for Ctrl-C.
+ */
+
+#ifndef HEARTH_CLI_H
+#define HEARTH_CLI_H
+
+#include "hearth_base.h"
+
+#include <hearth/hearth.h>
+
+enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NO_DAEMON = 3 };
+
+/* Commands as bits, so that an option can say which of them take it. */
+enum cli_command_bit {
+    CLI_CLASSIFY = 1,
+    CLI_EMBED = 2,
+    CLI_GENERATE = 4,
+    CLI_CHAT = 8,
+    CLI_MODELS = 16,
+    CLI_STATUS = 32,
+    CLI_HEALTH = 64,
+    CLI_RUN = 128,
+    CLI_VERSION = 256,
+    CLI_HELP = 512,
+    CLI_ALL = 1023,
+};
+
+#define CLI_STOPS_MAX 8
+
+/** Everything that options may set. */
+struct cli_settings {
+    bool is_help;
+    bool is_version;
+    bool is_json;
+    bool is_stats;
+    bool is_similarity;
+    bool is_live;
+    bool is_ready;
+    bool is_full;
+    bool is_stream;
+    bool is_no_stream;
+    bool is_verbose;
+    const char *socket;
+    const char *model;
+    const char *priority;
+    const char *system;
+    const char *message;
+    const char *models_folder;
+    const char *preload;
+    const char *config;
+    const char *log;
+    const char *stops[CLI_STOPS_MAX];
+    size_t stop_count;
+    double timeout_secs;
+    double temperature;
+    double top_p;
+    double min_p;
+    double repetition_penalty;
+    uint64_t max_tokens;
+    uint64_t top_k;
+    uint64_t seed;
+    uint64_t top;
+};
+
+struct cli_command {
+    const char *name;
+    enum cli_command_bit bit;
+    const char *arguments; /* for the usage line */
+    const char *summary;
+    const char *about; /* further lines of --help, or NULL */
+    const char *example;
+    int (*run)(const struct cli_settings *settings, int argc, char **argv);
+};
+
+/** Runs the program; returns its exit code. */
+int cli_main(int argc, char **argv);
+
+/* ── Options and commands ────────────────────────────────────────────────────────────────────── */
+
+void cli_settings_init(struct cli_settings *settings);
+
+/**
+ * Reads the options of @command (of the program itself if NULL) from @argv, whose first element is
+ * skipped, and sets *@ret_first to the index of the first argument. Reports what it does not
+ * understand and returns CLI_USAGE; else 0.
+ */
+int cli_options_read(const struct cli_command *command, struct cli_settings *settings, int argc,
+                     char **argv, int *ret_first);
+void cli_options_print(enum cli_command_bit bit);
+
+const struct cli_command *cli_command_find(const char *name);
+/** The command that @name is probably meant to be, or NULL. */
+const char *cli_command_guess(const char *name);
+
+/* ── Reporting ───────────────────────────────────────────────────────────────────────────────── */
+
+/** Says what went wrong and returns the exit code that goes with it. */
+int cli_report(const struct cli_settings *settings, const struct hearth_error *err);
+/** Says how the command line was wrong; @command may be NULL. Returns CLI_USAGE. */
+int cli_usage(const struct cli_command *command, const char *format, ...) HEARTH_PRINTF(2, 3);
+
+/* ── What commands share ─────────────────────────────────────────────────────────────────────── */
+
+int cli_connect(const struct cli_settings *settings, hearth_client **ret_client,
+                struct hearth_error *err);
+
+/**
+ * Writes the name of the model to use: the one asked for, else the only one that is ready for
+ * @task. HEARTH_E_NOT_READY, HEARTH_E_ARGUMENT if there are several; both say which there are.
+ */
+int cli_choose_model(hearth_client *client, const struct cli_settings *settings,
+                     enum hearth_task task, char *room, size_t room_bytes,
+                     struct hearth_error *err);
+
+/** Fills @params but for the model. HEARTH_E_ARGUMENT for a priority that is none. */
+int cli_request_params(const struct cli_settings *settings, hearth_request_params *params,
+                       struct hearth_error *err);
+
+/** Texts from arguments, or from standard input: one a line, empty lines skipped. */
+struct cli_texts {
+    const char **texts;
+    size_t count;
+    struct hearth_buf bytes;
+};
+int cli_texts_read(struct cli_texts *texts, int argc, char **argv, struct hearth_error *err);
+void cli_texts_finish(struct cli_texts *texts);
+/** All of standard input without a final newline, ended with NUL. */
+int cli_read_all(struct hearth_buf *buf, struct hearth_error *err);
+
+/** Text of a stream and when it came. */
+struct cli_stream {
+    uint64_t start_ns;
+    uint64_t first_ns; /* 0: nothing came */
+    uint64_t last_ns;
+    size_t pieces;
+    bool is_json;
+    bool ends_with_newline;
+    struct hearth_buf *keep; /* also collects here if not NULL */
+};
+void cli_stream_begin(struct cli_stream *stream, bool is_json);
+int cli_stream_piece(const hearth_item *item, void *stream);
+void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage);
+
+/* ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────────── */
+
+/** From now on Ctrl-C cancels the answer under way; without one it ends the program. */
+int cli_interrupt_start(hearth_client *client, struct hearth_error *err);
+void cli_interrupt_answering(bool is_answering);
+
+/* ── Commands ────────────────────────────────────────────────────────────────────────────────── */
+
+int cli_run_classify(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_embed(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_generate(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_chat(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_models(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_status(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_health(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_run(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_version(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_help(const struct cli_settings *settings, int argc, char **argv);
+
+#endif

@@ -1,0 +1,11 @@
+/* models.h — models as a table, for `models` and `status`. */
+
+#ifndef HEARTH_CLI_MODELS_H
+#define HEARTH_CLI_MODELS_H
+
+#include "json.h"
+
+void cli_print_models(const hearth_model_list *list);
+void cli_json_add_models(struct cli_json *json, const hearth_model_list *list);
+
+#endif

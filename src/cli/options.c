@@ -1,0 +1,176 @@
+/* options.c — the one table of options. Each row says which commands take it, what it sets and how
+ * it is described; getopt_long gets its list from here.                                          */
+
+#include "hearth_cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { FLAG, TEXT, TEXTS, COUNT, REAL };
+
+struct option_row {
+    const char *name;
+    enum kind kind;
+    int commands;
+    size_t offset;
+    const char *value;
+    const char *help;
+};
+
+#define SAMPLES   (CLI_GENERATE | CLI_CHAT)
+#define ASKS      (CLI_CLASSIFY | CLI_EMBED | SAMPLES)
+#define AT(field) offsetof(struct cli_settings, field)
+
+static const struct option_row rows[] = {
+    {"model", TEXT, ASKS, AT(model), "NAME", "model to ask; default: the only ready one"},
+    {"max-tokens", COUNT, SAMPLES, AT(max_tokens), "N", "most tokens to generate (256)"},
+    {"temperature", REAL, SAMPLES, AT(temperature), "T", "0 to 2; 0 takes the likeliest (0.7)"},
+    {"top-k", COUNT, SAMPLES, AT(top_k), "K", "only the K likeliest tokens; 0: all (40)"},
+    {"top-p", REAL, SAMPLES, AT(top_p), "P", "only the likeliest up to a sum of P (0.9)"},
+    {"min-p", REAL, SAMPLES, AT(min_p), "P", "only tokens at least P as likely as the best (0)"},
+    {"repetition-penalty", REAL, SAMPLES, AT(repetition_penalty), "R", "1 to 2; 1: none (1.1)"},
+    {"seed", COUNT, SAMPLES, AT(seed), "N", "same seed, same text (42)"},
+    {"stop", TEXTS, SAMPLES, AT(stops), "TEXT", "end before TEXT; may be given 8 times"},
+    {"stream", FLAG, SAMPLES, AT(is_stream), NULL,
+     "print text as it comes (default without --json)"},
+    {"no-stream", FLAG, SAMPLES, AT(is_no_stream), NULL, "print when it is complete"},
+    {"system", TEXT, CLI_CHAT, AT(system), "TEXT", "what the model is told before the chat"},
+    {"message", TEXT, CLI_CHAT, AT(message), "TEXT", "ask this one thing and leave"},
+    {"top", COUNT, CLI_CLASSIFY, AT(top), "N", "labels to print for each text (1)"},
+    {"similarity", FLAG, CLI_EMBED, AT(is_similarity), NULL,
+     "print the cosine of each pair of texts"},
+    {"stats", FLAG, ASKS, AT(is_stats), NULL, "print times and counts to standard error"},
+    {"priority", TEXT, ASKS, AT(priority), "P", "low, normal, high or critical (normal)"},
+    {"timeout", REAL, ASKS | CLI_MODELS | CLI_RUN, AT(timeout_secs), "SECONDS",
+     "give up after this (300)"},
+    {"live", FLAG, CLI_HEALTH, AT(is_live), NULL, "does the daemon answer? (default)"},
+    {"ready", FLAG, CLI_HEALTH, AT(is_ready), NULL, "does it take requests?"},
+    {"full", FLAG, CLI_HEALTH, AT(is_full), NULL, "all that it reports"},
+    {"models", TEXT, CLI_RUN, AT(models_folder), "DIR", "folder of models"},
+    {"preload", TEXT, CLI_RUN, AT(preload), "A,B", "models to load before the command starts"},
+    {"config", TEXT, CLI_RUN, AT(config), "FILE", "configuration of the daemon"},
+    {"log", TEXT, CLI_RUN, AT(log), "FILE", "keep the daemon's log there"},
+    {"verbose", FLAG, CLI_RUN, AT(is_verbose), NULL, "show the daemon's log on standard error"},
+    {"socket", TEXT, CLI_ALL, AT(socket), "PATH", "socket of the daemon"},
+    {"json", FLAG, CLI_ALL & ~CLI_RUN, AT(is_json), NULL, "print JSON"},
+    {"help", FLAG, CLI_ALL, AT(is_help), NULL, "print this"},
+};
+
+void cli_settings_init(struct cli_settings *settings)
+{
+    hearth_request_params defaults = hearth_request_params_default();
+    *settings = (struct cli_settings){
+        .timeout_secs = defaults.timeout_ms / 1000.0,
+        .temperature = (double)defaults.temperature,
+        .top_p = (double)defaults.top_p,
+        .min_p = (double)defaults.min_p,
+        .repetition_penalty = (double)defaults.repetition_penalty,
+        .max_tokens = defaults.max_tokens,
+        .top_k = defaults.top_k,
+        .seed = defaults.seed,
+        .top = 1,
+    };
+}
+
+void cli_options_print(enum cli_command_bit bit)
+{
+    for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
+        if ((rows[i].commands & (int)bit) != 0) {
+            char left[64];
+            snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
+                     rows[i].value != NULL ? rows[i].value : "");
+            printf("  %-26s %s\n", left, rows[i].help);
+        }
+    }
+}
+
+/* Returns false if @text is not such a number in full. */
+static bool set_number(enum kind kind, void *target, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    if (kind == COUNT) {
+        unsigned long long value = strtoull(text, &end, 10);
+        *(uint64_t *)target = value;
+        return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+    }
+    double value = strtod(text, &end);
+    *(double *)target = value;
+    return end != text && *end == '\0' && errno == 0 && isfinite(value);
+}
+
+static int set_option(const struct cli_command *command, struct cli_settings *settings,
+                      const struct option_row *row, const char *value)
+{
+    void *target = (char *)settings + row->offset;
+    switch (row->kind) {
+    case FLAG: *(bool *)target = true; return 0;
+    case TEXT: *(const char **)target = value; return 0;
+    case TEXTS:
+        if (settings->stop_count == CLI_STOPS_MAX) {
+            return cli_usage(command, "--%s: given more than %d times", row->name, CLI_STOPS_MAX);
+        }
+        settings->stops[settings->stop_count++] = value;
+        return 0;
+    case COUNT:
+    case REAL:
+        if (!set_number(row->kind, target, value)) {
+            return cli_usage(command, "--%s: '%s' is not a number that it takes", row->name, value);
+        }
+        return 0;
+    }
+    HEARTH_UNREACHABLE();
+}
+
+static void fill_getopt(int bit, struct option *options)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
+        if ((rows[i].commands & bit) != 0) {
+            options[count++] = (struct option){
+                .name = rows[i].name,
+                .has_arg = rows[i].kind == FLAG ? no_argument : required_argument,
+                .val = (int)i + 256,
+            };
+        }
+    }
+    options[count] = (struct option){0};
+}
+
+int cli_options_read(const struct cli_command *command, struct cli_settings *settings, int argc,
+                     char **argv, int *ret_first)
+{
+    struct option options[HEARTH_COUNT(rows) + 1];
+    int bit = command != NULL ? (int)command->bit : (int)CLI_HELP;
+    fill_getopt(bit, options);
+    /* The program's own options stand before the command, those of `run` before its command. */
+    bool stops_early = command == NULL || command->bit == CLI_RUN;
+    const char *short_options = stops_early ? "+:h" : ":h";
+    opterr = 0;
+    optind = 0; /* glibc: start anew */
+    for (;;) {
+        int found = getopt_long(argc, argv, short_options, options, NULL);
+        if (found == -1) {
+            *ret_first = optind;
+            return 0;
+        }
+        if (found == ':') {
+            return cli_usage(command, "%s wants a value", argv[optind - 1]);
+        }
+        if (found == '?') {
+            return cli_usage(command, "unknown option %s", argv[optind - 1]);
+        }
+        if (found == 'h') {
+            settings->is_help = true;
+            continue;
+        }
+        int rc = set_option(command, settings, &rows[found - 256], optarg);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/* report.c — how this program says that something went wrong. */
+
+#include "hearth_cli.h"
+#include "json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static int exit_code_of(int code)
+{
+    return code == HEARTH_E_NO_DAEMON  ? CLI_NO_DAEMON
+           : code == HEARTH_E_ARGUMENT ? CLI_USAGE
+                                       : CLI_FAILED;
+}
+
+int cli_report(const struct cli_settings *settings, const struct hearth_error *err)
+{
+    fflush(stdout);
+    if (settings->is_json) {
+        HEARTH_AUTO(cli_json) struct cli_json json;
+        cli_json_begin(&json);
+        yyjson_mut_val *error = yyjson_mut_obj_add_obj(json.doc, json.root, "error");
+        yyjson_mut_obj_add_str(json.doc, error, "name", hearth_error_name(err->code));
+        yyjson_mut_obj_add_int(json.doc, error, "code", -err->code);
+        yyjson_mut_obj_add_strcpy(json.doc, error, "message", err->text);
+        yyjson_mut_obj_add_str(json.doc, error, "remedy", hearth_error_remedy(err->code));
+        cli_json_print(&json);
+    } else {
+        fprintf(stderr, "hearth: %s: %s\n  try: %s\n", hearth_error_sentence(err->code), err->text,
+                hearth_error_remedy(err->code));
+    }
+    return exit_code_of(err->code);
+}
+
+int cli_usage(const struct cli_command *command, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "hearth%s%s: ", command != NULL ? " " : "",
+            command != NULL ? command->name : "");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n  try: hearth %s%s--help\n", command != NULL ? command->name : "",
+            command != NULL ? " " : "");
+    return CLI_USAGE;
+}

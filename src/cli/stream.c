@@ -1,0 +1,58 @@
+/* stream.c — generated text as it comes, and when it came. */
+
+#include "hearth_os.h"
+#include "json.h"
+
+#include <stdio.h>
+
+void cli_stream_begin(struct cli_stream *stream, bool is_json)
+{
+    *stream = (struct cli_stream){.start_ns = hearth_clock_ns(), .is_json = is_json};
+}
+
+static void print_piece(const struct cli_stream *stream, const hearth_item *item)
+{
+    if (!stream->is_json) {
+        fwrite(item->text, 1, item->text_bytes, stdout);
+        fflush(stdout);
+        return;
+    }
+    HEARTH_AUTO(cli_json) struct cli_json json;
+    cli_json_begin(&json);
+    yyjson_mut_obj_add_strncpy(json.doc, json.root, "piece", item->text, item->text_bytes);
+    yyjson_mut_obj_add_uint(json.doc, json.root, "tokens", item->tokens);
+    cli_json_print(&json);
+}
+
+int cli_stream_piece(const hearth_item *item, void *arg)
+{
+    struct cli_stream *stream = arg;
+    stream->last_ns = hearth_clock_ns();
+    if (stream->first_ns == 0) {
+        stream->first_ns = stream->last_ns;
+    }
+    stream->pieces++;
+    if (item->text_bytes > 0) {
+        print_piece(stream, item);
+        stream->ends_with_newline = item->text[item->text_bytes - 1] == '\n';
+    }
+    if (stream->keep != NULL && hearth_buf_append(stream->keep, item->text, item->text_bytes) < 0) {
+        return 1; /* longer than a conversation may be: enough of it */
+    }
+    return 0;
+}
+
+void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage)
+{
+    uint64_t end_ns = stream->last_ns != 0 ? stream->last_ns : hearth_clock_ns();
+    uint64_t first_ns = stream->first_ns != 0 ? stream->first_ns : end_ns;
+    double seconds = (double)(end_ns - first_ns) / 1e9;
+    double rate =
+        usage->tokens_generated > 1 && seconds > 0 ? (usage->tokens_generated - 1) / seconds : 0;
+    fprintf(stderr,
+            "first piece %.1f ms, last piece %.1f ms, %u prompt tokens, %u tokens, "
+            "%.1f tokens/s, queue %.1f ms, finish %s\n",
+            (double)(first_ns - stream->start_ns) / 1e6, (double)(end_ns - stream->start_ns) / 1e6,
+            usage->prompt_tokens, usage->tokens_generated, rate, usage->queue_us / 1e3,
+            hearth_finish_name(usage->finish_reason));
+}

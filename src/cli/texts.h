@@ -1,0 +1,31 @@
+/* texts.h — what classify and embed share: many texts, asked in batches. */
+
+#ifndef HEARTH_CLI_TEXTS_H
+#define HEARTH_CLI_TEXTS_H
+
+#include "json.h"
+
+#define CLI_BATCH            ((size_t)32) /* the daemon's limit */
+#define CLI_MODEL_NAME_BYTES 129
+
+struct cli_batch_job {
+    const struct cli_settings *settings;
+    enum hearth_task task;
+    /** Called for each text in order. */
+    int (*on_item)(struct cli_batch_job *job, size_t index, const hearth_item *item,
+                   struct hearth_error *err);
+    int (*on_end)(struct cli_batch_job *job, struct hearth_error *err); /* or NULL */
+    hearth_client *client;
+    char model[CLI_MODEL_NAME_BYTES];
+    struct cli_texts texts;
+    struct cli_json json;
+    yyjson_mut_val *results;
+    hearth_usage usage; /* sums over the batches */
+    float *vectors;     /* embed --similarity */
+    size_t dimensions;
+};
+
+/** Reads the texts, asks, prints. Returns the exit code. */
+int cli_batch_run(struct cli_batch_job *job, int argc, char **argv);
+
+#endif
