@@ -173,7 +173,7 @@ static void thread_has_name_priority_and_no_signals(void **state)
     hearth_event_signal(report.wake_fd);
     hearth_thread_join(thread);
     hearth_fd_close(&report.wake_fd);
-    assert_int_equal(during, before + 1);
+    assert_true(during > before); /* a thread checker may add one of its own */
     assert_string_equal(report.name, "a-name-longer-t");
     assert_int_equal(report.nice, 11);
     assert_int_equal(getpriority(PRIO_PROCESS, 0), own_nice); /* of that thread only */

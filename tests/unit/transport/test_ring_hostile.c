@@ -58,6 +58,7 @@ static void expect_broken(struct stage *stage)
 static void position_past_the_ring_breaks_it(void **state)
 {
     struct stage *stage = *state;
+    put_length(stage, 0, 4); /* the message itself would be lawful */
     stage->theirs.header.produced = DATA_BYTES + 8;
     expect_broken(stage);
 }
@@ -66,6 +67,7 @@ static void position_that_goes_back_breaks_it(void **state)
 {
     struct stage *stage = *state;
     put_length(stage, 0, 4);
+    put_length(stage, 8, 4);
     stage->theirs.header.produced = 8;
     assert_int_equal(hearth_ring_receive(&stage->ring, &stage->message), 0);
     stage->theirs.header.produced = 0;
@@ -75,6 +77,7 @@ static void position_that_goes_back_breaks_it(void **state)
 static void crooked_position_breaks_it(void **state)
 {
     struct stage *stage = *state;
+    put_length(stage, 0, 4);
     stage->theirs.header.produced = 12;
     expect_broken(stage);
 }
