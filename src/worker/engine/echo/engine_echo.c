@@ -141,6 +141,12 @@ static void echo_interrupt(struct hearth_engine *engine, const struct hearth_job
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* Its threads sleep and hardly compute, so a lease of cores changes nothing. */
+static void echo_set_threads(struct hearth_engine *engine HEARTH_UNUSED,
+                             unsigned threads HEARTH_UNUSED)
+{
+}
+
 /* Sleeps without waking up meanwhile; returns early when the item must end. */
 static void wait_ms(struct hearth_engine *engine, const struct hearth_item *item, uint64_t ms)
 {
@@ -340,5 +346,6 @@ const struct hearth_engine_ops hearth_engine_echo = {
     .load = echo_load,
     .work = echo_work,
     .interrupt = echo_interrupt,
+    .set_threads = echo_set_threads,
     .unload = echo_unload,
 };

@@ -1,0 +1,422 @@
+/* reply.c — from what an engine produced to the messages of the broker.
+ *
+ * A streamed request gets a chunk for each piece or result and then a terminal without results; any
+ * other is collected here and answered at once. Replies are wiped and kept for the next request, so
+ * that steady state allocates nothing. Engines call from several threads: each reply has a lock. */
+
+#include "serve_priv.h"
+
+#include <string.h>
+
+#define REPLY_SPARE_MAX  64u
+#define REPLY_KEEP_BYTES (64u * 1024u) /* of each buffer of a spare reply */
+#define REPLY_TEXT_CAP   (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
+#define REPLY_FLOATS_CAP HEARTH_MAX_RING_MESSAGE_BYTES
+#define REPLY_LABELS_CAP (HEARTH_MAX_BATCH * HEARTH_MAX_LABELS * sizeof(struct hearth_wire_label))
+
+/* One collected result; places instead of pointers, because the buffers move while they grow. */
+struct collected {
+    uint32_t index;
+    uint32_t tokens;
+    bool is_truncated;
+    size_t floats_at;
+    uint32_t float_count;
+    size_t labels_at;
+    uint32_t label_count;
+};
+
+struct reply {
+    struct hearth_worker *worker;
+    struct hearth_list in_spare;
+    pthread_mutex_t lock; /* guards all below */
+    uint64_t request_id;
+    bool is_stream;
+    bool is_generation;
+    uint32_t prompt_tokens;
+    uint32_t generated_tokens;
+    uint32_t pending_tokens; /* of empty pieces: told with the next piece */
+    uint64_t first_ns;
+    int code; /* the first error */
+    char error[HEARTH_ERROR_TEXT_BYTES];
+    enum hearth_finish_reason finish;
+    struct hearth_buf text;
+    struct hearth_buf floats;
+    struct hearth_buf labels; /* struct hearth_wire_label, best first within a result */
+    struct collected collected[HEARTH_MAX_BATCH];
+    struct hearth_wire_result results[HEARTH_MAX_BATCH];
+    uint32_t count;
+};
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static struct reply *make_reply(struct hearth_worker *worker)
+{
+    struct reply *reply = hearth_alloc(1, sizeof *reply);
+    if (reply == NULL) {
+        return NULL;
+    }
+    reply->worker = worker;
+    hearth_list_init(&reply->in_spare);
+    pthread_mutex_init(&reply->lock, NULL);
+    hearth_buf_init(&reply->text, REPLY_TEXT_CAP);
+    hearth_buf_init(&reply->floats, REPLY_FLOATS_CAP);
+    hearth_buf_init(&reply->labels, REPLY_LABELS_CAP);
+    return reply;
+}
+
+static void free_reply(struct reply *reply)
+{
+    hearth_buf_finish(&reply->text);
+    hearth_buf_finish(&reply->floats);
+    hearth_buf_finish(&reply->labels);
+    pthread_mutex_destroy(&reply->lock);
+    hearth_free(reply);
+}
+
+void reply_free_spare(struct hearth_worker *worker)
+{
+    HEARTH_LIST_EACH(struct reply, in_spare, reply, &worker->spare_replies) {
+        hearth_list_remove(&reply->in_spare);
+        free_reply(reply);
+    }
+}
+
+static struct reply *take_spare(struct hearth_worker *worker)
+{
+    pthread_mutex_lock(&worker->replies_lock);
+    struct reply *reply = HEARTH_LIST_FIRST(struct reply, in_spare, &worker->spare_replies);
+    if (reply != NULL) {
+        hearth_list_remove(&reply->in_spare);
+        worker->spare_reply_count--;
+    }
+    pthread_mutex_unlock(&worker->replies_lock);
+    return reply;
+}
+
+int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_request *request,
+               struct reply **ret)
+{
+    struct reply *reply = take_spare(worker);
+    if (reply == NULL) {
+        reply = make_reply(worker);
+    }
+    if (reply == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    reply->request_id = request->request_id;
+    reply->is_stream = (request->flags & HEARTH_FLAG_STREAM) != 0;
+    reply->is_generation =
+        request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
+    reply->prompt_tokens = 0;
+    reply->generated_tokens = 0;
+    reply->pending_tokens = 0;
+    reply->first_ns = 0;
+    reply->code = 0;
+    reply->error[0] = '\0';
+    reply->finish = HEARTH_FINISH_NONE;
+    reply->count = 0;
+    *ret = reply;
+    return 0;
+}
+
+static void wipe_and_trim(struct hearth_buf *buf)
+{
+    hearth_buf_wipe(buf);
+    if (buf->room > REPLY_KEEP_BYTES) {
+        hearth_buf_finish(buf);
+    }
+}
+
+void reply_discard(struct reply *reply)
+{
+    struct hearth_worker *worker = reply->worker;
+    wipe_and_trim(&reply->text);
+    wipe_and_trim(&reply->floats);
+    wipe_and_trim(&reply->labels);
+    pthread_mutex_lock(&worker->replies_lock);
+    bool is_kept = worker->spare_reply_count < REPLY_SPARE_MAX;
+    if (is_kept) {
+        hearth_list_append(&worker->spare_replies, &reply->in_spare);
+        worker->spare_reply_count++;
+    }
+    pthread_mutex_unlock(&worker->replies_lock);
+    if (!is_kept) {
+        free_reply(reply);
+    }
+}
+
+/* ---- collecting ---------------------------------------------------------------------------- */
+
+/* The first error of a request is its error. Lock held. */
+static void note_error(struct reply *reply, int code, const char *text)
+{
+    if (reply->code == 0) {
+        reply->code = code;
+        hearth_slice_to_string(hearth_slice_of_string(text), reply->error, sizeof reply->error);
+    }
+}
+
+static void note_first(struct reply *reply)
+{
+    if (reply->first_ns == 0) {
+        reply->first_ns = hearth_clock_ns();
+    }
+}
+
+/* Keeps labels[0 … count] sorted, best first; equal scores in the manifest's order. */
+static void insert_label(struct hearth_wire_label *labels, uint32_t count, const char *name,
+                         float score)
+{
+    uint32_t low = 0;
+    uint32_t high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (labels[middle].score >= score) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    memmove(labels + low + 1, labels + low, (count - low) * sizeof *labels);
+    labels[low] = (struct hearth_wire_label){.name = hearth_slice_of_string(name), .score = score};
+}
+
+static int collect_labels(struct reply *reply, const float *scores, struct collected *into)
+{
+    const struct hearth_engine_plan *plan = &reply->worker->plan;
+    size_t bytes = plan->label_count * sizeof(struct hearth_wire_label);
+    int rc = hearth_buf_reserve(&reply->labels, bytes);
+    if (rc != 0) {
+        return rc;
+    }
+    into->labels_at = reply->labels.size;
+    into->label_count = (uint32_t)plan->label_count;
+    struct hearth_wire_label *labels = (void *)(reply->labels.data + reply->labels.size);
+    for (uint32_t i = 0; i < into->label_count; i++) {
+        insert_label(labels, i, plan->labels[i], scores[i]);
+    }
+    reply->labels.size += bytes;
+    return 0;
+}
+
+static int collect(struct reply *reply, uint32_t index, const struct hearth_item_result *result)
+{
+    struct collected *into = &reply->collected[reply->count];
+    *into = (struct collected){
+        .index = index,
+        .tokens = reply->is_generation ? reply->generated_tokens : result->prompt_tokens,
+        .is_truncated = result->is_truncated,
+    };
+    int rc = 0;
+    if (result->vector != NULL) {
+        into->floats_at = reply->floats.size;
+        into->float_count = result->dimensions;
+        rc = hearth_buf_append(&reply->floats, result->vector,
+                               result->dimensions * sizeof *result->vector);
+    }
+    if (rc == 0 && result->scores != NULL) {
+        rc = collect_labels(reply, result->scores, into);
+    }
+    reply->count += rc == 0 ? 1 : 0;
+    return rc;
+}
+
+/* The wire's view of what was collected; its pointers hold until the buffers grow. */
+static struct hearth_wire_list collected_results(struct reply *reply)
+{
+    for (uint32_t i = 0; i < reply->count; i++) {
+        const struct collected *from = &reply->collected[i];
+        reply->results[i] = (struct hearth_wire_result){
+            .index = from->index,
+            .tokens = from->tokens,
+            .is_truncated = from->is_truncated,
+            .text =
+                reply->is_generation ? hearth_buf_slice(&reply->text) : hearth_slice_of(NULL, 0),
+            .labels = {.count = from->label_count,
+                       .items =
+                           from->label_count > 0 ? reply->labels.data + from->labels_at : NULL},
+            .vector = {.count = from->float_count,
+                       .data = from->float_count > 0 ? reply->floats.data + from->floats_at : NULL},
+        };
+    }
+    return (struct hearth_wire_list){.count = reply->count, .items = reply->results};
+}
+
+static void sort_by_index(struct reply *reply)
+{
+    for (uint32_t i = 1; i < reply->count; i++) {
+        struct collected moving = reply->collected[i];
+        uint32_t at = i;
+        for (; at > 0 && reply->collected[at - 1].index > moving.index; at--) {
+            reply->collected[at] = reply->collected[at - 1];
+        }
+        reply->collected[at] = moving;
+    }
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static void send_chunk(struct reply *reply, struct hearth_wire_list results)
+{
+    struct hearth_message chunk = {
+        .type = HEARTH_MSG_stream_chunk,
+        .as.stream_chunk = {.request_id = reply->request_id, .results = results}};
+    int rc = outbox_send(&reply->worker->outbox, &chunk);
+    if (rc != 0) {
+        note_error(reply, rc, "a part of the answer could not be sent");
+    }
+}
+
+static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
+                     struct hearth_slice text, uint32_t tokens)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    note_first(reply);
+    reply->generated_tokens += tokens;
+    reply->pending_tokens += tokens;
+    if (reply->is_stream && text.size > 0) {
+        struct hearth_wire_result piece = {
+            .index = index, .tokens = reply->pending_tokens, .text = text};
+        reply->pending_tokens = 0;
+        send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = &piece});
+    } else if (hearth_buf_append(&reply->text, text.data, text.size) != 0) {
+        note_error(reply, HEARTH_E_TOO_LARGE, "the answer is too long for one message: stream it");
+    }
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static void on_finish(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
+                      const struct hearth_item_result *result)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    note_first(reply);
+    reply->prompt_tokens += result->prompt_tokens;
+    reply->finish = result->finish;
+    if (!(reply->is_stream && reply->is_generation)) {
+        int rc = collect(reply, index, result);
+        if (rc != 0) {
+            note_error(reply, rc, "the results are too large for one message");
+        } else if (reply->is_stream) {
+            send_chunk(reply, collected_results(reply));
+            reply->count = 0;
+            hearth_buf_clear(&reply->floats);
+            hearth_buf_clear(&reply->labels);
+        }
+    }
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static void on_fail(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index, int code,
+                    const struct hearth_error *err)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    note_error(reply, code, err != NULL ? err->text : hearth_error_sentence(code));
+    bool ended_early = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
+    if (ended_early && reply->is_generation && !reply->is_stream && reply->text.size > 0) {
+        const struct hearth_item_result so_far = {0};
+        if (collect(reply, index, &so_far) != 0) {
+            reply->count = 0; /* the error is told all the same */
+        }
+    }
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static enum hearth_finish_reason finish_of(const struct reply *reply)
+{
+    if (reply->code == 0) {
+        return reply->finish;
+    }
+    if (reply->code == HEARTH_E_EXPIRED) {
+        return HEARTH_FINISH_TIMEOUT;
+    }
+    return reply->code == HEARTH_E_CANCELLED ? HEARTH_FINISH_CANCELLED : HEARTH_FINISH_FAILED;
+}
+
+static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t us = to_ns > from_ns ? (to_ns - from_ns) / HEARTH_NS_PER_US : 0;
+    return (uint32_t)HEARTH_MIN(us, (uint64_t)UINT32_MAX);
+}
+
+/* A request would stay without an end: the worker ends instead, which the broker does notice. */
+static void give_up(struct hearth_worker *worker)
+{
+    outbox_give_up(&worker->outbox);
+    hearth_event_signal(worker->event_fd);
+}
+
+void reply_refuse(struct hearth_worker *worker, uint64_t request_id, int code,
+                  const struct hearth_error *err)
+{
+    struct hearth_message message = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = request_id,
+                                  .code = (uint16_t)-code,
+                                  .error = hearth_slice_of_string(err->text),
+                                  .finish_reason = HEARTH_FINISH_FAILED}};
+    if (outbox_send(&worker->outbox, &message) != 0) {
+        give_up(worker);
+    }
+}
+
+static void send_terminal(struct reply *reply, const struct hearth_job *job)
+{
+    uint64_t pushed_ns = 0;
+    uint64_t taken_ns = 0;
+    uint64_t now_ns = hearth_clock_ns();
+    hearth_job_times(job, &pushed_ns, &taken_ns);
+    sort_by_index(reply);
+    struct hearth_message message = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {
+            .request_id = reply->request_id,
+            .code = (uint16_t)-reply->code,
+            .error = hearth_slice_of_string(reply->error),
+            .finish_reason = (uint8_t)finish_of(reply),
+            .prompt_tokens = reply->prompt_tokens,
+            .tokens_generated = reply->generated_tokens,
+            .queue_us = us_between(pushed_ns, taken_ns != 0 ? taken_ns : now_ns),
+            .first_us = us_between(pushed_ns, reply->first_ns != 0 ? reply->first_ns : now_ns),
+            .total_us = us_between(pushed_ns, now_ns),
+            .results = collected_results(reply)}};
+    int rc = outbox_send(&reply->worker->outbox, &message);
+    if (rc == HEARTH_E_TOO_LARGE) {
+        struct hearth_error err = {0};
+        hearth_fail(&err, rc, "the results are too large for one message: send fewer texts");
+        reply_refuse(reply->worker, reply->request_id, rc, &err);
+    } else if (rc != 0) {
+        give_up(reply->worker);
+    }
+}
+
+static void on_end(void *arg, struct hearth_job *job)
+{
+    struct hearth_worker *worker = arg;
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    send_terminal(reply, job);
+    pthread_mutex_unlock(&reply->lock);
+    reply_discard(reply);
+    if (atomic_fetch_sub(&worker->open_replies, 1) == 1) {
+        hearth_event_signal(worker->event_fd); /* a link thread that drains waits for this */
+    }
+}
+
+static void on_interrupt(void *arg, const struct hearth_job *job)
+{
+    struct hearth_worker *worker = arg;
+    if (worker->ops->interrupt != NULL) {
+        worker->ops->interrupt(worker->engine, job);
+    }
+}
+
+const struct hearth_sink reply_sink = {
+    .piece = on_piece,
+    .finish = on_finish,
+    .fail = on_fail,
+    .end = on_end,
+    .interrupt = on_interrupt,
+};
