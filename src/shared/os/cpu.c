@@ -8,7 +8,6 @@
 
 #include "file.h"
 
-#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,16 +48,15 @@ static unsigned quota_of_v2(const char *folder)
 {
     char path[GROUP_PATH_BYTES * 2];
     char text[64];
-    int64_t quota_us = 0;
-    int64_t period_us = 0;
     int n = snprintf(path, sizeof path, "%s/cpu.max", folder);
     size_t size = 0;
     if (n < 0 || (size_t)n >= sizeof path ||
-        hearth_file_read_text(path, text, sizeof text, &size, NULL) < 0 ||
-        sscanf(text, "%" SCNd64 " %" SCNd64, &quota_us, &period_us) != 2) {
+        hearth_file_read_text(path, text, sizeof text, &size, NULL) < 0) {
         return NO_QUOTA;
     }
-    return cores_of(quota_us, period_us);
+    char *period = text;
+    int64_t quota_us = strtoll(text, &period, 10);
+    return period != text ? cores_of(quota_us, strtoll(period, NULL, 10)) : NO_QUOTA;
 }
 
 static unsigned quota_of_v1(const char *folder)
