@@ -79,6 +79,7 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(write), ALL, "ring wake-up, standard error"},
     {SCMP_SYS(writev), ALL, "standard error"},
     {SCMP_SYS(close), ALL, ""},
+    {SCMP_SYS(dup), ALL, "a FILE of its own on a model's descriptor"},
     {SCMP_SYS(lseek), ALL, "files"},
     {SCMP_SYS(fstat), ALL, "files"},
     {SCMP_SYS(newfstatat), ALL, "files; by path it tells existence and size, no content"},

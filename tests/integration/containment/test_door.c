@@ -209,7 +209,12 @@ static void a_worker_has_the_plans_descriptors_only(void **state)
     start(w);
     unsigned count = 0;
     struct hearth_error err = {0};
-    assert_int_equal(hearth_proc_count_fds((pid_t)w->broker.pid, &count, &err), 0);
+    int rc = hearth_proc_count_fds((pid_t)w->broker.pid, &count, &err);
+    if (geteuid() != 0) { /* the same user cannot look into a process that is not dumpable */
+        assert_int_not_equal(rc, 0);
+        return;
+    }
+    assert_int_equal(rc, 0);
     /* 0, 1, 2, the ring's wake descriptor, the loop's epoll and eventfd, the files. */
     assert_in_range(count, 4 + w->model.file_count, 7 + w->model.file_count);
 }
