@@ -1,0 +1,191 @@
+#include "kit.h"
+
+#include "hearth_registry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ECHO "{\"model_id\":\"%s\",\"architecture\":\"echo\",\"capabilities\":[\"embedding\"],"    \
+             "\"version\":\"%s\"}"
+
+struct world {
+    char root[64];
+    char second[64];
+    const char *roots[2];
+    struct hearth_registry registry;
+    struct hearth_error err;
+};
+
+static int setup(void **state)
+{
+    static struct world w;
+    w = (struct world){.root = "/tmp/hearth-test-XXXXXX", .second = "/tmp/hearth-test-XXXXXX"};
+    assert_non_null(mkdtemp(w.root));
+    assert_non_null(mkdtemp(w.second));
+    w.roots[0] = w.root;
+    w.roots[1] = w.second;
+    hearth_registry_init(&w.registry, w.roots, 2);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    char command[160];
+    hearth_registry_finish(&w->registry);
+    snprintf(command, sizeof command, "rm -r '%s' '%s'", w->root, w->second);
+    return system(command);
+}
+
+static void given_file(const char *root, const char *name, const char *id, const char *version)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, ECHO, id, version);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void given_folder(const char *root, const char *id, const char *version)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, id);
+    (void)mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/manifest.json", id);
+    given_file(root, path, id, version);
+}
+
+static struct hearth_model *find(struct world *w, const char *id)
+{
+    return hearth_registry_find(&w->registry, hearth_slice_of_string(id));
+}
+
+static void folders_and_files_are_found(void **state)
+{
+    struct world *w = *state;
+    given_folder(w->root, "a", "1");
+    given_file(w->root, "b.manifest.json", "b", "1");
+    given_file(w->root, "unrelated.json", "c", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_string_equal(find(w, "a")->folder, "a");
+    assert_string_equal(find(w, "b")->folder, "");
+    assert_int_equal(find(w, "a")->state, HEARTH_MODEL_ABSENT);
+    assert_null(find(w, "c"));
+    assert_null(find(w, "unrelated"));
+}
+
+static void folder_wins_over_file_and_first_root_over_second(void **state)
+{
+    struct world *w = *state;
+    given_folder(w->root, "a", "folder");
+    given_file(w->root, "a.manifest.json", "a", "file");
+    given_folder(w->second, "a", "second");
+    given_folder(w->second, "z", "second");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_string_equal(find(w, "a")->manifest->version, "folder");
+    assert_int_equal(find(w, "a")->root, 0);
+    assert_int_equal(find(w, "z")->root, 1);
+}
+
+static void a_wrong_manifest_is_listed_as_failed_and_heals(void **state)
+{
+    struct world *w = *state;
+    given_folder(w->root, "a", "1");
+    given_file(w->root, "a/manifest.json", "not-a", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_int_equal(find(w, "a")->state, HEARTH_MODEL_FAILED);
+    KIT_ASSERT_ERROR(find(w, "a")->failure, HEARTH_E_MODEL_INVALID, "model \"a\": manifest.json");
+    given_folder(w->root, "a", "2");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_int_equal(find(w, "a")->state, HEARTH_MODEL_ABSENT);
+    assert_int_equal(find(w, "a")->failure.code, 0);
+}
+
+static void a_rescan_replaces_forgets_and_leaves_workers_alone(void **state)
+{
+    struct world *w = *state;
+    char path[256];
+    given_folder(w->root, "loaded", "1");
+    given_folder(w->root, "idle", "1");
+    given_folder(w->root, "gone", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    hearth_model_move(find(w, "loaded"), HEARTH_MODEL_LOADING);
+    given_folder(w->root, "loaded", "2");
+    given_folder(w->root, "idle", "2");
+    snprintf(path, sizeof path, "%s/gone/manifest.json", w->root);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_string_equal(find(w, "loaded")->manifest->version, "1");
+    assert_string_equal(find(w, "idle")->manifest->version, "2");
+    assert_null(find(w, "gone"));
+}
+
+static void a_failed_load_keeps_its_reason_over_a_rescan(void **state)
+{
+    struct world *w = *state;
+    struct hearth_error why = {.code = HEARTH_E_NO_ROOM, .text = "why"};
+    given_folder(w->root, "a", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    hearth_model_move(find(w, "a"), HEARTH_MODEL_LOADING);
+    hearth_model_fail(find(w, "a"), &why);
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_int_equal(find(w, "a")->state, HEARTH_MODEL_FAILED);
+    assert_string_equal(find(w, "a")->failure.text, "why");
+    hearth_model_move(find(w, "a"), HEARTH_MODEL_LOADING);
+    assert_int_equal(find(w, "a")->failure.code, 0);
+}
+
+static void a_missing_root_is_told_and_the_other_is_read(void **state)
+{
+    struct world *w = *state;
+    w->roots[0] = "/tmp/hearth-test-no-such-folder";
+    given_folder(w->second, "a", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), HEARTH_E_SYSTEM);
+    KIT_ASSERT_ERROR(w->err, HEARTH_E_SYSTEM, "models folder /tmp/hearth-test-no-such-folder");
+    assert_non_null(find(w, "a"));
+}
+
+static void the_model_too_many_is_told(void **state)
+{
+    struct world *w = *state;
+    for (unsigned i = 0; i <= HEARTH_MAX_MODELS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%u", i);
+        given_folder(w->root, id, "1");
+    }
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), HEARTH_E_TOO_LARGE);
+    KIT_ASSERT_ERROR(w->err, HEARTH_E_TOO_LARGE, "more than 64 models");
+    assert_int_equal(hearth_registry_count(&w->registry, HEARTH_MODEL_ABSENT), HEARTH_MAX_MODELS);
+}
+
+static void only_the_moves_of_the_table_are_lawful(void **state)
+{
+    (void)state;
+    static const char *const table = "absent>loading absent>failed loading>ready loading>failed "
+                                     "loading>draining ready>draining ready>restarting ready>failed "
+                                     "draining>absent failed>loading failed>absent "
+                                     "restarting>ready restarting>failed restarting>draining ";
+    static const char *const names[] = {"absent", "loading",  "ready",
+                                        "draining", "failed", "restarting"};
+    for (size_t from = 0; from < HEARTH_COUNT(names); from++) {
+        for (size_t to = 0; to < HEARTH_COUNT(names); to++) {
+            char move[64];
+            snprintf(move, sizeof move, "%s>%s ", names[from], names[to]);
+            assert_int_equal(hearth_model_may_move((enum hearth_model_state)from,
+                                                   (enum hearth_model_state)to),
+                             strstr(table, move) != NULL);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+KIT_MAIN(TEST(folders_and_files_are_found), TEST(folder_wins_over_file_and_first_root_over_second),
+         TEST(a_wrong_manifest_is_listed_as_failed_and_heals),
+         TEST(a_rescan_replaces_forgets_and_leaves_workers_alone),
+         TEST(a_failed_load_keeps_its_reason_over_a_rescan),
+         TEST(a_missing_root_is_told_and_the_other_is_read), TEST(the_model_too_many_is_told),
+         cmocka_unit_test(only_the_moves_of_the_table_are_lawful))
