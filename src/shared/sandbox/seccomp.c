@@ -84,6 +84,8 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(fstat), ALL, "files"},
     {SCMP_SYS(newfstatat), ALL, "files; by path it tells existence and size, no content"},
     {SCMP_SYS(statx), ALL, "files, as above"},
+    {SCMP_SYS(stat), ONNX, "the library was linked against an older libc"},
+    {SCMP_SYS(lstat), ONNX, "likewise"},
     {SCMP_SYS(readlink), ONNX, "resolves the path of external weights"},
     {SCMP_SYS(getcwd), ONNX, "resolves the path of external weights"},
     {SCMP_SYS(getdents64), ONNX | GGUF, "lists /sys/devices/system/cpu"},
