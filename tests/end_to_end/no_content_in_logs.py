@@ -43,8 +43,8 @@ def main():
                  "temperature")
             must(ask(model_id="tiny", task=2,
                      texts=[{"text": (CANARY + "\xff").encode("latin-1")}])["code"] != 0, "UTF-8")
-            must(ask(model_id="tiny", task=3, messages=[{"role": 2, "content": CANARY}])["code"] != 0,
-                 "roles")
+            must(ask(model_id="tiny", task=3, messages=[{"role": 1, "content": long_text}])["code"] != 0,
+                 "chat too long")
 
         def a_worker_that_crashes_on_it_is_replaced():
             answer = ask(model_id="tiny", task=2, texts=[{"text": f"crash: {CANARY}"}])

@@ -10,9 +10,9 @@ client A expect c error-says "temperature"
 client A submit model=tiny top_p=0 text="x" -> d
 client A expect d failed input_invalid
 client A submit model=tiny task=classify text="x" -> e
-client A expect e failed input_invalid
+client A expect e failed unsupported
 client A submit model=classifier task=generate text="x" -> f
-client A expect f failed input_invalid
+client A expect f failed unsupported
 client A submit model=tiny task=chat -> g
 client A expect g failed input_invalid
 client A submit model=tiny text="x" text="y" -> h
