@@ -1,0 +1,95 @@
+/* compat_encode.c — prints, as hex, the samples of v2_samples.py as our encoder writes them. The
+ * values are typed here a second time: that is the point.                                        */
+
+#include "hearth_wire.h"
+
+#include <stdio.h>
+
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+#define LIST(array)                                                                                \
+    {                                                                                              \
+        .count = HEARTH_COUNT(array), .items = (array)                                             \
+    }
+#define DIGEST  "abababababababababababababababababababababababababababababababab"
+#define SESSION "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+
+static const struct hearth_wire_chat_message turns[] = {{.role = 0, .content = TEXT("Be brief.")},
+                                                        {.role = 1, .content = TEXT("Grüße 👋")}};
+static const struct hearth_wire_stop stops[] = {{.text = TEXT("\n\n")}, {.text = TEXT("END")}};
+static const struct hearth_wire_text texts[] = {{.text = TEXT("one")}, {.text = TEXT("二つ")}};
+static const struct hearth_wire_label scores[] = {{.name = TEXT("alarm"), .score = 0.75f},
+                                                  {.name = TEXT("other"), .score = 0.25f}};
+static const float vector[] = {0.5f, -0.25f, 0.0f, 1.0f};
+static const struct hearth_wire_result answers[] = {
+    {.index = 0, .tokens = 7, .labels = LIST(scores)},
+    {.index = 1, .tokens = 512, .is_truncated = 1, .vector = {vector, 4}}};
+static const struct hearth_wire_result pieces[] = {{.tokens = 1, .text = TEXT(" Héllo")}};
+static const struct hearth_wire_name labels[] = {{.name = TEXT("alarm")}, {.name = TEXT("other")}};
+
+#define MODEL                                                                                      \
+    .engine = 1, .digest = TEXT(DIGEST), .worker_pid = 4711, .restarts = 1,                        \
+    .size_bytes = 90000000, .need_bytes = 120000000, .memory_bytes = 110000000, .queue_depth = 2,  \
+    .running = 1, .request_count = UINT64_C(1) << 40, .avg_latency_ms = 3.25f, .threads = 4,       \
+    .context_tokens = 512, .dimensions = 384, .containment = TEXT("seccomp,landlock:3")
+static const struct hearth_wire_model_info models[] = {
+    {.name = TEXT("hearth-intent"), .state = 2, .labels = LIST(labels), MODEL},
+    {.name = TEXT("absent"), .state = 0, MODEL}};
+
+#define SAMPLING                                                                                   \
+    .priority = 2, .timeout_ms = 30000, .model_id = TEXT("smollm2-135m-instruct"),                 \
+    .max_tokens = 64, .temperature = 0.5f, .top_k = 40, .top_p = 0.75f, .min_p = 0.125f,           \
+    .repetition_penalty = 1.5f, .repetition_window = 64, .seed = UINT64_MAX
+
+#define SAMPLE(name, ...)                                                                          \
+    {                                                                                              \
+        .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
+    }
+static const struct hearth_message samples[] = {
+    SAMPLE(handshake, .version_min = 2, .version_max = 2, .features = 5, .client = TEXT("sample"),
+           .token = TEXT("\x00\xffsecret")),
+    SAMPLE(handshake_ack, .version = 2, .features = 1, .session_id = TEXT(SESSION),
+           .server = TEXT("hearthd 0.1.0"), .max_frame_bytes = 16u << 20),
+    SAMPLE(inference_request, .request_id = 42, .task = 3, .flags = 1, .messages = LIST(turns),
+           .stops = LIST(stops), SAMPLING),
+    SAMPLE(inference_request, .request_id = 43, .task = 1, .texts = LIST(texts), SAMPLING),
+    SAMPLE(inference_response, .request_id = 43, .finish_reason = 1, .prompt_tokens = 519,
+           .queue_us = 12, .first_us = 3400, .total_us = 3500, .results = LIST(answers)),
+    SAMPLE(inference_response, .request_id = 44, .code = 13,
+           .error = TEXT("the worker process died"), .finish_reason = 5, .queue_us = 1,
+           .total_us = 2),
+    SAMPLE(stream_chunk, .request_id = 42, .results = LIST(pieces)),
+    SAMPLE(cancel_request, .request_id = 42),
+    SAMPLE(cancel_response, .request_id = 42, .cancelled = 1),
+    SAMPLE(health_check, .check_type = 2),
+    SAMPLE(health_response, .check_type = 2, .ok = 1, .state = 1, .ready = 1,
+           .accepting_requests = 1, .models_loaded = 3, .memory_used_bytes = UINT64_C(1) << 33,
+           .queue_depth = 9, .uptime_secs = 86400, .pid = 1234, .connections = 8, .running = 4,
+           .requests_total = UINT64_C(1) << 35, .worker_deaths = 2, .version = TEXT("0.1.0")),
+    {.type = HEARTH_MSG_models_request},
+    SAMPLE(models_response, .models = LIST(models), .total_memory_bytes = 110000000),
+    SAMPLE(load_request, .request_id = 7, .model_id = TEXT("all-minilm-l6-v2")),
+    SAMPLE(load_response, .request_id = 7, .code = 1, .error = TEXT("120 MiB wanted, 3 MiB free")),
+    SAMPLE(unload_request, .request_id = 8, .model_id = TEXT("all-minilm-l6-v2")),
+    SAMPLE(unload_response, .request_id = 8),
+    SAMPLE(error, .code = 4, .message = TEXT("no message starts with 99, 0")),
+};
+
+int main(void)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf out;
+    hearth_buf_init(&out, HEARTH_MAX_FRAME_BYTES);
+    for (size_t i = 0; i < HEARTH_COUNT(samples); i++) {
+        hearth_buf_clear(&out);
+        if (hearth_wire_encode(&samples[i], &out) < 0) {
+            return 1;
+        }
+        for (size_t at = 0; at < out.size; at++) {
+            printf("%02x", out.data[at]);
+        }
+        printf("\n");
+    }
+    return 0;
+}

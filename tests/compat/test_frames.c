@@ -1,0 +1,117 @@
+#include "kit.h"
+
+#include "hearth_wire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Frames recorded from an encoder that is not ours (v2_samples.py); the file only ever grows. */
+#define FRAMES     "tests/compat/v2_frames.txt"
+#define LINE_BYTES 16384
+
+struct recorded {
+    char name[64];
+    uint8_t bytes[LINE_BYTES / 2];
+    size_t size;
+};
+
+static bool read_recorded(FILE *file, struct recorded *ret)
+{
+    static char hex[LINE_BYTES];
+    if (fscanf(file, "%63s %16383s", ret->name, hex) != 2) {
+        return false;
+    }
+    ret->size = strlen(hex) / 2;
+    for (size_t i = 0; i < ret->size; i++) {
+        unsigned byte;
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        ret->bytes[i] = (uint8_t)byte;
+    }
+    return true;
+}
+
+/* Finds the @nth recorded frame called @name and decodes it. */
+static void decode_recorded(const char *name, int nth, struct recorded *room,
+                            struct hearth_message *ret)
+{
+    FILE *file = fopen(FRAMES, "r");
+    assert_non_null(file);
+    do {
+        assert_true(read_recorded(file, room));
+        nth -= strcmp(room->name, name) == 0;
+    } while (nth > 0);
+    fclose(file);
+    assert_int_equal(hearth_wire_decode(hearth_slice_of(room->bytes, room->size), ret, NULL), 0);
+}
+
+static void every_recorded_frame_decodes_and_encodes_to_itself(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    FILE *file = fopen(FRAMES, "r");
+    assert_non_null(file);
+    unsigned count = 0;
+    while (read_recorded(file, &frame)) {
+        struct hearth_message message;
+        struct hearth_error err = {0};
+        int rc = hearth_wire_decode(hearth_slice_of(frame.bytes, frame.size), &message, &err);
+        assert_string_equal(err.text, "");
+        assert_int_equal(rc, 0);
+        assert_string_equal(hearth_wire_message_layout(message.type)->name, frame.name);
+        HEARTH_AUTO(hearth_buf) struct hearth_buf again;
+        hearth_buf_init(&again, HEARTH_MAX_FRAME_BYTES);
+        assert_int_equal(hearth_wire_encode(&message, &again), 0);
+        assert_int_equal(again.size, frame.size);
+        assert_memory_equal(again.data, frame.bytes, frame.size);
+        count++;
+    }
+    fclose(file);
+    assert_int_equal(count, 18);
+}
+
+static void a_recorded_chat_request_reads_as_it_was_meant(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    struct hearth_message message;
+    decode_recorded("inference_request", 1, &frame, &message);
+    const struct hearth_wire_inference_request *request = &message.as.inference_request;
+    assert_int_equal(request->request_id, 42);
+    assert_int_equal(request->task, HEARTH_TASK_CHAT);
+    assert_int_equal(request->priority, HEARTH_HIGH);
+    assert_int_equal(request->flags, HEARTH_FLAG_STREAM);
+    assert_true(request->temperature == 0.5f && request->top_p == 0.75f);
+    assert_true(request->seed == UINT64_MAX);
+    struct hearth_wire_list cursor = request->messages;
+    struct hearth_wire_chat_message turn;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_chat_message, &turn));
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_chat_message, &turn));
+    assert_int_equal(turn.role, HEARTH_ROLE_USER);
+    assert_true(hearth_slice_equals_string(turn.content, "Grüße 👋"));
+    assert_false(hearth_wire_next(&cursor, HEARTH_RECORD_chat_message, &turn));
+}
+
+static void a_recorded_answer_reads_as_it_was_meant(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    struct hearth_message message;
+    decode_recorded("inference_response", 1, &frame, &message);
+    const struct hearth_wire_inference_response *response = &message.as.inference_response;
+    assert_int_equal(response->prompt_tokens, 519);
+    struct hearth_wire_list cursor = response->results;
+    struct hearth_wire_result result;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_result, &result));
+    struct hearth_wire_label label;
+    assert_true(hearth_wire_next(&result.labels, HEARTH_RECORD_label, &label));
+    assert_true(hearth_slice_equals_string(label.name, "alarm") && label.score == 0.75f);
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_result, &result));
+    float vector[4];
+    assert_int_equal(result.vector.count, 4);
+    hearth_wire_copy_floats(result.vector, vector, 4);
+    assert_true(vector[0] == 0.5f && vector[1] == -0.25f && vector[3] == 1.0f);
+}
+
+KIT_MAIN(cmocka_unit_test(every_recorded_frame_decodes_and_encodes_to_itself),
+         cmocka_unit_test(a_recorded_chat_request_reads_as_it_was_meant),
+         cmocka_unit_test(a_recorded_answer_reads_as_it_was_meant))

@@ -1,0 +1,217 @@
+"""Version 2 of the protocol written down a second time, from docs/protocol.md, with struct alone.
+
+The samples are messages as plain values. `v2_samples.py record` prints their frames as hex: that is
+tests/compat/v2_frames.txt, which stays as it is so that old frames go on being decoded.
+`v2_samples.py check PROGRAM` runs a program that prints frames made by the C encoder and decodes them
+here.
+"""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+RECORDS = {
+    "text": [("str", "text")],
+    "chat_message": [("u8", "role"), ("str", "content")],
+    "stop": [("str", "text")],
+    "label": [("str", "name"), ("f32", "score")],
+    "result": [("u32", "index"), ("u32", "tokens"), ("u8", "is_truncated"), ("str", "text"),
+               ("list:label", "labels"), ("f32s", "vector")],
+    "name": [("str", "name")],
+    "model_info": [("str", "name"), ("u8", "task"), ("u8", "engine"), ("u8", "state"), ("str", "digest"),
+                   ("u32", "worker_pid"), ("u32", "restarts"), ("u64", "size_bytes"),
+                   ("u64", "need_bytes"), ("u64", "memory_bytes"), ("u32", "queue_depth"),
+                   ("u32", "running"), ("u64", "request_count"), ("f32", "avg_latency_ms"),
+                   ("u32", "threads"), ("u32", "context_tokens"), ("u32", "dimensions"),
+                   ("list:name", "labels"), ("str", "containment"), ("str", "error")],
+}
+MESSAGES = {
+    "handshake": (1, [("u16", "version_min"), ("u16", "version_max"), ("u64", "features"),
+                      ("str", "client"), ("bytes", "token")]),
+    "handshake_ack": (2, [("u16", "version"), ("u64", "features"), ("str", "session_id"),
+                          ("str", "server"), ("u32", "max_frame_bytes")]),
+    "inference_request": (3, [("u64", "request_id"), ("u8", "task"), ("u8", "priority"),
+                              ("u16", "flags"), ("u32", "timeout_ms"), ("str", "model_id"),
+                              ("list:text", "texts"), ("list:chat_message", "messages"),
+                              ("u32", "max_tokens"), ("f32", "temperature"), ("u32", "top_k"),
+                              ("f32", "top_p"), ("f32", "min_p"), ("f32", "repetition_penalty"),
+                              ("u32", "repetition_window"), ("u64", "seed"), ("list:stop", "stops")]),
+    "inference_response": (4, [("u64", "request_id"), ("u16", "code"), ("str", "error"),
+                               ("u8", "finish_reason"), ("u32", "prompt_tokens"),
+                               ("u32", "tokens_generated"), ("u32", "queue_us"), ("u32", "first_us"),
+                               ("u32", "total_us"), ("list:result", "results")]),
+    "stream_chunk": (5, [("u64", "request_id"), ("list:result", "results")]),
+    "cancel_request": (6, [("u64", "request_id")]),
+    "cancel_response": (7, [("u64", "request_id"), ("u8", "cancelled")]),
+    "health_check": (8, [("u8", "check_type")]),
+    "health_response": (9, [("u8", "check_type"), ("u8", "ok"), ("u8", "state"), ("u8", "ready"),
+                            ("u8", "accepting_requests"), ("u32", "models_loaded"),
+                            ("u64", "memory_used_bytes"), ("u32", "queue_depth"),
+                            ("u64", "uptime_secs"), ("u32", "pid"), ("u32", "connections"),
+                            ("u32", "running"), ("u64", "requests_total"), ("u64", "worker_deaths"),
+                            ("str", "version")]),
+    "models_request": (10, []),
+    "models_response": (11, [("list:model_info", "models"), ("u64", "total_memory_bytes")]),
+    "load_request": (12, [("u64", "request_id"), ("str", "model_id")]),
+    "load_response": (13, [("u64", "request_id"), ("u16", "code"), ("str", "error"),
+                           ("u32", "worker_pid")]),
+    "unload_request": (14, [("u64", "request_id"), ("str", "model_id")]),
+    "unload_response": (15, [("u64", "request_id"), ("u16", "code"), ("str", "error")]),
+    "error": (16, [("u16", "code"), ("u64", "request_id"), ("str", "message")]),
+}
+NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f32": "<f"}
+
+MODEL = {"name": "hearth-intent", "task": 0, "engine": 1, "state": 2, "digest": "ab" * 32,
+         "worker_pid": 4711, "restarts": 1, "size_bytes": 90000000, "need_bytes": 120000000,
+         "memory_bytes": 110000000, "queue_depth": 2, "running": 1, "request_count": 1 << 40,
+         "avg_latency_ms": 3.25, "threads": 4, "context_tokens": 512, "dimensions": 384,
+         "labels": [{"name": "alarm"}, {"name": "other"}], "containment": "seccomp,landlock:3",
+         "error": ""}
+REQUEST = {"request_id": 42, "task": 3, "priority": 2, "flags": 1, "timeout_ms": 30000,
+           "model_id": "smollm2-135m-instruct", "texts": [],
+           "messages": [{"role": 0, "content": "Be brief."}, {"role": 1, "content": "Grüße 👋"}],
+           "max_tokens": 64, "temperature": 0.5, "top_k": 40, "top_p": 0.75, "min_p": 0.125,
+           "repetition_penalty": 1.5, "repetition_window": 64, "seed": (1 << 64) - 1,
+           "stops": [{"text": "\n\n"}, {"text": "END"}]}
+CLASSIFIED = {"index": 0, "tokens": 7, "is_truncated": 0, "text": "", "vector": [],
+              "labels": [{"name": "alarm", "score": 0.75}, {"name": "other", "score": 0.25}]}
+EMBEDDED = {"index": 1, "tokens": 512, "is_truncated": 1, "text": "", "labels": [],
+            "vector": [0.5, -0.25, 0.0, 1.0]}
+SAMPLES = [
+    ("handshake", {"version_min": 2, "version_max": 2, "features": 5, "client": "sample",
+                   "token": b"\x00\xffsecret"}),
+    ("handshake_ack", {"version": 2, "features": 1, "session_id": "0f" * 32, "server": "hearthd 0.1.0",
+                       "max_frame_bytes": 16 << 20}),
+    ("inference_request", REQUEST),
+    ("inference_request", {**REQUEST, "request_id": 43, "task": 1, "flags": 0, "messages": [],
+                           "texts": [{"text": "one"}, {"text": "二つ"}], "stops": []}),
+    ("inference_response", {"request_id": 43, "code": 0, "error": "", "finish_reason": 1,
+                            "prompt_tokens": 519, "tokens_generated": 0, "queue_us": 12,
+                            "first_us": 3400, "total_us": 3500, "results": [CLASSIFIED, EMBEDDED]}),
+    ("inference_response", {"request_id": 44, "code": 13, "error": "the worker process died",
+                            "finish_reason": 5, "prompt_tokens": 0, "tokens_generated": 0,
+                            "queue_us": 1, "first_us": 0, "total_us": 2, "results": []}),
+    ("stream_chunk", {"request_id": 42, "results": [{"index": 0, "tokens": 1, "is_truncated": 0,
+                                                     "text": " Héllo", "labels": [], "vector": []}]}),
+    ("cancel_request", {"request_id": 42}),
+    ("cancel_response", {"request_id": 42, "cancelled": 1}),
+    ("health_check", {"check_type": 2}),
+    ("health_response", {"check_type": 2, "ok": 1, "state": 1, "ready": 1, "accepting_requests": 1,
+                         "models_loaded": 3, "memory_used_bytes": 1 << 33, "queue_depth": 9,
+                         "uptime_secs": 86400, "pid": 1234, "connections": 8, "running": 4,
+                         "requests_total": 1 << 35, "worker_deaths": 2, "version": "0.1.0"}),
+    ("models_request", {}),
+    ("models_response", {"models": [MODEL, {**MODEL, "name": "absent", "labels": [], "state": 0}],
+                         "total_memory_bytes": 110000000}),
+    ("load_request", {"request_id": 7, "model_id": "all-minilm-l6-v2"}),
+    ("load_response", {"request_id": 7, "code": 1, "error": "120 MiB wanted, 3 MiB free",
+                       "worker_pid": 0}),
+    ("unload_request", {"request_id": 8, "model_id": "all-minilm-l6-v2"}),
+    ("unload_response", {"request_id": 8, "code": 0, "error": ""}),
+    ("error", {"code": 4, "request_id": 0, "message": "no message starts with 99, 0"}),
+]
+
+
+def sized(data, count=None):
+    return struct.pack("<I", len(data) if count is None else count) + data
+
+
+def encode_fields(fields, values):
+    out = b""
+    for kind, name in fields:
+        value = values[name]
+        if kind in NUMBERS:
+            out += struct.pack(NUMBERS[kind], value)
+        elif kind == "str":
+            out += sized(value.encode())
+        elif kind == "bytes":
+            out += sized(value)
+        elif kind == "f32s":
+            out += sized(struct.pack(f"<{len(value)}f", *value), len(value))
+        else:
+            records = [encode_fields(RECORDS[kind[5:]], v) for v in value]
+            out += struct.pack("<I", len(records)) + sized(b"".join(sized(r) for r in records))
+    return out
+
+
+def encode(name, values):
+    number, fields = MESSAGES[name]
+    return struct.pack("<HH", number, 0) + encode_fields(fields, values)
+
+
+class Reader:
+    """Takes pieces off the front; a piece that is not there is an error."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def take(self, size):
+        if size > len(self.data):
+            raise ValueError(f"{size} bytes wanted, {len(self.data)} left")
+        piece, self.data = self.data[:size], self.data[size:]
+        return piece
+
+    def number(self, form):
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+
+def decode_fields(fields, reader):
+    values = {}
+    for kind, name in fields:
+        if kind in NUMBERS:
+            values[name] = reader.number(NUMBERS[kind])
+        elif kind == "str":
+            values[name] = reader.take(reader.number("<I")).decode()
+        elif kind == "bytes":
+            values[name] = reader.take(reader.number("<I"))
+        elif kind == "f32s":
+            count = reader.number("<I")
+            values[name] = list(struct.unpack(f"<{count}f", reader.take(4 * count)))
+        else:
+            count = reader.number("<I")
+            inside = Reader(reader.take(reader.number("<I")))
+            values[name] = [decode_fields(RECORDS[kind[5:]], Reader(inside.take(inside.number("<I"))))
+                            for _ in range(count)]
+            if inside.data:
+                raise ValueError(f"{len(inside.data)} bytes after the last record of {name}")
+    return values
+
+
+def decode(frame):
+    reader = Reader(frame)
+    number, zero = reader.number("<H"), reader.number("<H")
+    name = next(n for n, (m, _) in MESSAGES.items() if m == number)
+    values = decode_fields(MESSAGES[name][1], reader)
+    if zero or reader.data:
+        raise ValueError(f"{name}: {zero} is not 0, or {len(reader.data)} bytes are left")
+    return name, values
+
+
+def check(program):
+    """Prints TAP; the n-th frame of the program must be the n-th sample."""
+    lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
+    print(f"1..{len(SAMPLES) + 1}")
+    failed = len(lines) != len(SAMPLES)
+    print(f"{'not ok' if failed else 'ok'} 1 - the program prints {len(SAMPLES)} frames")
+    for index, (name, values) in enumerate(SAMPLES):
+        try:
+            found = decode(bytes.fromhex(lines[index]))
+            same = found == (name, values)
+        except (ValueError, IndexError, StopIteration) as problem:
+            found, same = problem, False
+        failed |= not same
+        print(f"{'ok' if same else 'not ok'} {index + 2} - {name} of the C encoder reads as it was meant")
+        if not same:
+            print(f"# {found}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["record"]:
+        for sample_name, sample in SAMPLES:
+            print(sample_name, encode(sample_name, sample).hex())
+    elif sys.argv[1:2] == ["check"] and len(sys.argv) == 3:
+        sys.exit(check(Path(sys.argv[2])))
+    else:
+        sys.exit(__doc__)
