@@ -101,7 +101,8 @@ HEARTH_NODISCARD int hearth_pool_send(struct hearth_pool *pool, uint32_t slot,
                                       const struct hearth_message *request,
                                       struct hearth_error *err);
 
-/** False while earlier messages still wait for room in the ring; on_change tells when to go on. */
+/** False while no worker serves @slot or earlier messages wait for room in its ring; on_change tells
+ *  when to go on. */
 bool hearth_pool_has_room(const struct hearth_pool *pool, uint32_t slot);
 
 /** Asks the worker to end a ticket soon; on_end comes as always. */

@@ -305,6 +305,7 @@ void worker_died(struct worker *worker)
         worker->deaths_without_answer = 0;
     }
     clear_process(worker);
+    worker->phase = WORKER_STOPPING; /* what waits must not be sent while the tickets are ended */
     end_tickets(worker, HEARTH_E_WORKER_LOST, "the worker process of the model died");
     if (!was_asked) {
         hearth_metrics_count(pool->metrics, HEARTH_COUNTER_WORKER_DEATHS);

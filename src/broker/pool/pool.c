@@ -109,7 +109,8 @@ int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_tick
 bool hearth_pool_has_room(const struct hearth_pool *pool, uint32_t slot)
 {
     HEARTH_CHECK(pool, POOL_MAGIC);
-    return slot < HEARTH_MAX_MODELS && pool->workers[slot].outbox.size == 0;
+    return slot < HEARTH_MAX_MODELS && pool->workers[slot].phase == WORKER_SERVING &&
+           pool->workers[slot].outbox.size == 0;
 }
 
 void hearth_pool_cancel(struct hearth_pool *pool, struct hearth_ticket *ticket)
