@@ -86,6 +86,8 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(statx), ALL, "files, as above"},
     {SCMP_SYS(stat), ONNX, "the library was linked against an older libc"},
     {SCMP_SYS(lstat), ONNX, "likewise"},
+    {SCMP_SYS(stat), ONNX, "finds the file of external weights; no content"},
+    {SCMP_SYS(lstat), ONNX, "as above"},
     {SCMP_SYS(readlink), ONNX, "resolves the path of external weights"},
     {SCMP_SYS(getcwd), ONNX, "resolves the path of external weights"},
     {SCMP_SYS(getdents64), ONNX | GGUF, "lists /sys/devices/system/cpu"},
