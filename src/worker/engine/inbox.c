@@ -249,10 +249,11 @@ static uint32_t unqueue_job(struct hearth_job *job, uint32_t ret_indexes[HEARTH_
 
 static void unpin(struct hearth_job *job)
 {
-    pthread_mutex_lock(&job->inbox->lock);
+    struct hearth_inbox *inbox = job->inbox; /* the job may be gone before the lock is */
+    pthread_mutex_lock(&inbox->lock);
     job->pins--;
     release_if_done(job);
-    pthread_mutex_unlock(&job->inbox->lock);
+    pthread_mutex_unlock(&inbox->lock);
 }
 
 /* Ends what waits of a job and interrupts what runs. The caller has pinned it; this unpins. */
