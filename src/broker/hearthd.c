@@ -14,6 +14,10 @@
 #include "hearth_session.h"
 #include "hearth_spawner.h"
 
+#ifdef HEARTH_ANOMALY
+#include "hook.h"
+#endif
+
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -134,6 +138,9 @@ static int start(struct daemon *daemon, struct hearth_error *err)
     rc = rc < 0 ? rc
                 : hearth_loop_watch_signals(daemon->loop, signals, HEARTH_COUNT(signals), on_signal,
                                             daemon, err);
+#ifdef HEARTH_ANOMALY
+    rc = rc < 0 ? rc : anomaly_watch(daemon->loop, err);
+#endif
     rc = rc < 0 ? rc : start_server(daemon, err);
     return rc < 0 ? rc : hearth_sandbox_close_daemon_door(err);
 }

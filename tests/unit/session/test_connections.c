@@ -1,0 +1,238 @@
+/* What a connection may say, and how it ends when it says something else. */
+
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct hearth_message health(enum hearth_check_type type)
+{
+    return (struct hearth_message){.type = HEARTH_MSG_health_check,
+                                   .as.health_check.check_type = (uint8_t)type};
+}
+
+static void expect_error(struct world *w, struct client *client, int code, const char *part)
+{
+    char text[256];
+    struct hearth_message message = client_take(w, client);
+    assert_int_equal(message.type, HEARTH_MSG_error);
+    assert_int_equal(-(int)message.as.error.code, code);
+    assert_true(hearth_slice_to_string(message.as.error.message, text, sizeof text));
+    assert_non_null(strstr(text, part));
+}
+
+static void probes_need_no_session(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct client client = client_connect(w);
+    struct hearth_message check = health(HEARTH_CHECK_FULL);
+    client_send(w, &client, &check);
+    struct hearth_message answer = client_take(w, &client);
+    assert_int_equal(answer.type, HEARTH_MSG_health_response);
+    assert_int_equal(answer.as.health_response.ok, 1);
+    assert_int_equal(answer.as.health_response.connections, 1);
+    assert_true(answer.as.health_response.memory_used_bytes > 100000);
+    client_close(w, &client);
+}
+
+static void everything_else_needs_one(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct client client = client_connect(w);
+    struct hearth_message models = {.type = HEARTH_MSG_models_request};
+    client_send(w, &client, &models);
+    expect_error(w, &client, HEARTH_E_UNAUTHENTICATED, "handshake");
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, false);
+    expect_error(w, &client, HEARTH_E_UNAUTHENTICATED, "handshake");
+    assert_true(client_is_silent(w, &client));
+    client_close(w, &client);
+}
+
+static void each_session_has_its_own_random_id(void **state)
+{
+    struct world *w = *state;
+    char ids[2][80] = {"", ""};
+    world_start(w);
+    for (int i = 0; i < 2; i++) {
+        struct client client = client_connect(w);
+        struct hearth_message hello = {.type = HEARTH_MSG_handshake,
+                                       .as.handshake = {.version_min = 1, .version_max = 9}};
+        client_send(w, &client, &hello);
+        struct hearth_message ack = client_take(w, &client);
+        assert_int_equal(ack.type, HEARTH_MSG_handshake_ack);
+        assert_int_equal(ack.as.handshake_ack.version, 2);
+        assert_true(hearth_slice_to_string(ack.as.handshake_ack.session_id, ids[i], sizeof ids[i]));
+        assert_int_equal(strspn(ids[i], "0123456789abcdef"), 64);
+        client_send(w, &client, &hello);
+        expect_error(w, &client, HEARTH_E_INPUT_INVALID, "has a session");
+        client_close(w, &client);
+    }
+    assert_string_not_equal(ids[0], ids[1]);
+}
+
+static void another_version_is_refused_politely(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct client client = client_connect(w);
+    struct hearth_message hello = {.type = HEARTH_MSG_handshake,
+                                   .as.handshake = {.version_min = 3, .version_max = 4}};
+    client_send(w, &client, &hello);
+    expect_error(w, &client, HEARTH_E_VERSION, "3 to 4");
+    assert_true(client_is_cut(w, &client));
+    client_close(w, &client);
+}
+
+static void raw_send(struct world *w, struct client *client, const void *bytes, size_t size)
+{
+    size_t sent = 0;
+    assert_int_equal(hearth_socket_send(client->fd, bytes, size, &sent), 0);
+    assert_int_equal(sent, size);
+    world_settle(w);
+}
+
+static void malformed_frames_end_the_connection_with_a_reason(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        int code;
+    } cases[] = {
+        {"\4\0\0\0junk", 8, HEARTH_E_MALFORMED},     /* no such message */
+        {"\0\0\0\0", 4, HEARTH_E_MALFORMED},         /* empty frame */
+        {"\4\0\0\0\x10\0\0\0", 8, HEARTH_E_MALFORMED}, /* `error` cut short, and not a client's */
+        {"\1\x10\0\0", 4, HEARTH_E_TOO_LARGE},       /* 4097 bytes before the handshake */
+        {"\xff\xff\xff\xff", 4, HEARTH_E_TOO_LARGE},
+    };
+    world_start(w);
+    for (size_t i = 0; i < HEARTH_COUNT(cases); i++) {
+        struct client client = client_connect(w);
+        raw_send(w, &client, cases[i].bytes, cases[i].size);
+        expect_error(w, &client, cases[i].code, "");
+        assert_true(client_is_cut(w, &client));
+        client_close(w, &client);
+    }
+    struct client next = client_session(w); /* the daemon goes on */
+    client_close(w, &next);
+}
+
+static void a_field_over_its_limit_is_answered_on_its_request(void **state)
+{
+    struct world *w = *state;
+    char *long_text = hearth_alloc(HEARTH_MAX_TEXT_BYTES + 1, 1);
+    assert_non_null(long_text);
+    memset(long_text, 'a', HEARTH_MAX_TEXT_BYTES + 1);
+    world_start(w);
+    struct client client = client_session(w);
+    struct hearth_wire_text text = {.text = hearth_slice_of(long_text, HEARTH_MAX_TEXT_BYTES)};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    hearth_wire_default_request(&message.as.inference_request);
+    message.as.inference_request.request_id = 4;
+    message.as.inference_request.task = HEARTH_TASK_EMBED;
+    message.as.inference_request.model_id = hearth_slice_of_string("emb");
+    message.as.inference_request.texts = (struct hearth_wire_list){.count = 1, .items = &text};
+    HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
+    hearth_buf_init(&frame, 1u << 20);
+    assert_int_equal(hearth_wire_encode(&message, &frame), 0);
+    /* The encoder refuses one byte more, so a byte that is not UTF-8 stands for all of them. */
+    uint8_t *last = memrchr(frame.data, 'a', frame.size);
+    *last = 0xff;
+    struct hearth_frame_queue queue;
+    hearth_frame_queue_init(&queue, 1u << 20);
+    assert_int_equal(hearth_frame_queue_push(&queue, hearth_buf_slice(&frame)), 0);
+    while (hearth_frame_queue_flush(&queue, client.fd) == HEARTH_E_NOT_READY) {
+        world_settle(w);
+    }
+    hearth_frame_queue_finish(&queue);
+    assert_int_equal(client_end(w, &client, 4, NULL), HEARTH_E_INPUT_INVALID);
+    struct hearth_message check = health(HEARTH_CHECK_LIVENESS);
+    client_send(w, &client, &check);
+    assert_int_equal(client_take(w, &client).type, HEARTH_MSG_health_response);
+    client_close(w, &client);
+    hearth_free(long_text);
+}
+
+static void one_connection_too_many_is_told_and_closed(void **state)
+{
+    struct world *w = *state;
+    w->config.max_connections = 2;
+    world_start(w);
+    struct client a = client_session(w);
+    struct client b = client_session(w);
+    struct client c = client_connect(w);
+    expect_error(w, &c, HEARTH_E_TOO_MANY_CONNECTIONS, "2 connections");
+    assert_true(client_is_cut(w, &c));
+    client_close(w, &c);
+    client_close(w, &a);
+    c = client_session(w);
+    client_close(w, &c);
+    client_close(w, &b);
+}
+
+/* Health answers pile up: first nothing more is read, so the client's own writes stop; memory of the
+ * daemon stays bounded. */
+static void a_client_that_does_not_read_is_not_read_from(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct client client = client_connect(w);
+    static const uint8_t probe[] = {5, 0, 0, 0, 8, 0, 0, 0, 2};
+    static uint8_t many[sizeof probe * 4096];
+    for (size_t i = 0; i < 4096; i++) {
+        memcpy(many + i * sizeof probe, probe, sizeof probe);
+    }
+    size_t total = 0;
+    bool is_stopped = false;
+    for (int i = 0; i < 4000 && !is_stopped; i++) {
+        size_t sent = 0;
+        int rc = hearth_socket_send(client.fd, many, sizeof many, &sent);
+        is_stopped = rc == HEARTH_E_NOT_READY;
+        total += sent;
+        for (int k = 0; k < 300; k++) {
+            assert_int_equal(hearth_loop_run_once(w->loop, 0, NULL), 0);
+        }
+    }
+    assert_true(is_stopped);
+    assert_true(total < 4000 * sizeof many);
+    struct client other = client_session(w); /* nobody else suffers */
+    client_close(w, &other);
+    client_close(w, &client);
+}
+
+static void the_list_tells_state_labels_and_error(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "cls", 3);
+    struct client client = client_session(w);
+    struct hearth_message ask = {.type = HEARTH_MSG_models_request};
+    client_send(w, &client, &ask);
+    struct hearth_message list = client_take(w, &client);
+    assert_int_equal(list.type, HEARTH_MSG_models_response);
+    assert_int_equal(list.as.models_response.models.count, 4);
+    struct hearth_wire_model_info info;
+    unsigned ready = 0;
+    while (hearth_wire_next(&list.as.models_response.models, HEARTH_RECORD_model_info, &info)) {
+        bool is_cls = hearth_slice_equals_string(info.name, "cls");
+        assert_int_equal(info.state, is_cls ? HEARTH_MODEL_READY : HEARTH_MODEL_ABSENT);
+        assert_int_equal(info.labels.count, is_cls ? 2 : 0);
+        assert_int_equal(info.worker_pid, is_cls ? (uint32_t)worker.pid : 0);
+        assert_int_equal(info.need_bytes > 0, is_cls);
+        ready += is_cls;
+    }
+    assert_int_equal(ready, 1);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
+KIT_MAIN(WORLD_TEST(probes_need_no_session), WORLD_TEST(everything_else_needs_one),
+         WORLD_TEST(each_session_has_its_own_random_id),
+         WORLD_TEST(another_version_is_refused_politely),
+         WORLD_TEST(malformed_frames_end_the_connection_with_a_reason),
+         WORLD_TEST(a_field_over_its_limit_is_answered_on_its_request),
+         WORLD_TEST(one_connection_too_many_is_told_and_closed),
+         WORLD_TEST(a_client_that_does_not_read_is_not_read_from),
+         WORLD_TEST(the_list_tells_state_labels_and_error))
