@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INPUT_BYTES_MAX ((size_t)64 << 20) /* of standard input; the daemon has limits of its own  \
-                                            */
+#define INPUT_BYTES_MAX                                                                            \
+    ((size_t)64 << 20) /* of standard input; the daemon has limits of its own                      \
+                        */
 
 int cli_read_all(struct hearth_buf *buf, struct hearth_error *err)
 {

@@ -196,45 +196,59 @@ static void show_log(const struct private_daemon *run)
     fwrite(text, 1, size, stderr);
 }
 
-static bool is_named(const char *list, const char *name)
+static const hearth_model *find_model(const hearth_model_list *list, const char *name, size_t size)
 {
-    size_t length = strlen(name);
-    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length) {
-        bool starts = at == list || at[-1] == ',' || at[-1] == ' ';
-        bool ends = at[length] == '\0' || at[length] == ',' || at[length] == ' ';
-        if (starts && ends) {
-            return true;
+    for (size_t i = 0; i < hearth_model_list_count(list); i++) {
+        const hearth_model *model = hearth_model_list_at(list, i);
+        if (strlen(model->name) == size && memcmp(model->name, name, size) == 0) {
+            return model;
         }
     }
-    return false;
+    return NULL;
 }
 
-/* 1: all preloaded models are ready; 0: not yet. */
+/* 1: @model is ready; 0: not yet; else why it never will be. */
+static int look_at_model(const hearth_model *model, struct hearth_error *err)
+{
+    bool has_failed = model->state == HEARTH_MODEL_FAILED ||
+                      (model->state == HEARTH_MODEL_ABSENT && model->error[0] != '\0');
+    if (has_failed) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "load \"%s\": %s", model->name,
+                           model->error[0] != '\0' ? model->error : "failed");
+    }
+    return model->state == HEARTH_MODEL_READY;
+}
+
+/* As look_at_model() for every name of "a, b". Without names nothing is waited for. */
+static int look_at_names(const hearth_model_list *list, const char *names, struct hearth_error *err)
+{
+    int all = 1;
+    for (const char *at = names; at != NULL && *at != '\0';) {
+        size_t size = strcspn(at, ", ");
+        const hearth_model *model = find_model(list, at, size);
+        if (size > 0 && model == NULL) {
+            return hearth_fail(err, HEARTH_E_NO_MODEL, "preload \"%.*s\": not in the models folder",
+                               (int)size, at);
+        }
+        int rc = size > 0 ? look_at_model(model, err) : 1;
+        if (rc < 0) {
+            return rc;
+        }
+        all = all && rc;
+        at += size + (at[size] != '\0');
+    }
+    return all;
+}
+
 static int look_at_models(const struct private_daemon *run, hearth_client *client,
                           struct hearth_error *err)
 {
-    const char *preload = run->settings->preload;
     hearth_model_list *list;
     int rc = hearth_models(client, &list, err);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = look_at_names(list, run->settings->preload, err);
+        hearth_model_list_free(list);
     }
-    rc = 1;
-    for (size_t i = 0; i < hearth_model_list_count(list); i++) {
-        const hearth_model *model = hearth_model_list_at(list, i);
-        bool matters = preload != NULL ? is_named(preload, model->name)
-                                       : model->state == HEARTH_MODEL_LOADING ||
-                                             model->state == HEARTH_MODEL_RESTARTING;
-        if (matters && model->state == HEARTH_MODEL_FAILED) {
-            rc = hearth_fail(err, HEARTH_E_MODEL_INVALID, "load \"%s\": %s", model->name,
-                             model->error[0] != '\0' ? model->error : "failed");
-            break;
-        }
-        if (matters && model->state != HEARTH_MODEL_READY) {
-            rc = 0;
-        }
-    }
-    hearth_model_list_free(list);
     return rc;
 }
 
