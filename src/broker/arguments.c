@@ -96,8 +96,8 @@ static int pass(int argc, char **argv, struct arguments *ret, const char **ret_f
     opterr = 0;
     while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (code == '?') {
-            return hearth_fail(err, HEARTH_E_ARGUMENT, "%s: no such option, or its value is missing",
-                               argv[optind - 1]);
+            return hearth_fail(err, HEARTH_E_ARGUMENT,
+                               "%s: no such option, or its value is missing", argv[optind - 1]);
         }
         ret->is_help |= code == OPTION_HELP;
         ret->is_version |= code == OPTION_VERSION;

@@ -1,7 +1,8 @@
 /* hearthd.c — main: from the command line to the loop and back.
  *
  * Order: arguments and configuration → spawner (forked before anything else exists) → models and
- * socket → the daemon's own door → loop. Everything that can fail says what, where and what to do. */
+ * socket → the daemon's own door → loop. Everything that can fail says what, where and what to do.
+ */
 
 #include "arguments.h"
 #include "hearth_budget.h"
@@ -63,8 +64,7 @@ static int print_config(const struct hearth_config *config)
 static void on_end(void *arg, const struct hearth_drain_result *result)
 {
     struct daemon *daemon = arg;
-    daemon->exit_code =
-        result->is_failure || result->cut > 0 ? HEARTHD_FAILED : HEARTHD_OK;
+    daemon->exit_code = result->is_failure || result->cut > 0 ? HEARTHD_FAILED : HEARTHD_OK;
     hearth_log(HEARTH_LOG_INFO, "daemon.drained", "cut", hearth_log_u(result->cut), NULL);
     hearth_loop_stop(daemon->loop);
 }

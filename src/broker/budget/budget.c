@@ -1,4 +1,5 @@
-/* budget.c — reserve, commit, release. The sum of all holds is kept, and checked on every change. */
+/* budget.c — reserve, commit, release. The sum of all holds is kept, and checked on every change.
+ */
 
 #include "hearth_budget.h"
 
@@ -22,7 +23,7 @@ uint64_t hearth_budget_free_bytes(const struct hearth_budget *budget)
 static const struct hearth_hold *largest_hold(struct hearth_budget *budget)
 {
     const struct hearth_hold *largest = NULL;
-    HEARTH_LIST_EACH (struct hearth_hold, link, hold, &budget->holds) {
+    HEARTH_LIST_EACH(struct hearth_hold, link, hold, &budget->holds) {
         if (largest == NULL || hold->bytes > largest->bytes) {
             largest = hold;
         }

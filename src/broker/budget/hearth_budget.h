@@ -10,7 +10,8 @@
 
 #include "hearth_base.h"
 
-/** One promise. Owned by the holder, zeroed before first use; the ledger links it while it holds. */
+/** One promise. Owned by the holder, zeroed before first use; the ledger links it while it holds.
+ */
 struct hearth_hold {
     struct hearth_list link;
     const char *holder; /* for refusals; must outlive the hold */

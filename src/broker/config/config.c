@@ -9,7 +9,9 @@
 #define ARENA_CAP_BYTES (512u << 10)
 
 #define KEY(name, kind, field, value, least, most)                                                 \
-    {name, kind, offsetof(struct hearth_config, field), value, least, most}
+    {                                                                                              \
+        name, kind, offsetof(struct hearth_config, field), value, least, most                      \
+    }
 
 const struct config_key config_keys[] = {
     KEY("socket", CONFIG_PATH, socket, "auto", 0, 107),

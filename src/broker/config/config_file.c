@@ -24,10 +24,10 @@ struct file_reader {
 
 static int fail_here(struct file_reader *reader, int rc, const char *key)
 {
-    reader->rc = key[0] != '\0'
-                     ? hearth_because(reader->err, rc, "%.80s:%d: %.64s", reader->name, reader->line,
-                                      key)
-                     : hearth_because(reader->err, rc, "%.80s:%d", reader->name, reader->line);
+    reader->rc =
+        key[0] != '\0'
+            ? hearth_because(reader->err, rc, "%.80s:%d: %.64s", reader->name, reader->line, key)
+            : hearth_because(reader->err, rc, "%.80s:%d", reader->name, reader->line);
     return 0; /* inih: stop */
 }
 

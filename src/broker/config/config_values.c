@@ -158,7 +158,8 @@ static int set_number(struct hearth_config *config, const struct config_key *key
     return 0;
 }
 
-static int set_containment(struct hearth_config *config, const char *value, struct hearth_error *err)
+static int set_containment(struct hearth_config *config, const char *value,
+                           struct hearth_error *err)
 {
     bool is_strict = strcmp(value, "strict") == 0;
     if (!is_strict && strcmp(value, "required") != 0) {
@@ -187,20 +188,14 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
                      struct hearth_error *err)
 {
     switch (key->kind) {
-    case CONFIG_PATH:
-        return set_path(config, key, value, err);
-    case CONFIG_PATHS:
-        return set_paths(config, key, value, err);
-    case CONFIG_NAMES:
-        return set_names(config, value, err);
+    case CONFIG_PATH: return set_path(config, key, value, err);
+    case CONFIG_PATHS: return set_paths(config, key, value, err);
+    case CONFIG_NAMES: return set_names(config, value, err);
     case CONFIG_NUMBER:
     case CONFIG_AUTO_NUMBER:
-    case CONFIG_AUTO_BYTES:
-        return set_number(config, key, value, err);
-    case CONFIG_CONTAINMENT:
-        return set_containment(config, value, err);
-    case CONFIG_LOG_LEVEL:
-        return set_log_level(config, value, err);
+    case CONFIG_AUTO_BYTES: return set_number(config, key, value, err);
+    case CONFIG_CONTAINMENT: return set_containment(config, value, err);
+    case CONFIG_LOG_LEVEL: return set_log_level(config, value, err);
     }
     HEARTH_UNREACHABLE();
 }
@@ -226,10 +221,8 @@ int config_print_value(const struct hearth_config *config, const struct config_k
     case CONFIG_LOG_LEVEL:
         text = *(const char *const *)field;
         return hearth_buf_printf(out, "%s", text != NULL ? text : "auto");
-    case CONFIG_PATHS:
-        return print_list(config->models, config->models_count, ":", "auto", out);
-    case CONFIG_NAMES:
-        return print_list(config->preload, config->preload_count, ", ", "", out);
+    case CONFIG_PATHS: return print_list(config->models, config->models_count, ":", "auto", out);
+    case CONFIG_NAMES: return print_list(config->preload, config->preload_count, ", ", "", out);
     case CONFIG_NUMBER:
     case CONFIG_AUTO_NUMBER:
     case CONFIG_AUTO_BYTES:

@@ -1,8 +1,8 @@
 /* hearth_config.h — what an operator may set: one INI file and the command line over it.
  *
- * Keys, defaults and their meaning are in deploy/hearthd.conf. A key that is not known, a value that
- * is not valid and a key given twice are errors with file and line. "auto" asks for the default that
- * depends on the machine; hearth_config_resolve() puts it in.
+ * Keys, defaults and their meaning are in deploy/hearthd.conf. A key that is not known, a value
+ * that is not valid and a key given twice are errors with file and line. "auto" asks for the
+ * default that depends on the machine; hearth_config_resolve() puts it in.
  *
  * Threads: one at a time. Only reading the file and resolving block, on the file system.         */
 
@@ -30,26 +30,27 @@ struct hearth_config_model {
     uint32_t option_count;
 };
 
-/** All settings. Strings live in the arena. Filled by init, read, set; then resolved; then const. */
+/** All settings. Strings live in the arena. Filled by init, read, set; then resolved; then const.
+ */
 struct hearth_config {
     struct hearth_arena arena;
     uint64_t seen; /* keys of the file met so far, one bit each */
 
-    const char *socket;                        /* path of the listening socket */
-    const char *models[HEARTH_CONFIG_ROOTS];   /* folders that hold models */
+    const char *socket;                      /* path of the listening socket */
+    const char *models[HEARTH_CONFIG_ROOTS]; /* folders that hold models */
     uint32_t models_count;
     const char *preload[HEARTH_CONFIG_MODELS]; /* loaded at start */
     uint32_t preload_count;
-    const char *workers;                       /* folder of the worker programs */
+    const char *workers; /* folder of the worker programs */
     uint64_t max_connections;
-    uint64_t queue_limit;          /* requests that may wait for one model */
-    uint64_t memory_limit_bytes;   /* of all models */
-    uint64_t threads;              /* compute threads of all workers together */
-    uint64_t worker_nice;          /* of compute threads */
-    uint64_t drain_timeout_ms;     /* for running requests after SIGTERM */
-    uint64_t request_timeout_ms;   /* of requests that name none */
-    uint64_t load_timeout_ms;      /* from spawn to ready */
-    bool is_containment_strict;    /* all walls required, not only the mandatory ones */
+    uint64_t queue_limit;        /* requests that may wait for one model */
+    uint64_t memory_limit_bytes; /* of all models */
+    uint64_t threads;            /* compute threads of all workers together */
+    uint64_t worker_nice;        /* of compute threads */
+    uint64_t drain_timeout_ms;   /* for running requests after SIGTERM */
+    uint64_t request_timeout_ms; /* of requests that name none */
+    uint64_t load_timeout_ms;    /* from spawn to ready */
+    bool is_containment_strict;  /* all walls required, not only the mandatory ones */
     const char *log_level;
 
     struct hearth_config_model model_options[HEARTH_CONFIG_MODELS];
@@ -78,8 +79,10 @@ HEARTH_NODISCARD int hearth_config_set(struct hearth_config *config, const char 
 /** Replaces "auto" by what this machine has. HEARTH_E_CONFIG, HEARTH_E_SYSTEM. */
 HEARTH_NODISCARD int hearth_config_resolve(struct hearth_config *config, struct hearth_error *err);
 
-/** Appends every setting of [daemon] as `key = value` lines, in the order of deploy/hearthd.conf. */
-HEARTH_NODISCARD int hearth_config_print(const struct hearth_config *config, struct hearth_buf *out);
+/** Appends every setting of [daemon] as `key = value` lines, in the order of deploy/hearthd.conf.
+ */
+HEARTH_NODISCARD int hearth_config_print(const struct hearth_config *config,
+                                         struct hearth_buf *out);
 
 /** The section [model NAME], or NULL. */
 const struct hearth_config_model *hearth_config_model(const struct hearth_config *config,

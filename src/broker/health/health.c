@@ -20,11 +20,9 @@ bool hearth_health_is_ready(const struct hearth_health_facts *facts)
 static bool is_ok(const struct hearth_health_facts *facts, enum hearth_check_type check_type)
 {
     switch (check_type) {
-    case HEARTH_CHECK_LIVENESS:
-        return true;
+    case HEARTH_CHECK_LIVENESS: return true;
     case HEARTH_CHECK_READINESS:
-    case HEARTH_CHECK_FULL:
-        return hearth_health_is_ready(facts);
+    case HEARTH_CHECK_FULL: return hearth_health_is_ready(facts);
     }
     HEARTH_UNREACHABLE();
 }

@@ -17,7 +17,7 @@ struct hearth_health_facts {
     bool is_accepting; /* not draining */
     bool has_full_lane;
     uint32_t models_ready;
-    uint32_t models_failed;     /* a load or too many restarts failed; broken manifests not counted */
+    uint32_t models_failed; /* a load or too many restarts failed; broken manifests not counted */
     uint32_t models_restarting;
     uint64_t memory_used_bytes; /* resident, daemon and workers; only for HEARTH_CHECK_FULL */
     uint32_t queue_depth;

@@ -1,4 +1,5 @@
-/* answers.c — is what a worker says about a ticket an answer to it? Pure: no state but the ticket's.
+/* answers.c — is what a worker says about a ticket an answer to it? Pure: no state but the
+ * ticket's.
  *
  * The codec has checked sizes and UTF-8 already; here it is meaning: right inputs, right kind, as
  * many labels and floats as the model has, each input once.                                      */

@@ -65,8 +65,10 @@ struct hearth_worker_info {
     const char *containment; /* "" until its hello */
 };
 
-/** Makes a pool over what outlives it. @spawner_fd becomes the pool's. HEARTH_E_NO_MEMORY, SYSTEM. */
-HEARTH_NODISCARD int hearth_pool_create(struct hearth_loop *loop, const struct hearth_config *config,
+/** Makes a pool over what outlives it. @spawner_fd becomes the pool's. HEARTH_E_NO_MEMORY, SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_pool_create(struct hearth_loop *loop,
+                                        const struct hearth_config *config,
                                         struct hearth_registry *registry,
                                         struct hearth_budget *budget,
                                         struct hearth_metrics *metrics, int spawner_fd,
@@ -94,15 +96,16 @@ void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, cons
 
 /**
  * Hands @request (its request_id is ticket->id) to the READY worker of @slot. The bytes are copied.
- * HEARTH_E_TOO_LARGE if it does not fit into a ring message; HEARTH_E_NO_MEMORY; HEARTH_E_NOT_READY.
+ * HEARTH_E_TOO_LARGE if it does not fit into a ring message; HEARTH_E_NO_MEMORY;
+ * HEARTH_E_NOT_READY.
  */
 HEARTH_NODISCARD int hearth_pool_send(struct hearth_pool *pool, uint32_t slot,
                                       struct hearth_ticket *ticket,
                                       const struct hearth_message *request,
                                       struct hearth_error *err);
 
-/** False while no worker serves @slot or earlier messages wait for room in its ring; on_change tells
- *  when to go on. */
+/** False while no worker serves @slot or earlier messages wait for room in its ring; on_change
+ * tells when to go on. */
 bool hearth_pool_has_room(const struct hearth_pool *pool, uint32_t slot);
 
 /** Asks the worker to end a ticket soon; on_end comes as always. */

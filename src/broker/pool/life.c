@@ -1,7 +1,8 @@
 /* life.c — a worker from its start to its end, and the model's states that follow from it.
  *
  * A death while a model loads for the first time fails the load. Later deaths are answered by a
- * restart after a back-off that doubles; a worker that keeps dying without one answer is given up. */
+ * restart after a back-off that doubles; a worker that keeps dying without one answer is given up.
+ */
 
 #include "pool_priv.h"
 
@@ -11,12 +12,12 @@
 #include <signal.h>
 #include <string.h>
 
-#define FIRST_BACKOFF_MS     100u
-#define MAX_BACKOFF_MS       10000u
-#define STABLE_NS            (60 * HEARTH_NS_PER_SEC) /* this old, and its past is forgotten */
+#define FIRST_BACKOFF_MS      100u
+#define MAX_BACKOFF_MS        10000u
+#define STABLE_NS             (60 * HEARTH_NS_PER_SEC) /* this old, and its past is forgotten */
 #define MAX_DEATHS_UNANSWERED 5u
-#define FAILED_GRACE_MS      1000u /* for a worker that said why it failed to exit by itself */
-#define MAX_CAPACITY         4096u
+#define FAILED_GRACE_MS       1000u /* for a worker that said why it failed to exit by itself */
+#define MAX_CAPACITY          4096u
 
 static void arm(struct worker *worker, uint64_t after_ms)
 {
@@ -282,7 +283,8 @@ static void answer_death(struct worker *worker, bool was_loading)
     } else if (worker->deaths_without_answer > MAX_DEATHS_UNANSWERED) {
         hearth_fail(&err, HEARTH_E_WORKER_LOST,
                     "\"%.64s\": its worker died %" PRIu32 " times in a row without an answer%s",
-                    model->id, worker->deaths_without_answer, was_loading ? ", last in loading" : "");
+                    model->id, worker->deaths_without_answer,
+                    was_loading ? ", last in loading" : "");
         give_up(worker, &err);
     } else {
         if (model->state == HEARTH_MODEL_READY) {
@@ -335,8 +337,8 @@ void worker_on_pid(void *arg, unsigned events)
 static void load_timed_out(struct worker *worker)
 {
     struct hearth_error err;
-    hearth_fail(&err, HEARTH_E_EXPIRED, "load \"%.64s\": not ready after %" PRIu64
-                                        " ms (load_timeout_ms)",
+    hearth_fail(&err, HEARTH_E_EXPIRED,
+                "load \"%.64s\": not ready after %" PRIu64 " ms (load_timeout_ms)",
                 worker->model->id, worker->pool->config->load_timeout_ms);
     if (worker->phase == WORKER_SPAWNING) {
         worker->model->failure = err;
@@ -353,16 +355,11 @@ void worker_on_timer(void *arg, uint64_t now_ns)
     (void)now_ns;
     switch (worker->phase) {
     case WORKER_GONE:
-    case WORKER_SERVING:
-        return;
+    case WORKER_SERVING: return;
     case WORKER_SPAWNING:
     case WORKER_INSPECTING:
-    case WORKER_LOADING:
-        load_timed_out(worker);
-        return;
-    case WORKER_STOPPING:
-        worker_kill(worker);
-        return;
+    case WORKER_LOADING: load_timed_out(worker); return;
+    case WORKER_STOPPING: worker_kill(worker); return;
     case WORKER_BACKOFF:
         if (worker_spawn(worker, &err) < 0) {
             give_up(worker, &err);
@@ -423,24 +420,16 @@ void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, ui
     }
     hearth_model_move(model, HEARTH_MODEL_DRAINING);
     switch (worker->phase) {
-    case WORKER_GONE:
-        return;
-    case WORKER_SPAWNING:
-        worker->is_unwanted = true;
-        return;
+    case WORKER_GONE: return;
+    case WORKER_SPAWNING: worker->is_unwanted = true; return;
     case WORKER_INSPECTING:
     case WORKER_LOADING:
         worker->phase = WORKER_STOPPING;
         worker_kill(worker);
         return;
-    case WORKER_STOPPING:
-        return;
-    case WORKER_SERVING:
-        stop_serving(worker, grace_ms);
-        return;
-    case WORKER_BACKOFF:
-        give_up(worker, NULL);
-        return;
+    case WORKER_STOPPING: return;
+    case WORKER_SERVING: stop_serving(worker, grace_ms); return;
+    case WORKER_BACKOFF: give_up(worker, NULL); return;
     }
     HEARTH_UNREACHABLE();
 }

@@ -6,16 +6,16 @@
 #include "hearth_log.h"
 #include <string.h>
 
-#define MESSAGES_PER_WAKE  32u
-#define NS_PER_WAKE        (HEARTH_NS_PER_MS / 2)
-#define MAX_OUTBOX_BYTES   (2u * HEARTH_MAX_RING_MESSAGE_BYTES)
-#define OUTBOX_KEEP_BYTES  (64u << 10) /* an empty outbox larger than this is given back */
+#define MESSAGES_PER_WAKE 32u
+#define NS_PER_WAKE       (HEARTH_NS_PER_MS / 2)
+#define MAX_OUTBOX_BYTES  (2u * HEARTH_MAX_RING_MESSAGE_BYTES)
+#define OUTBOX_KEEP_BYTES (64u << 10) /* an empty outbox larger than this is given back */
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
 static struct hearth_ticket *ticket_of(struct worker *worker, uint64_t id)
 {
-    HEARTH_LIST_EACH (struct hearth_ticket, link, ticket, &worker->tickets) {
+    HEARTH_LIST_EACH(struct hearth_ticket, link, ticket, &worker->tickets) {
         if (ticket->id == id) {
             return ticket;
         }
@@ -38,8 +38,7 @@ static void take_chunk(struct worker *worker, const struct hearth_wire_stream_ch
     worker->pool->events->on_chunk(worker->pool->arg, ticket, chunk);
 }
 
-static void take_end(struct worker *worker,
-                     const struct hearth_wire_inference_response *response)
+static void take_end(struct worker *worker, const struct hearth_wire_inference_response *response)
 {
     struct hearth_ticket *ticket = ticket_of(worker, response->request_id);
     if (ticket == NULL) {

@@ -23,8 +23,8 @@ static void prepare_workers(struct hearth_pool *pool)
 int hearth_pool_create(struct hearth_loop *loop, const struct hearth_config *config,
                        struct hearth_registry *registry, struct hearth_budget *budget,
                        struct hearth_metrics *metrics, int spawner_fd,
-                       const struct hearth_pool_events *events, void *arg,
-                       struct hearth_pool **ret, struct hearth_error *err)
+                       const struct hearth_pool_events *events, void *arg, struct hearth_pool **ret,
+                       struct hearth_error *err)
 {
     HEARTH_AUTO(hearth_pool) struct hearth_pool *pool = hearth_alloc(1, sizeof *pool);
     if (pool == NULL) {

@@ -16,8 +16,8 @@ enum worker_phase {
     WORKER_INSPECTING, /* runs; hello or need is awaited */
     WORKER_LOADING,    /* was told to proceed */
     WORKER_SERVING,
-    WORKER_STOPPING,   /* told to stop, or failed and about to exit */
-    WORKER_BACKOFF,    /* dead; the timer starts the next one */
+    WORKER_STOPPING, /* told to stop, or failed and about to exit */
+    WORKER_BACKOFF,  /* dead; the timer starts the next one */
 };
 
 struct worker {

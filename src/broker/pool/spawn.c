@@ -121,8 +121,8 @@ static void take_reply(struct hearth_pool *pool, const struct hearth_wire_spawn_
 {
     struct worker *worker = reply->slot < HEARTH_MAX_MODELS ? &pool->workers[reply->slot] : NULL;
     if (worker == NULL || worker->phase != WORKER_SPAWNING) {
-        hearth_log(HEARTH_LOG_ERROR, "spawner.unexpected_reply", "slot",
-                   hearth_log_u(reply->slot), NULL);
+        hearth_log(HEARTH_LOG_ERROR, "spawner.unexpected_reply", "slot", hearth_log_u(reply->slot),
+                   NULL);
         return;
     }
     if (reply->code == 0 && *pidfd >= 0 && reply->pid != 0) {
@@ -131,7 +131,7 @@ static void take_reply(struct hearth_pool *pool, const struct hearth_wire_spawn_
     }
     struct hearth_error why;
     int code = reply->code != 0 && hearth_error_is_known(-(int)reply->code) ? -(int)reply->code
-                                                                             : HEARTH_E_INTERNAL;
+                                                                            : HEARTH_E_INTERNAL;
     hearth_fail(&why, code, "%.*s", HEARTH_SLICE_ARGS(reply->error));
     worker_not_started(worker, &why);
 }

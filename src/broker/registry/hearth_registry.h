@@ -20,7 +20,7 @@ struct hearth_model {
     bool is_used;
     bool is_on_disk; /* seen by the last scan */
     uint32_t slot;
-    uint32_t root;                              /* index of its root */
+    uint32_t root; /* index of its root */
     char id[HEARTH_MAX_MODEL_ID_BYTES + 1];
     char folder[HEARTH_MAX_MODEL_ID_BYTES + 1]; /* below the root; "" = the root itself */
     struct hearth_manifest *manifest;           /* NULL: not usable, see failure */
@@ -46,8 +46,8 @@ void hearth_registry_finish(struct hearth_registry *registry);
  * from disk and has no worker is forgotten. A manifest that is not valid leaves a FAILED model that
  * says why.
  *
- * A root that cannot be read, or a model too many, does not stop the scan: the first such problem is
- * returned (HEARTH_E_SYSTEM, HEARTH_E_DENIED, HEARTH_E_TOO_LARGE) when all else is done.
+ * A root that cannot be read, or a model too many, does not stop the scan: the first such problem
+ * is returned (HEARTH_E_SYSTEM, HEARTH_E_DENIED, HEARTH_E_TOO_LARGE) when all else is done.
  */
 int hearth_registry_scan(struct hearth_registry *registry, struct hearth_error *err);
 

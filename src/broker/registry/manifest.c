@@ -140,8 +140,9 @@ static int read_labels(struct reader *reader, yyjson_val *root)
                    : invalid(reader, "labels", "absent: only text_classification has labels");
     }
     if (count == 0 || count > HEARTH_MAX_LABELS) {
-        return invalid(reader, "labels", "an array of 1 to 1024 names: text_classification needs "
-                                         "one for each column of the output");
+        return invalid(reader, "labels",
+                       "an array of 1 to 1024 names: text_classification needs "
+                       "one for each column of the output");
     }
     manifest->labels = hearth_arena_alloc(&manifest->arena, count, sizeof *manifest->labels);
     if (manifest->labels == NULL) {
@@ -150,7 +151,8 @@ static int read_labels(struct reader *reader, yyjson_val *root)
     size_t index;
     size_t max;
     yyjson_val *label;
-    yyjson_arr_foreach(labels, index, max, label) {
+    yyjson_arr_foreach(labels, index, max, label)
+    {
         int rc = take_string(reader, label, "labels[]", HEARTH_MAX_LABEL_BYTES,
                              &manifest->labels[index]);
         if (rc < 0) {
@@ -251,7 +253,8 @@ static int read_files(struct reader *reader, yyjson_val *root)
     size_t index;
     size_t max;
     yyjson_val *entry;
-    yyjson_arr_foreach(files, index, max, entry) {
+    yyjson_arr_foreach(files, index, max, entry)
+    {
         int rc = read_file(reader, entry);
         if (rc < 0) {
             return rc;
@@ -295,7 +298,8 @@ static int read_options(struct reader *reader, yyjson_val *root)
     size_t max;
     yyjson_val *key;
     yyjson_val *value;
-    yyjson_obj_foreach(options, index, max, key, value) {
+    yyjson_obj_foreach(options, index, max, key, value)
+    {
         struct hearth_manifest_option option = {0};
         int rc = take_string(reader, key, "options", HEARTH_MAX_NAME_BYTES, &option.key);
         rc = rc < 0 ? rc : take_option_value(reader, value, &option.value);
@@ -342,8 +346,8 @@ int hearth_manifest_parse(struct hearth_slice json, const char *model_id,
         return hearth_fail(err, HEARTH_E_TOO_LARGE, "manifest.json: %zu bytes, at most %u",
                            json.size, HEARTH_MAX_MANIFEST_BYTES);
     }
-    HEARTH_AUTO(hearth_manifest) struct hearth_manifest *manifest =
-        hearth_alloc(1, sizeof *manifest);
+    HEARTH_AUTO(hearth_manifest)
+    struct hearth_manifest *manifest = hearth_alloc(1, sizeof *manifest);
     if (manifest == NULL) {
         return hearth_fail_oom(err);
     }

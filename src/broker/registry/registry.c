@@ -61,8 +61,8 @@ void hearth_registry_init(struct hearth_registry *registry, const char *const *r
                           uint32_t count)
 {
     HEARTH_ASSERT(count <= HEARTH_MAX_ROOTS);
-    *registry = (struct hearth_registry){
-        .magic = REGISTRY_MAGIC, .roots = roots, .root_count = count};
+    *registry =
+        (struct hearth_registry){.magic = REGISTRY_MAGIC, .roots = roots, .root_count = count};
 }
 
 static void forget(struct hearth_model *model)
@@ -158,9 +158,10 @@ static int look_at(struct hearth_registry *registry, uint32_t root, const char *
         return 0;
     }
     char path[HEARTH_MAX_PATH_BYTES];
-    int size = folder[0] != '\0'
-                   ? snprintf(path, sizeof path, "%s/%s/" FOLDER_MANIFEST, registry->roots[root], id)
-                   : snprintf(path, sizeof path, "%s/%s" FILE_SUFFIX, registry->roots[root], id);
+    int size =
+        folder[0] != '\0'
+            ? snprintf(path, sizeof path, "%s/%s/" FOLDER_MANIFEST, registry->roots[root], id)
+            : snprintf(path, sizeof path, "%s/%s" FILE_SUFFIX, registry->roots[root], id);
     if (size < 0 || (size_t)size >= sizeof path) {
         return hearth_fail(err, HEARTH_E_TOO_LARGE, "path of model \"%.64s\" is too long", id);
     }

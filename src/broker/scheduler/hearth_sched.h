@@ -1,15 +1,15 @@
 /* hearth_sched.h — decides which queued job goes next to which model.
  *
- * Not here: memory arithmetic (budget/), process life (pool/), who the caller is (session/). It sees
- * no descriptor and no clock: every entry point that needs the time is handed `now_ms`.
+ * Not here: memory arithmetic (budget/), process life (pool/), who the caller is (session/). It
+ * sees no descriptor and no clock: every entry point that needs the time is handed `now_ms`.
  *
- * Words: a *job* is one request; a *lane* is the queue of one model; *credit* is how many inputs the
- * worker of a lane takes at a time. A job keeps its inputs' credit from hearth_sched_next() to
+ * Words: a *job* is one request; a *lane* is the queue of one model; *credit* is how many inputs
+ * the worker of a lane takes at a time. A job keeps its inputs' credit from hearth_sched_next() to
  * hearth_sched_finish().
  *
  * Order: higher priority first; inside a priority first come, first served. The job that is next
- * waits until all its inputs fit into the credit, and those behind it wait with it, so a large batch
- * is never overtaken for ever; a job larger than the whole credit runs alone.
+ * waits until all its inputs fit into the credit, and those behind it wait with it, so a large
+ * batch is never overtaken for ever; a job larger than the whole credit runs alone.
  *
  * Threads: one at a time. Nothing here blocks or allocates.                                      */
 
@@ -60,7 +60,8 @@ struct hearth_sched {
 };
 
 /** Prepares empty lanes without credit. */
-void hearth_sched_init(struct hearth_sched *sched, uint32_t queue_limit, uint64_t queue_limit_bytes);
+void hearth_sched_init(struct hearth_sched *sched, uint32_t queue_limit,
+                       uint64_t queue_limit_bytes);
 
 /**
  * Appends @job to @lane. The job is the scheduler's until it is finished or withdrawn.
@@ -83,8 +84,8 @@ void hearth_sched_finish(struct hearth_sched *sched, struct hearth_job *job);
 /** Takes a queued job out; returns false, and does nothing, if it is not queued. */
 bool hearth_sched_withdraw(struct hearth_sched *sched, struct hearth_job *job);
 
-/** Returns a job, queued or running, whose deadline is not after @now_ms, or NULL. It stays where it
- *  is: the caller withdraws or finishes it, or moves its deadline. */
+/** Returns a job, queued or running, whose deadline is not after @now_ms, or NULL. It stays where
+ * it is: the caller withdraws or finishes it, or moves its deadline. */
 struct hearth_job *hearth_sched_due(const struct hearth_sched *sched, uint64_t now_ms);
 
 /** Gives a submitted job another deadline. */

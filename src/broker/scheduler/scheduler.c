@@ -63,8 +63,8 @@ static int check_room(const struct hearth_sched *sched, const struct hearth_lane
                            "); this one would be number %" PRIu32,
                            lane->queued_count, sched->queue_limit, lane->queued_count + 1);
     }
-    if (job->bytes > sched->queue_limit_bytes - HEARTH_MIN(sched->queued_bytes,
-                                                           sched->queue_limit_bytes)) {
+    if (job->bytes >
+        sched->queue_limit_bytes - HEARTH_MIN(sched->queued_bytes, sched->queue_limit_bytes)) {
         return hearth_fail(err, HEARTH_E_QUEUE_FULL,
                            "%" PRIu64 " bytes of requests wait (limit %" PRIu64 "); this one has "
                            "%" PRIu64 " more and would be number %" PRIu32,

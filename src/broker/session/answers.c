@@ -83,8 +83,8 @@ static void gather(struct hearth_server *server, bool is_full, struct hearth_hea
         const struct hearth_lane *lane = hearth_sched_lane(&server->sched, slot);
         struct hearth_worker_info info;
         facts->has_full_lane |= lane->queued_count >= server->sched.queue_limit;
-        facts->models_failed += model != NULL && model->state == HEARTH_MODEL_FAILED &&
-                                model->manifest != NULL;
+        facts->models_failed +=
+            model != NULL && model->state == HEARTH_MODEL_FAILED && model->manifest != NULL;
         hearth_pool_info(server->pool, slot, &info);
         if (is_full && info.pid != 0) {
             add_memory(facts, info.pid);

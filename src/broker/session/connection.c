@@ -39,8 +39,8 @@ static int push(struct connection *connection, const struct hearth_message *mess
     struct hearth_frame_queue *queue = &connection->queue;
     size_t limit = MAX_OUTBOUND_BYTES - (message->type == HEARTH_MSG_error ? 0 : LAST_WORDS_BYTES);
     size_t size = hearth_wire_size(message);
-    if (size + HEARTH_FRAME_PREFIX_BYTES > limit - HEARTH_MIN(limit,
-                                                              hearth_frame_queue_bytes(queue))) {
+    if (size + HEARTH_FRAME_PREFIX_BYTES >
+        limit - HEARTH_MIN(limit, hearth_frame_queue_bytes(queue))) {
         return HEARTH_E_QUEUE_FULL;
     }
     struct hearth_buf *buf = hearth_frame_queue_begin(queue);
@@ -243,7 +243,7 @@ void connection_open(struct hearth_server *server, int fd)
 void connection_destroy(struct connection *connection)
 {
     struct hearth_server *server = connection->server;
-    HEARTH_LIST_EACH (struct request, of_client, request, &connection->requests) {
+    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
         request_abandon(request);
     }
     loads_forget(connection);

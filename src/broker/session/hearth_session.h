@@ -1,5 +1,5 @@
-/* hearth_session.h — the daemon's side of its clients: who they are, what they have open, and the way
- * of a request from a frame to a lane, to a worker, and back.
+/* hearth_session.h — the daemon's side of its clients: who they are, what they have open, and the
+ * way of a request from a frame to a lane, to a worker, and back.
  *
  * Words: a *connection* is one client socket; a *session* begins with its handshake; a *request* is
  * open from its admission to its one terminal message.
@@ -30,7 +30,7 @@ struct hearth_server_parts {
 
 /** How a drain ended. */
 struct hearth_drain_result {
-    uint32_t cut; /* running requests that were ended by the timeout */
+    uint32_t cut;    /* running requests that were ended by the timeout */
     bool is_failure; /* the spawner was lost */
 };
 

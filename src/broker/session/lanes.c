@@ -35,9 +35,9 @@ static void apply_share(struct hearth_server *server, bool only_less)
         if (!only_less || info.threads > share) {
             hearth_pool_lease(server->pool, slot, share);
         } else if (info.threads < share) {
-            hearth_loop_arm(server->parts.loop, &server->lease_timer,
-                            hearth_clock_deadline_ns(hearth_loop_now_ns(server->parts.loop),
-                                                     LEASE_RAISE_MS));
+            hearth_loop_arm(
+                server->parts.loop, &server->lease_timer,
+                hearth_clock_deadline_ns(hearth_loop_now_ns(server->parts.loop), LEASE_RAISE_MS));
         }
     }
 }

@@ -14,18 +14,16 @@ static void answer(struct connection *client, bool is_load, uint64_t client_id, 
 {
     struct hearth_message message;
     if (is_load) {
-        message = (struct hearth_message){
-            .type = HEARTH_MSG_load_response,
-            .as.load_response = {.request_id = client_id,
-                                 .code = (uint16_t)-code,
-                                 .error = text_slice(text),
-                                 .worker_pid = (uint32_t)pid}};
+        message = (struct hearth_message){.type = HEARTH_MSG_load_response,
+                                          .as.load_response = {.request_id = client_id,
+                                                               .code = (uint16_t)-code,
+                                                               .error = text_slice(text),
+                                                               .worker_pid = (uint32_t)pid}};
     } else {
-        message = (struct hearth_message){
-            .type = HEARTH_MSG_unload_response,
-            .as.unload_response = {.request_id = client_id,
-                                   .code = (uint16_t)-code,
-                                   .error = text_slice(text)}};
+        message = (struct hearth_message){.type = HEARTH_MSG_unload_response,
+                                          .as.unload_response = {.request_id = client_id,
+                                                                 .code = (uint16_t)-code,
+                                                                 .error = text_slice(text)}};
     }
     connection_send(client, &message);
 }
@@ -42,25 +40,22 @@ static void drop(struct waiter *waiter)
 static void wait_for(struct connection *connection, const struct hearth_model *model, bool is_load,
                      uint64_t client_id)
 {
-    struct waiter *waiter = connection->waiter_count < MAX_WAITERS
-                                ? hearth_alloc(1, sizeof *waiter)
-                                : NULL;
+    struct waiter *waiter =
+        connection->waiter_count < MAX_WAITERS ? hearth_alloc(1, sizeof *waiter) : NULL;
     if (waiter == NULL) {
         answer(connection, is_load, client_id, HEARTH_E_BUSY,
                "64 loads and unloads of this connection are not finished", 0);
         return;
     }
-    *waiter = (struct waiter){.client = connection,
-                              .client_id = client_id,
-                              .slot = model->slot,
-                              .is_load = is_load};
+    *waiter = (struct waiter){
+        .client = connection, .client_id = client_id, .slot = model->slot, .is_load = is_load};
     hearth_list_append(&connection->waiters, &waiter->link);
     connection->waiter_count++;
 }
 
 void loads_forget(struct connection *connection)
 {
-    HEARTH_LIST_EACH (struct waiter, link, waiter, &connection->waiters) {
+    HEARTH_LIST_EACH(struct waiter, link, waiter, &connection->waiters) {
         drop(waiter);
     }
 }
@@ -68,8 +63,8 @@ void loads_forget(struct connection *connection)
 static void answer_all(struct hearth_server *server, uint32_t slot, bool is_load, int code,
                        const char *text, pid_t pid)
 {
-    HEARTH_LIST_EACH (struct connection, link, connection, &server->connections) {
-        HEARTH_LIST_EACH (struct waiter, link, waiter, &connection->waiters) {
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
+        HEARTH_LIST_EACH(struct waiter, link, waiter, &connection->waiters) {
             if (waiter->slot == slot && waiter->is_load == is_load) {
                 answer(connection, is_load, waiter->client_id, code, text, pid);
                 drop(waiter);
@@ -116,8 +111,7 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
         break;
     case HEARTH_MODEL_LOADING:
     case HEARTH_MODEL_DRAINING:
-    case HEARTH_MODEL_RESTARTING:
-        break;
+    case HEARTH_MODEL_RESTARTING: break;
     }
     check_preload(server);
 }
@@ -167,15 +161,12 @@ static void begin_load(struct connection *connection, struct hearth_model *model
         answer(connection, true, client_id, 0, "", info.pid);
         return;
     case HEARTH_MODEL_LOADING:
-    case HEARTH_MODEL_RESTARTING:
-        wait_for(connection, model, true, client_id);
-        return;
+    case HEARTH_MODEL_RESTARTING: wait_for(connection, model, true, client_id); return;
     case HEARTH_MODEL_DRAINING:
         answer(connection, true, client_id, HEARTH_E_BUSY, "the model is being unloaded", 0);
         return;
     case HEARTH_MODEL_ABSENT:
-    case HEARTH_MODEL_FAILED:
-        break;
+    case HEARTH_MODEL_FAILED: break;
     }
     int rc = hearth_pool_load(connection->server->pool, model, &err);
     if (rc < 0) {

@@ -1,8 +1,8 @@
 /* requests.c — one inference request from its frame to its one terminal message.
  *
  * queued → running → ended, or queued → ended. The request is ended in exactly one place,
- * finish_request(), which also unlinks it; every other function gets there. A request whose client has
- * gone while a worker has it stays, without a client, until the worker lets go of it.             */
+ * finish_request(), which also unlinks it; every other function gets there. A request whose client
+ * has gone while a worker has it stays, without a client, until the worker lets go of it. */
 
 #include "session_priv.h"
 
@@ -52,7 +52,7 @@ static void request_recycle(struct request *request)
 
 void requests_free_all(struct hearth_server *server)
 {
-    HEARTH_LIST_EACH (struct request, of_client, request, &server->free_requests) {
+    HEARTH_LIST_EACH(struct request, of_client, request, &server->free_requests) {
         hearth_list_remove(&request->of_client);
         hearth_buf_finish(&request->bytes);
         hearth_free(request);
@@ -81,7 +81,7 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
 
 static struct request *find_open(const struct connection *connection, uint64_t client_id)
 {
-    HEARTH_LIST_EACH (struct request, of_client, request, &connection->requests) {
+    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
         if (request->client_id == client_id) {
             return request;
         }
@@ -100,8 +100,7 @@ static int check_model_state(const struct hearth_model *model, struct hearth_err
     switch (model->state) {
     case HEARTH_MODEL_LOADING:
     case HEARTH_MODEL_READY:
-    case HEARTH_MODEL_RESTARTING:
-        return 0;
+    case HEARTH_MODEL_RESTARTING: return 0;
     case HEARTH_MODEL_ABSENT:
         return hearth_fail(err, HEARTH_E_NOT_READY,
                            "\"%.64s\" is not loaded; load it with `hearth models load %.64s`",
@@ -143,8 +142,8 @@ static int check_target(struct hearth_server *server,
 
 /* Fills a fresh record; its bytes are what the worker will get. */
 static int fill(struct request *request, struct connection *connection,
-                const struct hearth_model *model,
-                const struct hearth_wire_inference_request *asked, struct hearth_error *err)
+                const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
+                struct hearth_error *err)
 {
     struct hearth_server *server = connection->server;
     struct hearth_message message = {.type = HEARTH_MSG_inference_request,
@@ -182,7 +181,8 @@ static int admit(struct connection *connection, struct request *request,
     if (rc < 0) {
         return rc;
     }
-    rc = hearth_sched_submit(&server->sched, &request->job, model->slot, server_now_ms(server), err);
+    rc =
+        hearth_sched_submit(&server->sched, &request->job, model->slot, server_now_ms(server), err);
     if (rc < 0) {
         return hearth_because(err, rc, "\"%.64s\"", model->id);
     }

@@ -38,7 +38,8 @@ static void accept_one(struct hearth_server *server, int fd)
     char text[HEARTH_ERROR_TEXT_BYTES];
     if (!is_welcome(fd)) {
         hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_REFUSED);
-        connection_refuse(fd, HEARTH_E_DENIED, "only the user who runs hearthd, and root, may connect");
+        connection_refuse(fd, HEARTH_E_DENIED,
+                          "only the user who runs hearthd, and root, may connect");
         return;
     }
     if (server->connection_count >= server->parts.config->max_connections) {
@@ -189,9 +190,9 @@ void hearth_server_drain(struct hearth_server *server)
     hearth_log(HEARTH_LOG_INFO, "daemon.draining", "running",
                hearth_log_u(server->sched.running_count), "queued",
                hearth_log_u(server->sched.queued_count), NULL);
-    hearth_loop_arm(loop, &server->drain_timer,
-                    hearth_clock_deadline_ns(hearth_loop_now_ns(loop),
-                                             server->parts.config->drain_timeout_ms));
+    hearth_loop_arm(
+        loop, &server->drain_timer,
+        hearth_clock_deadline_ns(hearth_loop_now_ns(loop), server->parts.config->drain_timeout_ms));
     loads_refuse_all(server, HEARTH_E_SHUTTING_DOWN);
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
         lane_fail_queued(server, slot, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
@@ -229,9 +230,9 @@ int hearth_server_create(const struct hearth_server_parts *parts,
     prepare(server, parts);
     server->on_end = on_ended;
     server->arg = arg;
-    int rc = hearth_pool_create(parts->loop, parts->config, parts->registry, parts->budget,
-                                parts->metrics, spawner_fd, &pool_events, server, &server->pool,
-                                err);
+    int rc =
+        hearth_pool_create(parts->loop, parts->config, parts->registry, parts->budget,
+                           parts->metrics, spawner_fd, &pool_events, server, &server->pool, err);
     rc = rc < 0 ? rc : hearth_listener_open(parts->config->socket, &server->listener, err);
     rc = rc < 0 ? rc
                 : hearth_loop_watch(parts->loop, &server->listen_watch, server->listener.fd,
@@ -253,7 +254,7 @@ void hearth_server_destroy(struct hearth_server *server)
     server->is_ended = true;
     hearth_loop_unwatch(loop, &server->listen_watch);
     hearth_listener_close(&server->listener);
-    HEARTH_LIST_EACH (struct connection, link, connection, &server->connections) {
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
         connection_destroy(connection);
     }
     for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {

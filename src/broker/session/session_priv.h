@@ -14,18 +14,18 @@
 #define CONNECTION_MAGIC 0x434f4e4eu
 #define REQUEST_MAGIC    0x52455155u
 
-#define MAX_OPEN_REQUESTS      1024u          /* of one connection */
-#define MAX_WAITERS            64u            /* loads and unloads that one connection awaits */
-#define MAX_QUEUED_BYTES       (256u << 20)   /* of all requests that wait */
-#define MAX_OUTBOUND_BYTES     (HEARTH_MAX_FRAME_BYTES + (64u << 10))
-#define LAST_WORDS_BYTES       1024u          /* kept free for the reason of a cut */
-#define FIRST_FRAME_BYTES      4096u          /* of a frame before the handshake */
-#define CLOSE_GRACE_MS         5000u          /* for a client to read why it is closed */
-#define UNLOAD_GRACE_MS        10000u
-#define HUNG_GRACE_MS          30000u         /* after a deadline, before the worker is killed */
-#define LEASE_RAISE_MS         50u            /* a share of threads grows only after a pause */
-#define REQUEST_KEEP_BYTES     (64u << 10)    /* a free request with a larger buffer gives it back */
-#define RESCAN_PAUSE_NS        HEARTH_NS_PER_SEC
+#define MAX_OPEN_REQUESTS  1024u        /* of one connection */
+#define MAX_WAITERS        64u          /* loads and unloads that one connection awaits */
+#define MAX_QUEUED_BYTES   (256u << 20) /* of all requests that wait */
+#define MAX_OUTBOUND_BYTES (HEARTH_MAX_FRAME_BYTES + (64u << 10))
+#define LAST_WORDS_BYTES   1024u /* kept free for the reason of a cut */
+#define FIRST_FRAME_BYTES  4096u /* of a frame before the handshake */
+#define CLOSE_GRACE_MS     5000u /* for a client to read why it is closed */
+#define UNLOAD_GRACE_MS    10000u
+#define HUNG_GRACE_MS      30000u      /* after a deadline, before the worker is killed */
+#define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
+#define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
+#define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 
 enum connection_state {
     CONNECTION_NEW,     /* no handshake yet */
@@ -58,10 +58,10 @@ struct request {
     struct hearth_server *server;
     struct hearth_job job;
     struct hearth_ticket ticket;
-    struct connection *client; /* NULL: it has gone; the answer goes nowhere */
-    uint64_t client_id;        /* as the client calls it */
+    struct connection *client;    /* NULL: it has gone; the answer goes nowhere */
+    uint64_t client_id;           /* as the client calls it */
     struct hearth_list of_client; /* or, while free, of the server's free ones */
-    struct hearth_buf bytes;   /* what the worker will get; wiped when it has it */
+    struct hearth_buf bytes;      /* what the worker will get; wiped when it has it */
     uint64_t admitted_ns;
     uint64_t started_ns; /* 0 until a worker has it */
     uint64_t first_ns;   /* 0 until the first piece */
@@ -142,7 +142,8 @@ void loads_refuse_all(struct hearth_server *server, int code);
 void loads_rescan(struct hearth_server *server);
 
 /* requests.c */
-void request_admit(struct connection *connection, const struct hearth_wire_inference_request *asked);
+void request_admit(struct connection *connection,
+                   const struct hearth_wire_inference_request *asked);
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text);
 void request_cancel(struct connection *connection, const struct hearth_wire_cancel_request *asked);
 void request_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk);

@@ -144,9 +144,9 @@ static void long_lines_and_names_are_refused_not_cut(void **state)
     assert_int_equal(parse(w, text), HEARTH_E_CONFIG);
     KIT_ASSERT_ERROR(w->err, HEARTH_E_CONFIG, "longer than 48 bytes");
     static const char nul[] = "[daemon]\nsocket = /a\0b\n";
-    assert_int_equal(hearth_config_parse(&w->config, hearth_slice_of(nul, sizeof nul - 1), "f.conf",
-                                         &w->err),
-                     HEARTH_E_CONFIG);
+    assert_int_equal(
+        hearth_config_parse(&w->config, hearth_slice_of(nul, sizeof nul - 1), "f.conf", &w->err),
+        HEARTH_E_CONFIG);
     KIT_ASSERT_ERROR(w->err, HEARTH_E_CONFIG, "NUL");
 }
 

@@ -14,12 +14,9 @@ static void state_follows_the_rules(void **state)
         enum hearth_health_state want;
         bool is_ready;
     } cases[] = {
-        {false, false, 0, 0, HEARTH_HEALTHY, true},
-        {false, false, 1, 0, HEARTH_DEGRADED, true},
-        {false, false, 0, 1, HEARTH_DEGRADED, true},
-        {false, true, 0, 0, HEARTH_DEGRADED, false},
-        {true, false, 0, 0, HEARTH_UNHEALTHY, false},
-        {true, true, 1, 1, HEARTH_UNHEALTHY, false},
+        {false, false, 0, 0, HEARTH_HEALTHY, true},   {false, false, 1, 0, HEARTH_DEGRADED, true},
+        {false, false, 0, 1, HEARTH_DEGRADED, true},  {false, true, 0, 0, HEARTH_DEGRADED, false},
+        {true, false, 0, 0, HEARTH_UNHEALTHY, false}, {true, true, 1, 1, HEARTH_UNHEALTHY, false},
     };
     for (size_t i = 0; i < HEARTH_COUNT(cases); i++) {
         struct hearth_health_facts facts = well;

@@ -9,9 +9,9 @@
     "\"files\":[{\"role\":\"model\",\"path\":\"m.onnx\",\"sha256\":\"" DIGEST                      \
     "\",\"size_bytes\":10},{\"role\":\"tokenizer\",\"path\":\"t.json\",\"sha256\":\"" DIGEST       \
     "\",\"size_bytes\":5}]"
-#define HEAD "{\"model_id\":\"m\",\"architecture\":\"onnx\","
+#define HEAD     "{\"model_id\":\"m\",\"architecture\":\"onnx\","
 #define CLASSIFY "\"capabilities\":[\"text_classification\"],\"labels\":[\"a\",\"b\"],"
-#define EMBED "\"capabilities\":[\"embedding\"],"
+#define EMBED    "\"capabilities\":[\"embedding\"],"
 
 static int parse(const char *json, struct hearth_manifest **ret, struct hearth_error *err)
 {

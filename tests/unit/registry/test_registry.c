@@ -1,14 +1,16 @@
 #include "kit.h"
 
 #include "hearth_registry.h"
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ECHO "{\"model_id\":\"%s\",\"architecture\":\"echo\",\"capabilities\":[\"embedding\"],"    \
-             "\"version\":\"%s\"}"
+#define ECHO                                                                                       \
+    "{\"model_id\":\"%s\",\"architecture\":\"echo\",\"capabilities\":[\"embedding\"],"             \
+    "\"version\":\"%s\"}"
 
 struct world {
     char root[64];
@@ -31,13 +33,20 @@ static int setup(void **state)
     return 0;
 }
 
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+{
+    (void)about;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 static int teardown(void **state)
 {
     struct world *w = *state;
-    char command[160];
     hearth_registry_finish(&w->registry);
-    snprintf(command, sizeof command, "rm -r '%s' '%s'", w->root, w->second);
-    return system(command);
+    int rc = nftw(w->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return nftw(w->second, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0 ? -1 : rc;
 }
 
 static void given_file(const char *root, const char *name, const char *id, const char *version)
@@ -165,19 +174,20 @@ static void the_model_too_many_is_told(void **state)
 static void only_the_moves_of_the_table_are_lawful(void **state)
 {
     (void)state;
-    static const char *const table = "absent>loading absent>failed loading>ready loading>failed "
-                                     "loading>draining ready>draining ready>restarting ready>failed "
-                                     "draining>absent failed>loading failed>absent "
-                                     "restarting>ready restarting>failed restarting>draining ";
-    static const char *const names[] = {"absent", "loading",  "ready",
-                                        "draining", "failed", "restarting"};
+    static const char *const table =
+        "absent>loading absent>failed loading>ready loading>failed "
+        "loading>draining ready>draining ready>restarting ready>failed "
+        "draining>absent failed>loading failed>absent "
+        "restarting>ready restarting>failed restarting>draining ";
+    static const char *const names[] = {"absent",   "loading", "ready",
+                                        "draining", "failed",  "restarting"};
     for (size_t from = 0; from < HEARTH_COUNT(names); from++) {
         for (size_t to = 0; to < HEARTH_COUNT(names); to++) {
             char move[64];
             snprintf(move, sizeof move, "%s>%s ", names[from], names[to]);
-            assert_int_equal(hearth_model_may_move((enum hearth_model_state)from,
-                                                   (enum hearth_model_state)to),
-                             strstr(table, move) != NULL);
+            assert_int_equal(
+                hearth_model_may_move((enum hearth_model_state)from, (enum hearth_model_state)to),
+                strstr(table, move) != NULL);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* The scheduler against a naive one: an array that is searched from the front for every question. */
+/* The scheduler against a naive one: an array that is searched from the front for every question.
+ */
 
 #include "kit.h"
 
@@ -92,14 +93,13 @@ static void submit(struct world *w, struct kit_random *random, size_t at)
     naive->lane = (uint32_t)kit_random_below(random, LANES);
     naive->priority = (unsigned)kit_random_below(random, HEARTH_SCHED_PRIORITIES);
     naive->inputs = (uint32_t)kit_random_between(random, 1, 6);
-    naive->deadline_ms = kit_random_once_in(random, 4)
-                             ? HEARTH_SCHED_NEVER
-                             : w->now_ms + kit_random_below(random, 50);
+    naive->deadline_ms = kit_random_once_in(random, 4) ? HEARTH_SCHED_NEVER
+                                                       : w->now_ms + kit_random_below(random, 50);
     naive->order = w->order++;
     job->priority = (enum hearth_priority)naive->priority;
     job->inputs = naive->inputs;
     job->deadline_ms = naive->deadline_ms;
-    int want = naive->deadline_ms <= w->now_ms ? HEARTH_E_EXPIRED
+    int want = naive->deadline_ms <= w->now_ms                            ? HEARTH_E_EXPIRED
                : naive_count(w, naive->lane, NAIVE_QUEUED) >= QUEUE_LIMIT ? HEARTH_E_QUEUE_FULL
                                                                           : 0;
     int rc = hearth_sched_submit(&w->sched, job, naive->lane, w->now_ms, NULL);

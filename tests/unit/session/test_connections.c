@@ -101,10 +101,10 @@ static void malformed_frames_end_the_connection_with_a_reason(void **state)
         size_t size;
         int code;
     } cases[] = {
-        {"\4\0\0\0junk", 8, HEARTH_E_MALFORMED},     /* no such message */
-        {"\0\0\0\0", 4, HEARTH_E_MALFORMED},         /* empty frame */
+        {"\4\0\0\0junk", 8, HEARTH_E_MALFORMED},       /* no such message */
+        {"\0\0\0\0", 4, HEARTH_E_MALFORMED},           /* empty frame */
         {"\4\0\0\0\x10\0\0\0", 8, HEARTH_E_MALFORMED}, /* `error` cut short, and not a client's */
-        {"\1\x10\0\0", 4, HEARTH_E_TOO_LARGE},       /* 4097 bytes before the handshake */
+        {"\1\x10\0\0", 4, HEARTH_E_TOO_LARGE},         /* 4097 bytes before the handshake */
         {"\xff\xff\xff\xff", 4, HEARTH_E_TOO_LARGE},
     };
     world_start(w);
@@ -172,8 +172,8 @@ static void one_connection_too_many_is_told_and_closed(void **state)
     client_close(w, &b);
 }
 
-/* Health answers pile up: first nothing more is read, so the client's own writes stop; memory of the
- * daemon stays bounded. */
+/* Health answers pile up: first nothing more is read, so the client's own writes stop; memory of
+ * the daemon stays bounded. */
 static void a_client_that_does_not_read_is_not_read_from(void **state)
 {
     struct world *w = *state;

@@ -25,8 +25,8 @@ static void an_answer_comes_back_under_the_clients_id(void **state)
     assert_int_equal(answer.type, HEARTH_MSG_inference_response);
     assert_int_equal(answer.as.inference_response.request_id, 77);
     struct hearth_wire_result result;
-    assert_true(hearth_wire_next(&answer.as.inference_response.results, HEARTH_RECORD_result,
-                                 &result));
+    assert_true(
+        hearth_wire_next(&answer.as.inference_response.results, HEARTH_RECORD_result, &result));
     assert_true(hearth_slice_equals_string(result.text, "cba"));
     assert_true(answer.as.inference_response.total_us >= answer.as.inference_response.queue_us);
     assert_true(client_is_silent(w, &client));

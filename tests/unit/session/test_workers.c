@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static struct hearth_message take_load_answer(struct world *w, struct client *client, char text[256])
+static struct hearth_message take_load_answer(struct world *w, struct client *client,
+                                              char text[256])
 {
     struct hearth_message answer = client_take(w, client);
     assert_int_equal(answer.type, HEARTH_MSG_load_response);
@@ -138,9 +139,9 @@ static void a_death_costs_the_running_requests_and_the_queue_is_served(void **st
     assert_true(world_wait(w, 3000, is_spawning_again));
     worker = worker_spawned(w);
     worker_lead_to_ready(w, &worker, 2);
-    struct hearth_message end = {
-        .type = HEARTH_MSG_inference_response,
-        .as.inference_response.request_id = worker_hear_request(w, &worker)};
+    struct hearth_message end = {.type = HEARTH_MSG_inference_response,
+                                 .as.inference_response.request_id =
+                                     worker_hear_request(w, &worker)};
     worker_say(w, &worker, &end);
     assert_int_equal(client_end(w, &client, 3, NULL), 0);
     worker_answer(w, &bystander, worker_hear_request(w, &bystander), 0);
@@ -202,25 +203,15 @@ static struct hearth_message lie(unsigned which, uint64_t id)
     case 0: /* a ticket that was never given */
         message.as.inference_response.request_id = id + 1;
         break;
-    case 1: /* an input that was not given */
-        result_a.index = 1;
-        break;
+    case 1: /* an input that was not given */ result_a.index = 1; break;
     case 2: /* two answers to one input */
         results[0] = results[1] = result_a;
         message = end_with(id, 2, results);
         break;
-    case 3: /* no answer at all */
-        message = end_with(id, 0, NULL);
-        break;
-    case 4: /* fewer labels than the model has */
-        result_a.labels.count = 1;
-        break;
-    case 5: /* a label that it does not have */
-        labels[0].name = hearth_slice_of_string("z");
-        break;
-    case 6: /* not a probability */
-        labels[0].score = 1.5f;
-        break;
+    case 3: /* no answer at all */ message = end_with(id, 0, NULL); break;
+    case 4: /* fewer labels than the model has */ result_a.labels.count = 1; break;
+    case 5: /* a label that it does not have */ labels[0].name = hearth_slice_of_string("z"); break;
+    case 6: /* not a probability */ labels[0].score = 1.5f; break;
     case 7: /* a vector from a classifier */
         result_a.vector = (struct hearth_wire_f32s){vector, 3};
         break;
@@ -239,9 +230,7 @@ static struct hearth_message lie(unsigned which, uint64_t id)
     case 11: /* a message of another direction */
         message = (struct hearth_message){.type = HEARTH_MSG_worker_proceed};
         break;
-    default:
-        message = (struct hearth_message){.type = HEARTH_MSG_models_request};
-        break;
+    default: message = (struct hearth_message){.type = HEARTH_MSG_models_request}; break;
     }
     return message;
 }

@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include "hearth_log.h"
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ int world_setup(void **state)
     char path[100];
     assert_non_null(w);
     hearth_log_set_fd(-1);
-    strcpy(w->root, "/tmp/hearth-test-XXXXXX");
+    snprintf(w->root, sizeof w->root, "/tmp/hearth-test-XXXXXX");
     assert_non_null(mkdtemp(w->root));
     write_manifest(w, "gen", "\"text_generation\"]");
     write_manifest(w, "gen2", "\"text_generation\"]");
@@ -61,15 +62,22 @@ void world_start(struct world *w)
     hearth_metrics_init(&w->metrics);
     assert_int_equal(hearth_socket_pair(fds, NULL), 0);
     w->spawner_fd = fds[1];
-    struct hearth_server_parts parts = {w->loop,     &w->config,  &w->registry,
+    struct hearth_server_parts parts = {w->loop,    &w->config,  &w->registry,
                                         &w->budget, &w->metrics, fds[0]};
     assert_int_equal(hearth_server_create(&parts, on_end, w, &w->server, NULL), 0);
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+{
+    (void)about;
+    (void)kind;
+    (void)place;
+    return remove(path);
 }
 
 int world_teardown(void **state)
 {
     struct world *w = *state;
-    char command[100];
     hearth_server_destroy(w->server);
     assert_int_equal(w->budget.held_bytes, 0);
     if (w->loop != NULL) {
@@ -78,8 +86,7 @@ int world_teardown(void **state)
         hearth_loop_destroy(w->loop);
     }
     hearth_config_finish(&w->config);
-    snprintf(command, sizeof command, "rm -r '%s'", w->root);
-    int rc = system(command);
+    int rc = nftw(w->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     hearth_free(w);
     return rc;
 }
@@ -261,8 +268,7 @@ struct fake_worker worker_spawned(struct world *w)
     assert_int_equal(hearth_wire_decode(hearth_slice_of(room, size), &message, NULL), 0);
     assert_int_equal(message.type, HEARTH_MSG_spawn_request);
     hearth_buf_init(&worker.buf, HEARTH_MAX_RING_MESSAGE_BYTES);
-    assert_int_equal(
-        hearth_ring_attach(fds, HEARTH_MAX_RING_MESSAGE_BYTES, &worker.ring, NULL), 0);
+    assert_int_equal(hearth_ring_attach(fds, HEARTH_MAX_RING_MESSAGE_BYTES, &worker.ring, NULL), 0);
     worker.slot = message.as.spawn_request.slot;
     worker.pid = sleeping_child();
     int pidfd = -1;
@@ -350,11 +356,11 @@ void worker_answer(struct world *w, struct fake_worker *worker, uint64_t id, int
     struct hearth_wire_result result = {.text = hearth_slice_of_string("cba")};
     struct hearth_message message = {
         .type = HEARTH_MSG_inference_response,
-        .as.inference_response = {
-            .request_id = id,
-            .code = (uint16_t)-code,
-            .finish_reason = code == 0 ? HEARTH_FINISH_STOP : HEARTH_FINISH_FAILED,
-            .results = {.count = code == 0 ? 1u : 0u, .items = &result}}};
+        .as.inference_response = {.request_id = id,
+                                  .code = (uint16_t)-code,
+                                  .finish_reason =
+                                      code == 0 ? HEARTH_FINISH_STOP : HEARTH_FINISH_FAILED,
+                                  .results = {.count = code == 0 ? 1u : 0u, .items = &result}}};
     worker_say(w, worker, &message);
 }
 

@@ -1,7 +1,7 @@
 /* world.h — a broker in this process: the test is its clients, its spawner and its workers.
  *
- * Nothing waits on a clock: every step runs the loop until it is quiet. A worker's process is a child
- * that only sleeps, so that pidfds and signals are real.                                         */
+ * Nothing waits on a clock: every step runs the loop until it is quiet. A worker's process is a
+ * child that only sleeps, so that pidfds and signals are real. */
 
 #ifndef BROKER_WORLD_H
 #define BROKER_WORLD_H
@@ -66,7 +66,7 @@ void client_load(struct world *w, struct client *client, const char *model);
 int client_end(struct world *w, struct client *client, uint64_t id, char text[256]);
 
 /* workers */
-struct fake_worker worker_spawned(struct world *w);             /* takes a spawn_request */
+struct fake_worker worker_spawned(struct world *w); /* takes a spawn_request */
 struct fake_worker worker_loaded(struct world *w, const char *model, uint32_t capacity);
 void worker_lead_to_ready(struct world *w, struct fake_worker *worker, uint32_t capacity);
 void worker_say(struct world *w, struct fake_worker *worker, const struct hearth_message *message);
@@ -75,7 +75,7 @@ bool worker_hears_nothing(struct world *w, struct fake_worker *worker);
 /** Hears leases, if there are any, then a request; returns its ticket id. */
 uint64_t worker_hear_request(struct world *w, struct fake_worker *worker);
 void worker_answer(struct world *w, struct fake_worker *worker, uint64_t id, int code);
-bool worker_was_killed(struct fake_worker *worker);              /* waits for the end of the child */
+bool worker_was_killed(struct fake_worker *worker); /* waits for the end of the child */
 void worker_die(struct world *w, struct fake_worker *worker);
 void worker_finish(struct fake_worker *worker);
 
