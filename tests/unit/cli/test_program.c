@@ -1,0 +1,245 @@
+#include "scripted_server.h"
+
+/* The program itself, as a user runs it, against the scripted daemon. */
+#define OUTPUT_BYTES 65536
+
+struct ran {
+    int code;
+    char out[OUTPUT_BYTES];
+    char err[OUTPUT_BYTES];
+};
+
+static void read_file(FILE *file, char *room)
+{
+    rewind(file);
+    size_t size = fread(room, 1, OUTPUT_BYTES - 1, file);
+    room[size] = '\0';
+    fclose(file);
+}
+
+/* Runs `hearth --socket PATH ARG…` with @input as standard input. */
+static void run(const char *socket, const char *input, char **args, struct ran *ret)
+{
+    FILE *in = tmpfile();
+    FILE *out = tmpfile();
+    FILE *err = tmpfile();
+    assert_true(in != NULL && out != NULL && err != NULL);
+    fputs(input, in);
+    rewind(in);
+    char *argv[32] = {(char *)"hearth", (char *)"--socket", (char *)(uintptr_t)socket};
+    for (size_t i = 0; args[i] != NULL; i++) {
+        argv[i + 3] = args[i];
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fileno(in), 0);
+        dup2(fileno(out), 1);
+        dup2(fileno(err), 2);
+        execv(HEARTH_PROGRAM, argv);
+        _exit(99);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    ret->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    fclose(in);
+    read_file(out, ret->out);
+    read_file(err, ret->err);
+}
+
+#define RUN(input, ...)                                                                            \
+    run(((struct scripted_server *)*state)->path, input, (char *[]){__VA_ARGS__, NULL}, &ran)
+
+static struct ran ran;
+
+static void assert_contains(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("\"%s\" is not in:\n%s", part, text);
+    }
+}
+
+static void classify_prints_label_probability_and_text(void **state)
+{
+    RUN("", "classify", "ab", "abc");
+    assert_string_equal(ran.out, "even                 0.7500  ab\n"
+                                 "odd                  0.7500  abc\n");
+    assert_int_equal(ran.code, 0);
+    RUN("one\n\ntwos\r\nlast", "classify", "--top", "2");
+    assert_string_equal(ran.out, "odd                  0.7500  one\n"
+                                 "even                 0.2500  \n"
+                                 "even                 0.7500  twos\n"
+                                 "odd                  0.2500  \n"
+                                 "even                 0.7500  last\n"
+                                 "odd                  0.2500  \n");
+}
+
+static void classify_json_names_every_label(void **state)
+{
+    RUN("", "classify", "--json", "ab");
+    assert_string_equal(
+        ran.out,
+        "{\"model\":\"parity\",\"results\":[{\"index\":0,\"label\":\"even\",\"probability\":0.75,"
+        "\"tokens\":2,\"is_truncated\":false,\"labels\":[{\"name\":\"even\",\"probability\":0.75},"
+        "{\"name\":\"odd\",\"probability\":0.25}]}],\"usage\":{\"finish_reason\":\"none\","
+        "\"prompt_tokens\":11,\"tokens_generated\":0,\"queue_us\":0,\"first_us\":0,\"total_us\":"
+        "1000}}\n");
+}
+
+static void more_lines_than_a_batch_are_all_answered(void **state)
+{
+    char input[200 * 2 + 1];
+    for (size_t i = 0; i < 200; i++) {
+        memcpy(input + 2 * i, "x\n", 2);
+    }
+    input[sizeof input - 1] = '\0';
+    RUN(input, "classify", "-");
+    size_t lines = 0;
+    for (const char *at = ran.out; (at = strstr(at, "odd ")) != NULL; at++) {
+        lines++;
+    }
+    assert_int_equal(lines, 200);
+}
+
+static void embed_prints_short_full_or_similarity(void **state)
+{
+    RUN("", "embed", "abc");
+    assert_string_equal(ran.out, "1: 3 dimensions, norm 3.1623: [3.0000 0.0000 1.0000]\n");
+    RUN("", "embed", "--json", "abc");
+    assert_contains(ran.out, "\"vector\":[3.0,0.0,1.0]");
+    RUN("", "embed", "--similarity", "a", "a");
+    assert_string_equal(ran.out, " 0.8165  a | a\n"); /* [1,0,1] and [1,1,1]: 2 / sqrt(6) */
+    RUN("", "embed", "--similarity", "alone");
+    assert_int_equal(ran.code, 2);
+}
+
+static void generate_streams_or_waits_and_reads_input(void **state)
+{
+    RUN("", "generate", "hello");
+    assert_string_equal(ran.out, "olleh\n");
+    RUN("two\nlines\n", "generate", "--no-stream");
+    assert_string_equal(ran.out, "senil\nowt\n");
+    RUN("", "generate", "--json", "--stream", "ab");
+    assert_contains(ran.out, "{\"piece\":\"b\",\"tokens\":1}\n{\"piece\":\"a\",\"tokens\":1}\n");
+    assert_contains(ran.out, "\"text\":\"ba\"");
+    RUN("", "generate", "--stats", "ab");
+    assert_contains(ran.err, "first piece ");
+    assert_contains(ran.err, "finish stop");
+}
+
+static void chat_answers_each_line_or_one_message(void **state)
+{
+    RUN("", "chat", "--message", "abc", "--system", "be brief");
+    assert_string_equal(ran.out, "cba\n");
+    RUN("one\ntwo\n/exit\nthree\n", "chat");
+    assert_string_equal(ran.out, "eno\nowt\n");
+    assert_int_equal(ran.code, 0);
+    RUN("fail\nabc\n", "chat"); /* one failed answer is not the end of a conversation */
+    assert_string_equal(ran.out, "cba\n");
+    assert_contains(ran.err, "the engine gave up");
+}
+
+static void models_and_status_show_what_there_is(void **state)
+{
+    RUN("", "models");
+    assert_contains(ran.out, "shelf                    generate  echo   absent");
+    RUN("", "models", "load", "shelf");
+    assert_contains(ran.out, "shelf is ready, worker pid 1003");
+    RUN("", "models", "unload", "shelf", "--json");
+    assert_contains(ran.out, "{\"model\":\"shelf\",\"state\":\"absent\"");
+    RUN("", "models", "load", "nothing");
+    assert_int_equal(ran.code, 1);
+    assert_string_equal(ran.err, "hearth: no such model: no model of that name in the roots\n"
+                                 "  try: see `hearth models` for what this daemon knows\n");
+    RUN("", "status", "--json");
+    assert_contains(ran.out, "\"server\":\"scripted 1\"");
+    assert_contains(ran.out, "\"labels\":[\"even\",\"odd\"]");
+}
+
+static void health_is_an_exit_code(void **state)
+{
+    RUN("", "health");
+    assert_string_equal(ran.out, "alive\n");
+    assert_int_equal(ran.code, 0);
+    RUN("", "health", "--ready", "--json");
+    assert_string_equal(ran.out, "{\"ok\":false}\n");
+    assert_int_equal(ran.code, 1);
+    RUN("", "health", "--ready", "--full");
+    assert_int_equal(ran.code, 2);
+}
+
+static void failures_say_what_and_what_to_do(void **state)
+{
+    RUN("", "generate", "fail");
+    assert_int_equal(ran.code, 1);
+    assert_string_equal(ran.err,
+                        "hearth: the engine failed on this request: the engine gave up\n"
+                        "  try: see the log of hearthd; other requests are not affected\n");
+    RUN("", "generate", "--json", "fail");
+    assert_string_equal(
+        ran.out, "{\"error\":{\"name\":\"engine_failed\",\"code\":29,\"message\":\"the engine "
+                 "gave up\",\"remedy\":\"see the log of hearthd; other requests are not "
+                 "affected\"}}\n");
+    assert_string_equal(ran.err, "");
+    RUN("", "generate", "die");
+    assert_int_equal(ran.code, 1);
+    assert_contains(ran.err, "the daemon closed the connection");
+    RUN("", "generate", "--timeout", "0.05", "silent");
+    assert_contains(ran.err, "hearth: deadline passed");
+    RUN("a\xff", "classify");
+    assert_contains(ran.err, "texts[0].text: not valid UTF-8 at byte 1 of 2");
+    RUN("", "classify");
+    assert_contains(ran.err, "standard input has no text");
+}
+
+static void without_a_daemon_the_code_is_3(void **state)
+{
+    (void)state;
+    run("/tmp/hearth-there-is-none/sock", "", (char *[]){(char *)"status", NULL}, &ran);
+    assert_int_equal(ran.code, 3);
+    assert_contains(ran.err, "hearth: no daemon answers on the socket");
+    assert_contains(ran.err, "  try: start one with `hearthd`, or use `hearth run -- COMMAND`");
+}
+
+static void what_is_not_understood_has_code_2(void **state)
+{
+    RUN("", "clasify");
+    assert_int_equal(ran.code, 2);
+    assert_contains(ran.err, "did you mean 'classify'?");
+    RUN("", "classify", "--wrong");
+    assert_contains(ran.err,
+                    "hearth classify: unknown option --wrong\n  try: hearth classify --help");
+    RUN("", "generate", "two", "prompts");
+    assert_int_equal(ran.code, 2);
+    RUN("", "models", "buy", "one");
+    assert_int_equal(ran.code, 2);
+    RUN("", "run");
+    assert_int_equal(ran.code, 2);
+}
+
+static void every_command_has_help_with_an_example(void **state)
+{
+    static const char *const names[] = {"classify", "embed",  "generate", "chat",    "models",
+                                        "status",   "health", "run",      "version", "help"};
+    for (size_t i = 0; i < HEARTH_COUNT(names); i++) {
+        RUN("", (char *)(uintptr_t)names[i], "--help");
+        assert_int_equal(ran.code, 0);
+        assert_contains(ran.out, "\nexample:\n  hearth ");
+    }
+    RUN("", "version");
+    assert_string_equal(ran.out, "hearth " HEARTH_VERSION "\n");
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, scripted_start, scripted_stop)
+
+KIT_MAIN(WITH_SERVER(classify_prints_label_probability_and_text),
+         WITH_SERVER(classify_json_names_every_label),
+         WITH_SERVER(more_lines_than_a_batch_are_all_answered),
+         WITH_SERVER(embed_prints_short_full_or_similarity),
+         WITH_SERVER(generate_streams_or_waits_and_reads_input),
+         WITH_SERVER(chat_answers_each_line_or_one_message),
+         WITH_SERVER(models_and_status_show_what_there_is), WITH_SERVER(health_is_an_exit_code),
+         WITH_SERVER(failures_say_what_and_what_to_do),
+         cmocka_unit_test(without_a_daemon_the_code_is_3),
+         WITH_SERVER(what_is_not_understood_has_code_2),
+         WITH_SERVER(every_command_has_help_with_an_example))
