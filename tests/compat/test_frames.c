@@ -3,6 +3,7 @@
 #include "hearth_wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Frames recorded from an encoder that is not ours (v2_samples.py); the file only ever grows. */
@@ -15,17 +16,24 @@ struct recorded {
     size_t size;
 };
 
+/* One line: a name, a space, hex digits. */
 static bool read_recorded(FILE *file, struct recorded *ret)
 {
-    static char hex[LINE_BYTES];
-    if (fscanf(file, "%63s %16383s", ret->name, hex) != 2) {
+    static char line[LINE_BYTES];
+    if (fgets(line, sizeof line, file) == NULL) {
         return false;
     }
-    ret->size = strlen(hex) / 2;
+    size_t name_size = strcspn(line, " ");
+    assert_true(name_size < sizeof ret->name && line[name_size] == ' ');
+    memcpy(ret->name, line, name_size);
+    ret->name[name_size] = '\0';
+    const char *hex = line + name_size + 1;
+    ret->size = strcspn(hex, "\n") / 2;
     for (size_t i = 0; i < ret->size; i++) {
-        unsigned byte;
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
-        ret->bytes[i] = (uint8_t)byte;
+        char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        char *end;
+        ret->bytes[i] = (uint8_t)strtoul(digits, &end, 16);
+        assert_int_equal(*end, '\0');
     }
     return true;
 }
