@@ -26,6 +26,7 @@ const struct config_key config_keys[] = {
     KEY("drain_timeout_ms", CONFIG_NUMBER, drain_timeout_ms, "30000", 0, 3600000),
     KEY("request_timeout_ms", CONFIG_NUMBER, request_timeout_ms, "300000", 1, 86400000),
     KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000),
+    KEY("hang_timeout_ms", CONFIG_NUMBER, hang_timeout_ms, "30000", 1, 86400000),
     KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0),
     KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0),
 };

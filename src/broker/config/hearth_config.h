@@ -50,6 +50,7 @@ struct hearth_config {
     uint64_t drain_timeout_ms;   /* for running requests after SIGTERM */
     uint64_t request_timeout_ms; /* of requests that name none */
     uint64_t load_timeout_ms;    /* from spawn to ready */
+    uint64_t hang_timeout_ms;    /* from a request's deadline until its worker is killed */
     bool is_containment_strict;  /* all walls required, not only the mandatory ones */
     const char *log_level;
 

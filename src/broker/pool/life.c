@@ -10,6 +10,7 @@
 #include "hearth_log.h"
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FIRST_BACKOFF_MS      100u
@@ -243,14 +244,16 @@ void worker_break(struct worker *worker, const char *rule)
     worker_died(worker); /* nothing more is read from it */
 }
 
-static void end_tickets(struct worker *worker, int code, const char *text)
+static void end_tickets(struct worker *worker)
 {
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    snprintf(text, sizeof text, "the worker process of \"%s\" died", worker->model->id);
     while (!hearth_list_is_empty(&worker->tickets)) {
         struct hearth_ticket *ticket =
             HEARTH_LIST_FIRST(struct hearth_ticket, link, &worker->tickets);
         struct hearth_wire_inference_response response = {
             .request_id = ticket->id,
-            .code = (uint16_t)-code,
+            .code = (uint16_t)-HEARTH_E_WORKER_LOST,
             .error = hearth_slice_of_string(text),
             .finish_reason = HEARTH_FINISH_FAILED,
         };
@@ -301,6 +304,7 @@ void worker_died(struct worker *worker)
     struct hearth_model *model = worker->model;
     bool was_loading = worker->phase == WORKER_INSPECTING || worker->phase == WORKER_LOADING;
     bool was_asked = worker->phase == WORKER_STOPPING;
+    pid_t pid = worker->pid;
     uint64_t now_ns = hearth_loop_now_ns(pool->loop);
     if (worker->ready_at_ns != 0 && now_ns - worker->ready_at_ns >= STABLE_NS) {
         worker->backoff_ms = FIRST_BACKOFF_MS;
@@ -308,10 +312,11 @@ void worker_died(struct worker *worker)
     }
     clear_process(worker);
     worker->phase = WORKER_STOPPING; /* what waits must not be sent while the tickets are ended */
-    end_tickets(worker, HEARTH_E_WORKER_LOST, "the worker process of the model died");
+    end_tickets(worker);
     if (!was_asked) {
         hearth_metrics_count(pool->metrics, HEARTH_COUNTER_WORKER_DEATHS);
-        hearth_log(HEARTH_LOG_WARN, "worker.died", "model", hearth_log_s(model->id), NULL);
+        hearth_log(HEARTH_LOG_WARN, "worker.died", "model", hearth_log_s(model->id), "pid",
+                   hearth_log_i(pid), NULL);
     }
     if (model->state == HEARTH_MODEL_DRAINING) {
         give_up(worker, NULL);

@@ -128,7 +128,7 @@ void lanes_arm_deadline(struct hearth_server *server)
  * time after that, it hangs, and is killed. */
 static void expire_running(struct hearth_server *server, struct request *request)
 {
-    uint64_t again_ms = server_now_ms(server) + HUNG_GRACE_MS;
+    uint64_t again_ms = server_now_ms(server) + server->parts.config->hang_timeout_ms;
     hearth_sched_set_deadline(&server->sched, &request->job, again_ms);
     if (!request->is_overdue) {
         request->is_overdue = true;

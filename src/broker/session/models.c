@@ -88,6 +88,25 @@ static void add_model(struct hearth_server *server, struct listing *listing,
     add_lane(server, model->slot, info);
 }
 
+static uint32_t sort_by_name(struct hearth_registry *registry,
+                             const struct hearth_model *sorted[HEARTH_MAX_MODELS])
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(registry, slot);
+        if (model == NULL) {
+            continue;
+        }
+        uint32_t at = count++;
+        while (at > 0 && strcmp(sorted[at - 1]->id, model->id) > 0) {
+            sorted[at] = sorted[at - 1];
+            at--;
+        }
+        sorted[at] = model;
+    }
+    return count;
+}
+
 void models_list(struct connection *connection)
 {
     struct hearth_server *server = connection->server;
@@ -103,11 +122,10 @@ void models_list(struct connection *connection)
         connection_error(connection, HEARTH_E_NO_MEMORY, 0, "list of models: out of memory");
         return;
     }
-    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
-        const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
-        if (model != NULL) {
-            add_model(server, listing, model);
-        }
+    const struct hearth_model *sorted[HEARTH_MAX_MODELS];
+    uint32_t count = sort_by_name(server->parts.registry, sorted);
+    for (uint32_t i = 0; i < count; i++) {
+        add_model(server, listing, sorted[i]);
     }
     struct hearth_message message = {
         .type = HEARTH_MSG_models_response,

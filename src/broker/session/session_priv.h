@@ -22,7 +22,6 @@
 #define FIRST_FRAME_BYTES  4096u /* of a frame before the handshake */
 #define CLOSE_GRACE_MS     5000u /* for a client to read why it is closed */
 #define UNLOAD_GRACE_MS    10000u
-#define HUNG_GRACE_MS      30000u      /* after a deadline, before the worker is killed */
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC

@@ -64,17 +64,18 @@ static void the_documented_defaults_are_the_built_in_ones(void **state)
 static void every_key_is_taken(void **state)
 {
     struct world *w = *state;
-    assert_int_equal(parse(w, "[daemon]\nsocket = /s\nmodels = /a:/b\npreload = x, y ,z\n"
-                              "workers=/w\nmax_connections=1\nqueue_limit=2\nmemory_limit=3G\n"
-                              "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
-                              "request_timeout_ms=7\nload_timeout_ms=8\ncontainment=strict\n"
-                              "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
-                     0);
+    assert_int_equal(
+        parse(w, "[daemon]\nsocket = /s\nmodels = /a:/b\npreload = x, y ,z\n"
+                 "workers=/w\nmax_connections=1\nqueue_limit=2\nmemory_limit=3G\n"
+                 "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
+                 "request_timeout_ms=7\nload_timeout_ms=8\nhang_timeout_ms=9\ncontainment=strict\n"
+                 "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
+        0);
     char *text = printed(&w->config);
     assert_string_equal(text, "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
                               "max_connections = 1\nqueue_limit = 2\nmemory_limit = 3221225472\n"
                               "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
-                              "request_timeout_ms = 7\nload_timeout_ms = 8\n"
+                              "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
                               "containment = strict\nlog_level = debug\n");
     hearth_free(text);
     const struct hearth_config_model *model = hearth_config_model(&w->config, "x");

@@ -253,6 +253,71 @@ static void a_request_allocates_nothing_in_steady_state(void **state)
     worker_finish(&worker);
 }
 
+/* The frame of a request, sent without an allocation of the test's own. */
+static void send_prepared(struct client *client, const struct hearth_buf *frame)
+{
+    uint8_t prefix[HEARTH_FRAME_PREFIX_BYTES] = {(uint8_t)frame->size, (uint8_t)(frame->size >> 8)};
+    size_t sent = 0;
+    assert_int_equal(hearth_socket_send(client->fd, prefix, sizeof prefix, &sent), 0);
+    assert_int_equal(hearth_socket_send(client->fd, frame->data, frame->size, &sent), 0);
+    assert_int_equal(sent, frame->size);
+}
+
+static void prepare(struct hearth_buf *frame)
+{
+    struct hearth_wire_text text = {.text = hearth_slice_of_string("abc")};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    struct hearth_wire_inference_request *asked = &message.as.inference_request;
+    hearth_wire_default_request(asked);
+    asked->request_id = 1;
+    asked->task = HEARTH_TASK_GENERATE;
+    asked->model_id = hearth_slice_of_string("gen");
+    asked->texts = (struct hearth_wire_list){.count = 1, .items = &text};
+    hearth_buf_init(frame, 1000);
+    assert_int_equal(hearth_wire_encode(&message, frame), 0);
+}
+
+/* A fresh broker each time, so that every buffer is made anew. Returns true if the n-th allocation
+ * existed and failed. */
+static bool fail_one_allocation(struct world *w, const struct hearth_buf *frame, uint64_t n)
+{
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    hearth_alloc_fail_at(n);
+    send_prepared(&client, frame);
+    world_settle(w);
+    bool has_failed = hearth_alloc_has_failed();
+    hearth_alloc_fail_at(0);
+    if (has_failed) {
+        assert_int_equal(client_end(w, &client, 1, NULL), HEARTH_E_NO_MEMORY);
+        assert_true(worker_hears_nothing(w, &worker));
+    } else {
+        worker_answer(w, &worker, worker_hear_request(w, &worker), 0);
+        assert_int_equal(client_end(w, &client, 1, NULL), 0);
+    }
+    one_round(w, &client, &worker); /* the next request is right */
+    client_close(w, &client);
+    worker_finish(&worker);
+    return has_failed;
+}
+
+static void a_failed_allocation_costs_its_own_request_only(void **state)
+{
+    struct hearth_buf frame;
+    uint64_t n = 1;
+    (void)state;
+    prepare(&frame);
+    for (bool goes_on = true; goes_on; n++) {
+        void *world = NULL;
+        assert_int_equal(world_setup(&world), 0);
+        goes_on = fail_one_allocation(world, &frame, n);
+        assert_int_equal(world_teardown(&world), 0);
+    }
+    assert_true(n > 2); /* there was one to fail */
+    hearth_buf_finish(&frame);
+}
+
 KIT_MAIN(WORLD_TEST(an_answer_comes_back_under_the_clients_id),
          WORLD_TEST(a_stream_has_its_pieces_and_one_end),
          WORLD_TEST(requests_for_a_loading_model_wait_for_it),
@@ -262,4 +327,5 @@ KIT_MAIN(WORLD_TEST(an_answer_comes_back_under_the_clients_id),
          WORLD_TEST(cancel_ends_a_queued_request_at_once_and_a_running_one_by_its_worker),
          WORLD_TEST(a_client_that_leaves_takes_its_requests_along),
          WORLD_TEST(deadlines_end_what_waits_and_cancel_what_runs),
-         WORLD_TEST(a_request_allocates_nothing_in_steady_state))
+         WORLD_TEST(a_request_allocates_nothing_in_steady_state),
+         cmocka_unit_test(a_failed_allocation_costs_its_own_request_only))

@@ -290,6 +290,51 @@ static void models_that_compute_at_once_share_the_cores(void **state)
     worker_finish(&b);
 }
 
+static bool has_died_one(struct world *w)
+{
+    return hearth_metrics_value(&w->metrics, HEARTH_COUNTER_WORKER_DEATHS) == 1;
+}
+
+static void a_worker_that_hangs_past_a_deadline_is_killed(void **state)
+{
+    struct world *w = *state;
+    w->config.request_timeout_ms = 20;
+    w->config.hang_timeout_ms = 20;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, false);
+    (void)worker_hear_request(w, &worker); /* and nothing is done about it */
+    assert_true(world_wait(w, 3000, has_died_one));
+    assert_true(worker_was_killed(&worker));
+    assert_int_equal(client_end(w, &client, 1, NULL), HEARTH_E_WORKER_LOST);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
+static bool is_failed(struct world *w)
+{
+    return world_model(w, "gen")->state == HEARTH_MODEL_FAILED;
+}
+
+static void a_load_that_takes_too_long_fails(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    w->config.load_timeout_ms = 20;
+    world_start(w);
+    struct client client = client_session(w);
+    client_load(w, &client, "gen");
+    struct fake_worker worker = worker_spawned(w); /* says nothing */
+    assert_true(world_wait(w, 3000, is_failed));
+    assert_true(worker_was_killed(&worker));
+    struct hearth_message answer = take_load_answer(w, &client, text);
+    assert_int_equal(-(int)answer.as.load_response.code, HEARTH_E_EXPIRED);
+    assert_string_equal(text, "load \"gen\": not ready after 20 ms (load_timeout_ms)");
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
 static void the_truth_of_a_classifier_is_accepted(void **state)
 {
     struct world *w = *state;
@@ -399,6 +444,8 @@ KIT_MAIN(WORLD_TEST(a_need_beyond_the_budget_is_refused_before_loading),
          WORLD_TEST(a_worker_that_keeps_dying_is_given_up),
          WORLD_TEST(a_worker_that_breaks_a_rule_is_killed),
          WORLD_TEST(models_that_compute_at_once_share_the_cores),
+         WORLD_TEST(a_worker_that_hangs_past_a_deadline_is_killed),
+         WORLD_TEST(a_load_that_takes_too_long_fails),
          WORLD_TEST(the_truth_of_a_classifier_is_accepted),
          WORLD_TEST(unload_finishes_what_runs_and_refuses_what_waits),
          WORLD_TEST(a_drain_finishes_what_runs_and_then_ends),
