@@ -4,10 +4,15 @@
 
 #include "hearth_os.h"
 
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -246,4 +251,33 @@ struct hearth_message fake_lead_to_ready(struct fake_broker *broker, char contai
     fake_expect(broker, HEARTH_MSG_worker_need);
     fake_send_plain(broker, HEARTH_MSG_worker_proceed);
     return fake_expect(broker, HEARTH_MSG_worker_ready);
+}
+
+void fake_copy_file(const char *from_folder, const char *to_folder, const char *name)
+{
+    char path[1024];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", from_folder, name);
+    HEARTH_AUTO(hearth_fd) int from = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "%s/%s", to_folder, name);
+    HEARTH_AUTO(hearth_fd) int into = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    assert_true(from >= 0 && into >= 0 && fstat(from, &st) == 0);
+    for (off_t left = st.st_size; left > 0;) {
+        ssize_t copied = sendfile(into, from, NULL, (size_t)left);
+        assert_true(copied > 0);
+        left -= copied;
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void fake_remove_tree(const char *path)
+{
+    assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }

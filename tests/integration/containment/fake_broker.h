@@ -71,4 +71,9 @@ bool fake_is_quiet(struct fake_broker *broker, uint64_t ms);
 /** hello → need → proceed → ready; copies the containment of the hello. */
 struct hearth_message fake_lead_to_ready(struct fake_broker *broker, char containment[256]);
 
+/** Copies the file @name between folders, readable for everybody. */
+void fake_copy_file(const char *from_folder, const char *to_folder, const char *name);
+/** Removes a folder with all that is in it. */
+void fake_remove_tree(const char *path);
+
 #endif

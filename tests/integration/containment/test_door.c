@@ -47,14 +47,6 @@ static const struct {
       .file_count = 1}},
 };
 
-static void copy(const char *from_folder, const char *to_folder, const char *name)
-{
-    char command[4096];
-    snprintf(command, sizeof command, "cp '%s/%s' '%s/' && chmod 644 '%s/%s'", from_folder, name,
-             to_folder, to_folder, name);
-    assert_int_equal(system(command), 0);
-}
-
 /* A root of its own with the model in a folder and a file beside it that is none of its business.
  */
 static void make_root(struct world *w)
@@ -74,7 +66,7 @@ static void make_root(struct world *w)
     bool is_gguf = strcmp(kind, "gguf") == 0;
     snprintf(from, sizeof from, "%s/%s", fixtures, is_gguf ? "gguf" : "onnx");
     for (uint32_t i = 0; i < w->model.file_count; i++) {
-        copy(from, folder, w->model.files[i].path);
+        fake_copy_file(from, folder, w->model.files[i].path);
     }
 }
 
@@ -108,13 +100,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    char command[128];
     fake_broker_finish(&w->broker);
-    snprintf(command, sizeof command, "rm -r '%s'", w->root);
-    int rc = system(command);
+    fake_remove_tree(w->root);
     close(w->log_fd);
     hearth_free(w);
-    return rc;
+    return 0;
 }
 
 static void start(struct world *w)
