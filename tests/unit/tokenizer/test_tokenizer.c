@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define FIXTURE "fixtures/models/onnx/tinybert-classifier.tokenizer.json"
 
@@ -120,43 +119,35 @@ static void steady_state_allocates_nothing(void **state)
     hearth_tokenizer_destroy(tokenizer);
 }
 
-static double cpu_seconds(const struct hearth_tokenizer *tokenizer, const char *unit, size_t times,
-                          struct hearth_encoding *out)
+static void encode_repeated(const struct hearth_tokenizer *tokenizer, const char *unit, size_t size,
+                            struct hearth_encoding *out)
 {
-    size_t size = strlen(unit);
-    char *text = malloc(size * times);
+    size_t unit_size = strlen(unit);
+    size_t times = size / unit_size;
+    char *text = malloc(unit_size * times);
     assert_non_null(text);
     for (size_t i = 0; i < times; i++) {
-        memcpy(text + i * size, unit, size);
+        memcpy(text + i * unit_size, unit, unit_size);
     }
-    struct timespec from;
-    struct timespec to;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-    assert_int_equal(
-        hearth_tokenizer_encode(tokenizer, hearth_slice_of(text, size * times), NULL, out, NULL),
-        0);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    assert_int_equal(hearth_tokenizer_encode(tokenizer, hearth_slice_of(text, unit_size * times),
+                                             NULL, out, NULL),
+                     0);
     free(text);
-    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
 }
 
-static void sixteen_times_the_text_takes_no_square_of_the_time(void **state)
+static void eight_mebibytes_of_any_one_thing_are_encoded(void **state)
 {
     (void)state;
-    /* A quadratic step would take 256 times as long; linear ones stay near 16, and 80 allows for
-     * caches and a busy machine. The first run only grows the scratch. */
+    /* Linear work is a second or so for each; a square of eight million steps would run into the
+     * time limit of the test program many times over. */
     static const char *const units[] = {"a", "\xCC\x81\xCC\xA3", "[",
                                         " ", "a\xCC\x81 ",       "\xDF\xBD\xE1\xBA\xBF\xCC\x81"};
     struct hearth_tokenizer *tokenizer = given_tokenizer();
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
     for (size_t i = 0; i < HEARTH_COUNT(units); i++) {
-        cpu_seconds(tokenizer, units[i], 65536, &out);
-        double small = cpu_seconds(tokenizer, units[i], 4096, &out);
-        double large = cpu_seconds(tokenizer, units[i], 65536, &out);
-        if (large > 80 * small + 0.02) {
-            fail_msg("unit %zu: %.6f s, then %.6f s", i, small, large);
-        }
+        encode_repeated(tokenizer, units[i], (size_t)8 << 20, &out);
+        assert_true(out.count >= 2); /* the special tokens at least: combining marks may all go */
     }
     hearth_tokenizer_destroy(tokenizer);
 }
@@ -237,7 +228,7 @@ KIT_MAIN(cmocka_unit_test(facts_are_those_of_the_file),
          cmocka_unit_test(limit_cuts_on_the_right_and_keeps_the_special_tokens),
          cmocka_unit_test(invalid_utf8_is_refused_with_its_place),
          cmocka_unit_test(steady_state_allocates_nothing),
-         cmocka_unit_test(sixteen_times_the_text_takes_no_square_of_the_time),
+         cmocka_unit_test(eight_mebibytes_of_any_one_thing_are_encoded),
          cmocka_unit_test(threads_share_one_tokenizer),
          cmocka_unit_test(any_failed_allocation_is_reported_and_harmless),
          cmocka_unit_test(wipe_leaves_no_text_behind))
