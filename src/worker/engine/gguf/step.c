@@ -267,6 +267,9 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     engine->inbox = inbox;
     while (take_items(engine, inbox)) {
         end_cancelled(engine);
+        if (engine->busy == 0) {
+            continue; /* nothing to do is no step */
+        }
         apply_threads(engine);
         decode_rows(engine);
         prefill_chunk(engine);

@@ -1,0 +1,206 @@
+/* reference_greedy.c — the yardstick: greedy generation with llama.h and nothing else.
+ *
+ *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS  < prompts > results
+ *
+ * It shares no line with Hearth. What must be equal for a fair comparison is written out here again:
+ * n_batch and n_ubatch 128, one prompt at a time in chunks of 128 from its own start, separate caches
+ * for each sequence, no flash attention, the same threads.
+ *
+ * Input, one record after the other:
+ *     p BYTES\n<bytes>                             a plain prompt
+ *     m COUNT\n then COUNT times ROLE BYTES\n<bytes>   a chat, through llama_chat_apply_template()
+ * Output: one JSON object a line; texts as hexadecimal digits, so that bytes stay bytes.          */
+
+#include <llama.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK        128
+#define MAX_MESSAGES 64
+
+static void quiet(enum ggml_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    (void)arg;
+}
+
+static void *take(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (memory == NULL) {
+        fprintf(stderr, "reference: out of memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+static char *read_bytes(size_t size)
+{
+    char *text = take(size + 1);
+    if (fread(text, 1, size, stdin) != size) {
+        fprintf(stderr, "reference: input is cut off\n");
+        exit(1);
+    }
+    return text;
+}
+
+static void print_hex(const char *key, const char *text, size_t size)
+{
+    printf(", \"%s\": \"", key);
+    for (size_t i = 0; i < size; i++) {
+        printf("%02x", (unsigned char)text[i]);
+    }
+    printf("\"");
+}
+
+static void print_ids(const char *key, const llama_token *ids, int count)
+{
+    printf("\"%s\": [", key);
+    for (int i = 0; i < count; i++) {
+        printf(i == 0 ? "%d" : ", %d", ids[i]);
+    }
+    printf("]");
+}
+
+/* The first of the largest logits. */
+static llama_token argmax(const float *logits, int count)
+{
+    int best = 0;
+    for (int i = 1; i < count; i++) {
+        best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+}
+
+static void decode(struct llama_context *context, struct llama_batch *batch, const llama_token *ids,
+                   int first, int count, int last)
+{
+    for (int i = 0; i < count; i++) {
+        batch->token[i] = ids[i];
+        batch->pos[i] = first + i;
+        batch->n_seq_id[i] = 1;
+        batch->seq_id[i][0] = 0;
+        batch->logits[i] = last && i == count - 1;
+    }
+    batch->n_tokens = count;
+    if (llama_decode(context, *batch) != 0) {
+        fprintf(stderr, "reference: llama_decode failed\n");
+        exit(1);
+    }
+}
+
+static void generate(struct llama_context *context, const struct llama_vocab *vocab,
+                     struct llama_batch *batch, const llama_token *prompt, int count, int tokens)
+{
+    llama_token *ids = take((size_t)tokens * sizeof *ids);
+    char *text = take((size_t)tokens * 512);
+    size_t size = 0;
+    int made = 0;
+    for (int at = 0; at < count; at += CHUNK) {
+        int part = count - at < CHUNK ? count - at : CHUNK;
+        decode(context, batch, prompt + at, at, part, at + part == count);
+    }
+    int row = batch->n_tokens - 1;
+    while (made < tokens) {
+        llama_token id = argmax(llama_get_logits_ith(context, row), llama_vocab_n_tokens(vocab));
+        ids[made++] = id;
+        if (llama_vocab_is_eog(vocab, id)) {
+            break;
+        }
+        int n = llama_token_to_piece(vocab, id, text + size, 512, 0, false);
+        size += n > 0 ? (size_t)n : 0;
+        if (made < tokens) {
+            decode(context, batch, &id, count + made - 1, 1, 1);
+            row = 0;
+        }
+    }
+    llama_memory_seq_rm(llama_get_memory(context), 0, -1, -1);
+    printf("{");
+    print_ids("prompt_ids", prompt, count);
+    printf(", ");
+    print_ids("ids", ids, made);
+    print_hex("text_hex", text, size);
+    free(ids);
+    free(text);
+}
+
+static char *render(const struct llama_model *model, int count)
+{
+    struct llama_chat_message messages[MAX_MESSAGES];
+    size_t total = 4096;
+    for (int i = 0; i < count && i < MAX_MESSAGES; i++) {
+        char role[32];
+        size_t size = 0;
+        if (scanf("%31s %zu", role, &size) != 2 || getchar() != '\n') {
+            exit(1);
+        }
+        messages[i] = (struct llama_chat_message){strdup(role), read_bytes(size)};
+        total += 2 * size + 256;
+    }
+    char *text = take(total);
+    int n = llama_chat_apply_template(llama_model_chat_template(model, NULL), messages,
+                                      (size_t)count, true, text, (int)total);
+    if (n < 0 || (size_t)n >= total) {
+        fprintf(stderr, "reference: the template gives %d\n", n);
+        exit(1);
+    }
+    text[n] = '\0';
+    return text;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6) {
+        fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS\n", argv[0]);
+        return 2;
+    }
+    int threads = atoi(argv[2]);
+    int context_tokens = atoi(argv[3]);
+    int sequences = atoi(argv[4]);
+    llama_log_set(quiet, NULL);
+    llama_backend_init();
+    struct llama_model_params model_params = llama_model_default_params();
+    model_params.load_mode = LLAMA_LOAD_MODE_NONE;
+    struct llama_model *model = llama_model_load_from_file(argv[1], model_params);
+    struct llama_context_params params = llama_context_default_params();
+    params.n_ctx = (uint32_t)(context_tokens * sequences);
+    params.n_seq_max = (uint32_t)sequences;
+    params.n_batch = CHUNK;
+    params.n_ubatch = CHUNK;
+    params.n_threads = threads;
+    params.n_threads_batch = threads;
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.kv_unified = false;
+    struct llama_context *context = model == NULL ? NULL : llama_init_from_model(model, params);
+    if (context == NULL) {
+        fprintf(stderr, "reference: the model does not load\n");
+        return 1;
+    }
+    const struct llama_vocab *vocab = llama_model_get_vocab(model);
+    struct llama_batch batch = llama_batch_init(CHUNK, 0, 1);
+    llama_token *ids = take((size_t)context_tokens * sizeof *ids);
+    char kind = 0;
+    size_t size = 0;
+    while (scanf(" %c %zu", &kind, &size) == 2 && getchar() == '\n') {
+        int is_chat = kind == 'm';
+        char *text = is_chat ? render(model, (int)size) : read_bytes(size);
+        int count = llama_tokenize(vocab, text, (int)strlen(text), ids, context_tokens, true, is_chat);
+        if (count < 1) {
+            fprintf(stderr, "reference: the prompt has %d tokens\n", count);
+            return 1;
+        }
+        generate(context, vocab, &batch, ids, count, atoi(argv[5]));
+        print_hex("rendered_hex", text, strlen(text));
+        printf("}\n");
+        fflush(stdout);
+        free(text);
+    }
+    free(ids);
+    llama_batch_free(batch);
+    llama_free(context);
+    llama_model_free(model);
+    return 0;
+}
