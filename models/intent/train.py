@@ -48,12 +48,15 @@ class Encoder:
         import onnx
         import onnxruntime
         import tokenizers
-        model = onnx.load(str(folder / "model.onnx"))
+        model = onnx.load(str(folder / "model.onnx"), load_external_data=False)
         self.names = [bert_onnx.state_name(layer) for layer in LAYERS]
         model.graph.output.extend(onnx.helper.make_tensor_value_info(
             name, onnx.TensorProto.FLOAT, None) for name in self.names)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        # A model handed over as bytes has no folder of its own to find its weights in.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path",
+                                         str(folder.resolve()))
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options,
                                                     providers=["CPUExecutionProvider"])
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))

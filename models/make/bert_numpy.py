@@ -12,6 +12,11 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 def last_hidden_state(tensors, config, token_ids):
     """Returns float64 [sequence, hidden] for one text without padding."""
+    return layer_states(tensors, config, token_ids)[-1]
+
+
+def layer_states(tensors, config, token_ids):
+    """Returns what each layer puts out, first to last, for one text without padding."""
     def get(name):
         return tensors[name].astype(np.float64)
 
@@ -30,6 +35,7 @@ def last_hidden_state(tensors, config, token_ids):
     hidden = norm(hidden, "embeddings.LayerNorm")
     heads = config["num_attention_heads"]
     size = config["hidden_size"] // heads
+    states = []
     for index in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{index}"
         query, key, value = (dense(hidden, f"{layer}.attention.self.{part}")
@@ -44,4 +50,5 @@ def last_hidden_state(tensors, config, token_ids):
         inner = dense(hidden, f"{layer}.intermediate.dense")
         inner = inner * 0.5 * (1 + _erf(inner / math.sqrt(2)))
         hidden = norm(dense(inner, f"{layer}.output.dense") + hidden, f"{layer}.output.LayerNorm")
-    return hidden
+        states.append(hidden)
+    return states

@@ -1,0 +1,77 @@
+"""The committed fixtures are what their scripts write, and small; their texts are what they claim."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tap
+
+FIXTURES = tap.ROOT / "fixtures"
+LIMITS = {"onnx": ("*.onnx", 300_000), "gguf": ("*.gguf", 1_000_000)}
+
+
+def assert_made_again_equal(kind):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, FIXTURES / f"make_{kind}_fixtures.py", "--out", folder],
+                       check=True, stdout=subprocess.DEVNULL)
+        made = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    committed = {path.name: path.read_bytes() for path in (FIXTURES / "models" / kind).iterdir()}
+    assert sorted(made) == sorted(committed), (sorted(made), sorted(committed))
+    differing = [name for name in made if made[name] != committed[name]]
+    assert not differing, f"differ: {differing}"
+
+
+def the_onnx_script_writes_the_committed_bytes():
+    assert_made_again_equal("onnx")
+
+
+def the_gguf_script_writes_the_committed_bytes():
+    assert_made_again_equal("gguf")
+
+
+def every_fixture_is_small():
+    for kind, (pattern, limit) in LIMITS.items():
+        paths = list((FIXTURES / "models" / kind).glob(pattern))
+        assert paths
+        for path in paths:
+            assert path.stat().st_size <= limit, path
+
+
+def every_manifest_names_the_bytes_beside_it():
+    paths = [path for kind in LIMITS
+             for path in (FIXTURES / "models" / kind).glob("*.manifest.json")]
+    assert len(paths) == 4
+    for path in paths:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        assert path.name == manifest["model_id"] + ".manifest.json"
+        for entry in manifest["files"]:
+            data = (path.parent / entry["path"]).read_bytes()
+            assert len(data) == entry["size_bytes"]
+            assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+
+
+def there_are_200_distinct_texts_of_every_kind():
+    rows = json.loads((FIXTURES / "texts" / "varied200.json").read_text(encoding="utf-8"))
+    texts = [row["text"] for row in rows]
+    assert len(texts) == len(set(texts)) == 200
+    kinds = {row["kind"] for row in rows}
+    assert {"blank", "one word", "long", "East Asian", "emoji", "invisible characters",
+            "right to left", "control characters", "combining marks"} <= kinds, kinds
+    assert any(len(text.split()) >= 600 for text in texts)
+    assert max(len(text.encode()) for text in texts) <= 65536
+
+
+def there_are_20_distinct_prompts():
+    rows = json.loads((FIXTURES / "texts" / "prompts20.json").read_text(encoding="utf-8"))
+    assert len({row["prompt"] for row in rows}) == 20
+    assert {row["kind"] for row in rows} == {"plain", "chat"}
+
+
+if __name__ == "__main__":
+    sys.exit(tap.run([
+        the_onnx_script_writes_the_committed_bytes, the_gguf_script_writes_the_committed_bytes,
+        every_fixture_is_small, every_manifest_names_the_bytes_beside_it,
+        there_are_200_distinct_texts_of_every_kind, there_are_20_distinct_prompts]))
