@@ -1,9 +1,10 @@
 /* hearth_cli.h — the program `hearth`: one table of commands, one table of options.
  *
  * Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon. Results go to standard output; what
- * went wrong to standard error, or with --json as {"error": …} to standard output, where whoever
- * parses the answer looks. The program is single-threaded but for the thread that waits for Ctrl-C.
- */
+ * went wrong to standard error, and with --json as {"error": …} to standard output too, where
+ * whoever parses the answer looks. Wrong usage is told on standard error only.
+ *
+ * The program is single-threaded but for the thread that waits for Ctrl-C. */
 
 #ifndef HEARTH_CLI_H
 #define HEARTH_CLI_H

@@ -56,7 +56,8 @@ static const struct option_row rows[] = {
     {"log", TEXT, CLI_RUN, AT(log), "FILE", "keep the daemon's log there"},
     {"verbose", FLAG, CLI_RUN, AT(is_verbose), NULL, "show the daemon's log on standard error"},
     {"socket", TEXT, CLI_ALL, AT(socket), "PATH", "socket of the daemon"},
-    {"json", FLAG, CLI_ALL & ~CLI_RUN, AT(is_json), NULL, "print JSON"},
+    {"json", FLAG, CLI_ALL & ~CLI_RUN, AT(is_json), NULL,
+     "print JSON, failures as {\"error\": …} too"},
     {"help", FLAG, CLI_ALL, AT(is_help), NULL, "print this"},
 };
 

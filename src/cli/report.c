@@ -25,10 +25,9 @@ int cli_report(const struct cli_settings *settings, const struct hearth_error *e
         yyjson_mut_obj_add_strcpy(json.doc, error, "message", err->text);
         yyjson_mut_obj_add_str(json.doc, error, "remedy", hearth_error_remedy(err->code));
         cli_json_print(&json);
-    } else {
-        fprintf(stderr, "hearth: %s: %s\n  try: %s\n", hearth_error_sentence(err->code), err->text,
-                hearth_error_remedy(err->code));
     }
+    fprintf(stderr, "hearth: %s: %s\n  try: %s\n", hearth_error_sentence(err->code), err->text,
+            hearth_error_remedy(err->code));
     return exit_code_of(err->code);
 }
 
