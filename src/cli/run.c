@@ -213,8 +213,8 @@ static int look_at_model(const hearth_model *model, struct hearth_error *err)
     bool has_failed = model->state == HEARTH_MODEL_FAILED ||
                       (model->state == HEARTH_MODEL_ABSENT && model->error[0] != '\0');
     if (has_failed) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "load \"%s\": %s", model->name,
-                           model->error[0] != '\0' ? model->error : "failed");
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "preload \"%s\" failed%s%s", model->name,
+                           model->error[0] != '\0' ? ": " : "", model->error);
     }
     return model->state == HEARTH_MODEL_READY;
 }
