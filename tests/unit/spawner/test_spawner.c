@@ -208,8 +208,10 @@ static void the_environment_of_a_worker_is_fixed(void **state)
     char text[4096];
     size_t size = 0;
     assert_int_equal(setenv("LD_PRELOAD_NOT", "1", 1), 0);
+    fake_model_measure(&w->broker, &model); /* with its right digest the worker waits at need */
     assert_int_equal(fake_spawn(&w->broker, &model, &err), 0);
-    fake_expect(&w->broker, HEARTH_MSG_worker_hello); /* the door is closed */
+    fake_expect(&w->broker, HEARTH_MSG_worker_hello);
+    fake_expect(&w->broker, HEARTH_MSG_worker_need);
     snprintf(path, sizeof path, "/proc/%u/environ", w->broker.pid);
     int rc = hearth_file_read_text(path, text, sizeof text, &size, &err);
     if (geteuid() != 0) { /* the same user cannot look into a process that is not dumpable */
@@ -228,6 +230,7 @@ static void workers_end_with_the_spawner(void **state)
     struct world *w = *state;
     struct hearth_error err = {0};
     struct fake_model model = model_with("m", "file", 5);
+    fake_model_measure(&w->broker, &model);
     assert_int_equal(fake_spawn(&w->broker, &model, &err), 0);
     assert_int_equal(kill(w->broker.spawner.pid, SIGKILL), 0);
     assert_int_equal(waitpid(w->broker.spawner.pid, NULL, 0), w->broker.spawner.pid);
@@ -246,6 +249,7 @@ static void an_exit_by_signal_is_told_once(void **state)
     struct world *w = *state;
     struct hearth_error err = {0};
     struct fake_model model = model_with("m", "file", 5);
+    fake_model_measure(&w->broker, &model);
     assert_int_equal(fake_spawn(&w->broker, &model, &err), 0);
     assert_int_equal(hearth_process_signal(w->broker.pidfd, SIGKILL, &err), 0);
     struct hearth_wire_spawn_exit end = fake_await_exit(&w->broker);
