@@ -94,14 +94,22 @@ static int set_paths(struct hearth_config *config, const struct config_key *key,
     return 0;
 }
 
+static bool is_model_id(const char *name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t size = strlen(name);
+    return size <= HEARTH_MAX_MODEL_ID_BYTES && strspn(name, allowed) == size;
+}
+
 static int set_names(struct hearth_config *config, const char *value, struct hearth_error *err)
 {
     uint32_t count = 0;
     config->preload_count = 0;
     int rc = set_list(config, value, ',', config->preload, HEARTH_CONFIG_MODELS, &count, err);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        if (strlen(config->preload[i]) > HEARTH_MAX_MODEL_ID_BYTES) {
-            rc = hearth_fail(err, HEARTH_E_CONFIG, "\"%.80s\" is longer than a model id may be",
+        if (!is_model_id(config->preload[i])) {
+            rc = hearth_fail(err, HEARTH_E_CONFIG, "\"%.80s\" must be a model id",
                              config->preload[i]);
         }
     }

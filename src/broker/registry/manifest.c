@@ -246,8 +246,10 @@ static int check_roles(struct reader *reader)
 static int read_files(struct reader *reader, yyjson_val *root)
 {
     yyjson_val *files = yyjson_obj_get(root, "files");
-    if (files != NULL &&
-        (!yyjson_is_arr(files) || yyjson_arr_size(files) > HEARTH_MAX_MODEL_FILES)) {
+    if (files == NULL) {
+        return check_roles(reader);
+    }
+    if (!yyjson_is_arr(files) || yyjson_arr_size(files) > HEARTH_MAX_MODEL_FILES) {
         return invalid(reader, "files", "an array of at most 8 objects");
     }
     size_t index;
@@ -290,8 +292,10 @@ static int read_options(struct reader *reader, yyjson_val *root)
 {
     struct hearth_manifest *manifest = reader->manifest;
     yyjson_val *options = yyjson_obj_get(root, "options");
-    if (options != NULL &&
-        (!yyjson_is_obj(options) || yyjson_obj_size(options) > HEARTH_MAX_MODEL_OPTIONS)) {
+    if (options == NULL) {
+        return 0;
+    }
+    if (!yyjson_is_obj(options) || yyjson_obj_size(options) > HEARTH_MAX_MODEL_OPTIONS) {
         return invalid(reader, "options", "an object of at most 32 keys");
     }
     size_t index;

@@ -102,6 +102,7 @@ static const struct refusal refusals[] = {
     {"[daemon]\nmodels = /a:b\n", "\"b\" must be an absolute path"},
     {"[daemon]\nmodels =\n", "must name a folder"},
     {"[daemon]\nmodels = /1:/2:/3:/4:/5:/6:/7:/8:/9\n", "more than 8 entries"},
+    {"[daemon]\npreload = a, b/c\n", "\"b/c\" must be a model id"},
     {"[daemon]\nmax_connections = 0\n", "\"0\" must be a whole number from 1 to 4096"},
     {"[daemon]\nmax_connections = 4097\n", "\"4097\" must be a whole number"},
     {"[daemon]\nmax_connections = auto\n", "\"auto\" must be a whole number"},
