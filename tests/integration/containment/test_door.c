@@ -233,6 +233,28 @@ static void a_changed_byte_is_found_before_parsing(void **state)
     assert_int_equal(fake_await_exit(&w->broker).exit_code, 1);
 }
 
+/* What this machine offers decides which of the two: all walls, or a worker that does not start. */
+static void strict_containment_is_all_walls_or_none(void **state)
+{
+    struct world *w = *state;
+    start(w);
+    bool has_all = strstr(w->containment, "netns") != NULL;
+    fake_send_plain(&w->broker, HEARTH_MSG_worker_stop);
+    fake_await_exit(&w->broker);
+
+    struct hearth_error err = {0};
+    w->model.is_strict = true;
+    assert_int_equal(fake_spawn(&w->broker, &w->model, &err), 0);
+    struct hearth_message first = fake_receive(&w->broker);
+    if (has_all) {
+        assert_int_equal(first.type, HEARTH_MSG_worker_hello);
+        return;
+    }
+    assert_int_equal(first.type, HEARTH_MSG_worker_failed);
+    assert_int_equal(first.as.worker_failed.code, -HEARTH_E_CONTAINMENT);
+    assert_int_equal(fake_await_exit(&w->broker).exit_code, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4) {
@@ -247,6 +269,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(the_kernel_confirms_the_walls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_worker_has_the_plans_descriptors_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_changed_byte_is_found_before_parsing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strict_containment_is_all_walls_or_none, set_up, tear_down),
     };
     kit_begin();
     return kit_end(cmocka_run_group_tests_name("door", tests, NULL, NULL));
