@@ -118,7 +118,7 @@ static int read_tensor(struct gguf_cursor *cursor, uint64_t index, struct tensor
 
 /* The library wants the tensors in the order of the file without holes, so none can overlap. */
 static int place_tensor(const struct tensor *tensor, uint32_t alignment, uint64_t *total,
-                        struct hearth_error *err)
+                        uint64_t *end, struct hearth_error *err)
 {
     uint32_t values = 1;
     uint32_t packed = 1;
@@ -129,9 +129,11 @@ static int place_tensor(const struct tensor *tensor, uint32_t alignment, uint64_
                            shown_text(tensor->name).text, tensor->offset, *total);
     }
     uint64_t bytes = 0;
+    uint64_t padded = 0;
     if (__builtin_mul_overflow(tensor->values / values, packed, &bytes) ||
-        __builtin_add_overflow(bytes, alignment - 1, &bytes) ||
-        __builtin_add_overflow(*total, bytes & ~(uint64_t)(alignment - 1), total)) {
+        __builtin_add_overflow(*total, bytes, end) ||
+        __builtin_add_overflow(bytes, alignment - 1, &padded) ||
+        __builtin_add_overflow(*total, padded & ~(uint64_t)(alignment - 1), total)) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID, "tensor %s has %" PRIu64 " values, too many",
                            shown_text(tensor->name).text, tensor->values);
     }
@@ -158,14 +160,14 @@ static int refuse_same_names(struct hearth_slice *names, size_t count, struct he
     return 0;
 }
 
-static int read_all(struct gguf_file *file, struct hearth_gguf_facts *facts,
+static int read_all(struct gguf_file *file, struct hearth_gguf_facts *facts, uint64_t *end,
                     struct hearth_slice *names, struct hearth_error *err)
 {
     for (uint64_t i = 0; i < file->tensor_count; i++) {
         struct tensor tensor = {0};
         int rc = read_tensor(&file->cursor, i, &tensor, err);
         if (rc == 0) {
-            rc = place_tensor(&tensor, facts->alignment, &facts->tensor_bytes, err);
+            rc = place_tensor(&tensor, facts->alignment, &facts->tensor_bytes, end, err);
         }
         if (rc < 0) {
             return rc;
@@ -194,18 +196,18 @@ int gguf_check_tensors(struct gguf_file *file, struct hearth_gguf_facts *facts,
     if (names == NULL) {
         return hearth_fail_oom(err);
     }
-    rc = read_all(file, facts, names, err);
+    uint64_t end = 0; /* of the last tensor: its padding may be missing */
+    rc = read_all(file, facts, &end, names, err);
     if (rc < 0) {
         return rc;
     }
     uint64_t mask = facts->alignment - 1;
     facts->data_offset = (file->cursor.at + mask) & ~mask;
-    /* The last tensor's padding may be missing. */
-    if (facts->data_offset > size || facts->tensor_bytes > size - facts->data_offset + mask) {
+    if (facts->data_offset > size || end > size - facts->data_offset) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                            "the tensors need %" PRIu64 " bytes from byte %" PRIu64
                            " on, the file has %zu: it is cut off",
-                           facts->tensor_bytes, facts->data_offset, size);
+                           end, facts->data_offset, size);
     }
     return 0;
 }

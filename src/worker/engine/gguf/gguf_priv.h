@@ -79,6 +79,18 @@ struct gguf_special {
     enum llama_token_attr attributes;
 };
 
+/* How much of the time the run thread really ran, see adapt_threads(). */
+#define GGUF_PACE_NS       50000000u /* of one measurement */
+#define GGUF_SHORT_PERCENT 75u
+#define GGUF_CALM_PERCENT  95u
+#define GGUF_CALM_PACES    20u /* calm measurements before a thread comes back: about a second */
+struct gguf_pace {
+    uint64_t wall_ns; /* start of the measurement */
+    uint64_t cpu_ns;
+    unsigned calm;
+    unsigned allowed; /* threads */
+};
+
 struct hearth_engine {
     struct gguf_options options;
     struct llama_model *model;
@@ -94,6 +106,7 @@ struct hearth_engine {
     unsigned most_threads;
     unsigned threads; /* in force */
     atomic_uint wanted_threads;
+    struct gguf_pace pace;
     /* Looked at in the middle of llama_decode(). */
     struct hearth_inbox *inbox;
     const struct hearth_item *prefilling; /* may end the call when it must end; NULL: none */

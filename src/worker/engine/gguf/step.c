@@ -6,7 +6,10 @@
 
 #include "gguf_priv.h"
 
+#include "hearth_os.h"
+
 #include <inttypes.h>
+#include <time.h>
 
 bool gguf_must_abort(void *arg)
 {
@@ -89,23 +92,6 @@ static void admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
     const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
     gguf_output_begin(&sequence->output, request);
     gguf_begin_sampling(engine, sequence, request);
-}
-
-/* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
-static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
-{
-    for (;;) {
-        struct gguf_sequence *sequence = free_sequence(engine);
-        if (sequence == NULL) {
-            break;
-        }
-        struct hearth_item *item = hearth_inbox_take(inbox, engine->busy == 0);
-        if (item == NULL) {
-            break;
-        }
-        admit(engine, sequence, item);
-    }
-    return !hearth_inbox_is_closed(inbox);
 }
 
 static void end_cancelled(struct hearth_engine *engine)
@@ -237,13 +223,72 @@ static void prefill_chunk(struct hearth_engine *engine)
     }
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The threads of a graph wait for each other by spinning, so one that the kernel has put aside for a
+ * neighbour holds up all the others, who burn the very core it waits for: four threads on four busy
+ * cores are far slower than two. This thread never sleeps inside a graph; when it ran for much less
+ * than the time that went by, cores are short and half the threads go; when it ran nearly all the
+ * time for a while, one comes back. Answers do not depend on the number. */
+static void adapt_threads(struct hearth_engine *engine)
+{
+    struct gguf_pace *pace = &engine->pace;
+    uint64_t wall = hearth_clock_ns() - pace->wall_ns;
+    if (wall < GGUF_PACE_NS) {
+        return;
+    }
+    uint64_t ran = thread_cpu_ns() - pace->cpu_ns;
+    if (ran < wall / 100 * GGUF_SHORT_PERCENT) {
+        pace->allowed = HEARTH_MAX(engine->threads / 2, 1u);
+        pace->calm = 0;
+    } else if (ran > wall / 100 * GGUF_CALM_PERCENT && ++pace->calm >= GGUF_CALM_PACES) {
+        pace->allowed = HEARTH_MIN(pace->allowed + 1, engine->most_threads);
+        pace->calm = 0;
+    }
+    pace->wall_ns += wall;
+    pace->cpu_ns += ran;
+}
+
+/* After a wait for work: the time asleep says nothing about cores. */
+static void restart_pace(struct hearth_engine *engine)
+{
+    engine->pace.wall_ns = hearth_clock_ns();
+    engine->pace.cpu_ns = thread_cpu_ns();
+}
+
 static void apply_threads(struct hearth_engine *engine)
 {
-    unsigned wanted = atomic_load(&engine->wanted_threads);
+    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->pace.allowed);
     if (wanted != engine->threads) {
         engine->threads = wanted;
         llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
     }
+}
+
+/* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
+static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
+{
+    for (;;) {
+        struct gguf_sequence *sequence = free_sequence(engine);
+        if (sequence == NULL) {
+            break;
+        }
+        bool is_idle = engine->busy == 0;
+        struct hearth_item *item = hearth_inbox_take(inbox, is_idle);
+        if (item == NULL) {
+            break;
+        }
+        if (is_idle) {
+            restart_pace(engine);
+        }
+        admit(engine, sequence, item);
+    }
+    return !hearth_inbox_is_closed(inbox);
 }
 
 static void hand_back(struct hearth_engine *engine)
@@ -265,6 +310,7 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     struct ggml_threadpool *pool = ggml_threadpool_new(&params);
     llama_attach_threadpool(engine->context, pool, pool);
     engine->inbox = inbox;
+    engine->pace.allowed = engine->most_threads;
     while (take_items(engine, inbox)) {
         end_cancelled(engine);
         if (engine->busy == 0) {
@@ -273,6 +319,7 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
         apply_threads(engine);
         decode_rows(engine);
         prefill_chunk(engine);
+        adapt_threads(engine);
         hearth_inbox_progress(inbox);
     }
     hand_back(engine);
