@@ -151,11 +151,23 @@ static bool flush(struct connection *connection)
     return true;
 }
 
+/* Nobody will take the answers any more. */
+static void abandon_all(struct connection *connection)
+{
+    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
+        request_abandon(request);
+    }
+    loads_forget(connection);
+}
+
 static void on_more(void *arg)
 {
     struct connection *connection = HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC);
     if (!flush(connection)) {
         return;
+    }
+    if (connection->state == CONNECTION_CLOSING) {
+        abandon_all(connection); /* here, not where it was cut: a request may be in hand there */
     }
     take_frames(connection);
     update_events(connection);
@@ -243,10 +255,7 @@ void connection_open(struct hearth_server *server, int fd)
 void connection_destroy(struct connection *connection)
 {
     struct hearth_server *server = connection->server;
-    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
-        request_abandon(request);
-    }
-    loads_forget(connection);
+    abandon_all(connection);
     hearth_loop_unwatch(server->parts.loop, &connection->watch);
     hearth_loop_disarm(server->parts.loop, &connection->close_timer);
     hearth_loop_undefer(server->parts.loop, &connection->more);

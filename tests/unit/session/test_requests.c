@@ -201,6 +201,43 @@ static void a_client_that_leaves_takes_its_requests_along(void **state)
     worker_finish(&worker);
 }
 
+/* A stream of 1 MiB pieces to a client that reads nothing. */
+static void a_client_that_does_not_read_its_stream_is_cut(void **state)
+{
+    struct world *w = *state;
+    char *mib = hearth_alloc(1u << 20, 1);
+    assert_non_null(mib);
+    memset(mib, 'x', 1u << 20);
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, true);
+    uint64_t id = worker_hear_request(w, &worker);
+    struct hearth_wire_result piece = {.text = hearth_slice_of(mib, 1u << 20)};
+    struct hearth_message chunk = {
+        .type = HEARTH_MSG_stream_chunk,
+        .as.stream_chunk = {.request_id = id, .results = {.count = 1, .items = &piece}}};
+    unsigned pieces = 0;
+    while (worker_hears_nothing(w, &worker) && pieces++ < 40) {
+        worker_say(w, &worker, &chunk);
+    }
+    assert_true(pieces >= 14 && pieces < 20); /* 16 MiB and what the socket holds */
+    struct hearth_message told;
+    assert_int_equal(hearth_wire_decode(hearth_buf_slice(&worker.buf), &told, NULL), 0);
+    assert_int_equal(told.type, HEARTH_MSG_cancel_request);
+    worker_answer(w, &worker, id, HEARTH_E_CANCELLED);
+    struct hearth_message last = client_take(w, &client);
+    while (last.type == HEARTH_MSG_stream_chunk) {
+        last = client_take(w, &client);
+    }
+    assert_int_equal(last.type, HEARTH_MSG_error); /* the reason comes last, then the end */
+    assert_int_equal(-(int)last.as.error.code, HEARTH_E_QUEUE_FULL);
+    assert_true(client_is_cut(w, &client));
+    client_close(w, &client);
+    worker_finish(&worker);
+    hearth_free(mib);
+}
+
 static bool has_expired_one(struct world *w)
 {
     return hearth_metrics_value(&w->metrics, HEARTH_COUNTER_REQUESTS_FAILED) == 1;
@@ -326,6 +363,7 @@ KIT_MAIN(WORLD_TEST(an_answer_comes_back_under_the_clients_id),
          WORLD_TEST(the_queue_limit_is_told_with_the_place),
          WORLD_TEST(cancel_ends_a_queued_request_at_once_and_a_running_one_by_its_worker),
          WORLD_TEST(a_client_that_leaves_takes_its_requests_along),
+         WORLD_TEST(a_client_that_does_not_read_its_stream_is_cut),
          WORLD_TEST(deadlines_end_what_waits_and_cancel_what_runs),
          WORLD_TEST(a_request_allocates_nothing_in_steady_state),
          cmocka_unit_test(a_failed_allocation_costs_its_own_request_only))
