@@ -240,6 +240,7 @@ void worker_break(struct worker *worker, const char *rule)
 {
     hearth_log(HEARTH_LOG_ERROR, "worker.broke_rule", "model", hearth_log_s(worker->model->id),
                "pid", hearth_log_i(worker->pid), "rule", hearth_log_s(rule), NULL);
+    worker->broken_rule = rule;
     worker_kill(worker);
     worker_died(worker); /* nothing more is read from it */
 }
@@ -276,12 +277,14 @@ static void restart_later(struct worker *worker)
 /* What follows from the end of a process that nobody asked for. */
 static void answer_death(struct worker *worker, bool was_loading)
 {
+    const char *rule = worker->broken_rule;
     struct hearth_model *model = worker->model;
     struct hearth_error err = {0};
     worker->deaths_without_answer++;
     if (model->state == HEARTH_MODEL_LOADING) {
-        hearth_fail(&err, HEARTH_E_WORKER_LOST, "load \"%.64s\": its worker died while loading",
-                    model->id);
+        hearth_fail(&err, HEARTH_E_WORKER_LOST, "load \"%.64s\": its worker %s%s", model->id,
+                    rule != NULL ? "broke a rule and was killed: " : "died while loading",
+                    rule != NULL ? rule : "");
         give_up(worker, &err);
     } else if (worker->deaths_without_answer > MAX_DEATHS_UNANSWERED) {
         hearth_fail(&err, HEARTH_E_WORKER_LOST,

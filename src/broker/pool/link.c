@@ -124,7 +124,8 @@ static void take_some(struct worker *worker)
             return;
         }
         if (rc < 0) {
-            worker_break(worker, "message that cannot be decoded");
+            worker_break(worker, rc == HEARTH_E_NO_MEMORY ? "no memory here for its message"
+                                                          : "message that cannot be decoded");
             return;
         }
         if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {

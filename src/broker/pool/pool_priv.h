@@ -28,6 +28,7 @@ struct worker {
     enum worker_phase phase;
     bool is_unwanted; /* unloaded while the spawner was asked */
     bool said_hello;
+    const char *broken_rule; /* why we killed it; NULL if we did not */
 
     pid_t pid;
     int pidfd;

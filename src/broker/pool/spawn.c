@@ -112,6 +112,7 @@ int worker_spawn(struct worker *worker, struct hearth_error *err)
     }
     hearth_ring_forget_fds(worker->ring);
     worker->phase = WORKER_SPAWNING;
+    worker->broken_rule = NULL;
     hearth_metrics_count(worker->pool->metrics, HEARTH_COUNTER_WORKER_STARTS);
     return 0;
 }

@@ -37,20 +37,26 @@ static void drop(struct waiter *waiter)
     hearth_free(waiter);
 }
 
-static void wait_for(struct connection *connection, const struct hearth_model *model, bool is_load,
-                     uint64_t client_id)
+/* Comes before what is waited for is begun: if it cannot, the client is told and nothing begins. */
+static struct waiter *wait_for(struct connection *connection, const struct hearth_model *model,
+                               bool is_load, uint64_t client_id)
 {
-    struct waiter *waiter =
-        connection->waiter_count < MAX_WAITERS ? hearth_alloc(1, sizeof *waiter) : NULL;
-    if (waiter == NULL) {
+    if (connection->waiter_count >= MAX_WAITERS) {
         answer(connection, is_load, client_id, HEARTH_E_BUSY,
                "64 loads and unloads of this connection are not finished", 0);
-        return;
+        return NULL;
+    }
+    struct waiter *waiter = hearth_alloc(1, sizeof *waiter);
+    if (waiter == NULL) {
+        answer(connection, is_load, client_id, HEARTH_E_NO_MEMORY,
+               hearth_error_sentence(HEARTH_E_NO_MEMORY), 0);
+        return NULL;
     }
     *waiter = (struct waiter){
         .client = connection, .client_id = client_id, .slot = model->slot, .is_load = is_load};
     hearth_list_append(&connection->waiters, &waiter->link);
     connection->waiter_count++;
+    return waiter;
 }
 
 void loads_forget(struct connection *connection)
@@ -161,19 +167,19 @@ static void begin_load(struct connection *connection, struct hearth_model *model
         answer(connection, true, client_id, 0, "", info.pid);
         return;
     case HEARTH_MODEL_LOADING:
-    case HEARTH_MODEL_RESTARTING: wait_for(connection, model, true, client_id); return;
+    case HEARTH_MODEL_RESTARTING: (void)wait_for(connection, model, true, client_id); return;
     case HEARTH_MODEL_DRAINING:
         answer(connection, true, client_id, HEARTH_E_BUSY, "the model is being unloaded", 0);
         return;
     case HEARTH_MODEL_ABSENT:
     case HEARTH_MODEL_FAILED: break;
     }
-    int rc = hearth_pool_load(connection->server->pool, model, &err);
+    struct waiter *waiter = wait_for(connection, model, true, client_id);
+    int rc = waiter != NULL ? hearth_pool_load(connection->server->pool, model, &err) : 0;
     if (rc < 0) {
+        drop(waiter);
         answer(connection, true, client_id, rc, err.text, 0);
-        return;
     }
-    wait_for(connection, model, true, client_id);
 }
 
 void loads_load(struct connection *connection, const struct hearth_wire_load_request *asked)
@@ -205,7 +211,9 @@ void loads_unload(struct connection *connection, const struct hearth_wire_unload
                model == NULL ? HEARTH_E_NO_MODEL : HEARTH_E_NOT_READY, text, 0);
         return;
     }
-    wait_for(connection, model, false, asked->request_id);
+    if (wait_for(connection, model, false, asked->request_id) == NULL) {
+        return;
+    }
     hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
     if (model->state == HEARTH_MODEL_DRAINING) {
         hearth_sched_set_credit(&server->sched, model->slot, 0);
