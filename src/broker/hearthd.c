@@ -157,7 +157,11 @@ static int serve(struct daemon *daemon)
     if (hearth_loop_run(daemon->loop, &err) < 0) {
         return complain(&err, HEARTHD_FAILED);
     }
-    hearth_log(HEARTH_LOG_INFO, "daemon.ended", "exit_code", hearth_log_i(daemon->exit_code), NULL);
+    struct hearth_loop_stats stats;
+    hearth_loop_stats(daemon->loop, &stats);
+    hearth_log(HEARTH_LOG_INFO, "daemon.ended", "exit_code", hearth_log_i(daemon->exit_code),
+               "rounds", hearth_log_u(stats.rounds), "callbacks", hearth_log_u(stats.callbacks),
+               "callback_max_us", hearth_log_u(stats.callback_max_ns / HEARTH_NS_PER_US), NULL);
     return daemon->exit_code;
 }
 
