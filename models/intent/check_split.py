@@ -7,7 +7,7 @@ A sentence is reduced to its words in lower case, without punctuation, with ever
 month and time of day replaced by a mark. Two sentences share a pattern if
 
   - they have a run of four such words in common, or
-  - they are the same after the reduction (this is what catches sentences of three words or less), or
+  - they are the same after the reduction (this catches those of three words or less), or
   - they share a third or more of all their runs of two words (so that word swaps inside one
     sentence frame do not count as a new sentence).
 
@@ -81,8 +81,8 @@ def check(parts):
                 if why:
                     complaints.append(f"{part}: “{row[1]}” and {against}: “{other[1]}”: {why}")
     for part, rows in parts.items():
-        twice = [text for text, count in Counter(row[1].lower() for row in rows).items() if count > 1]
-        complaints += [f"{part}: “{text}” occurs twice" for text in twice]
+        counts = Counter(text.lower() for _, text in rows)
+        complaints += [f"{part}: “{text}” occurs twice" for text in counts if counts[text] > 1]
     return complaints
 
 

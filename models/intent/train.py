@@ -144,7 +144,8 @@ def report(name, part, head, labels, mistakes):
     found = predict(part.features, head)
     score = macro_f1(part.classes, found, len(labels))
     right = int((found == part.classes).sum())
-    print(f"{name}: {len(found)} sentences, accuracy {right / len(found):.4f}, macro-F1 {score:.4f}")
+    print(f"{name}: {len(found)} sentences, accuracy {right / len(found):.4f}, "
+          f"macro-F1 {score:.4f}")
     for text, wanted, got in zip(part.texts, part.classes, found):
         if mistakes and wanted != got:
             print(f"  {labels[got]} instead of {labels[wanted]}: {text}")

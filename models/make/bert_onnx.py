@@ -32,7 +32,7 @@ class BertShape:
 
 @dataclass(frozen=True)
 class Head:
-    """Class scores = (for each layer: unit(mean of its token vectors), side by side) @ weight + bias."""
+    """Class scores = (per layer: unit(mean of its token vectors), side by side) @ weight + bias."""
     layers: tuple       # counted from 0, in the order of the weight's rows
     weight: np.ndarray  # float32 [len(layers) * hidden, labels]
     bias: np.ndarray    # float32 [labels]
@@ -125,8 +125,8 @@ def _serialise(graph, output):
 def _embeddings(graph, tensors, shape):
     words = graph.node("Gather", [_weight(graph, tensors, "embeddings.word_embeddings.weight"),
                                   "input_ids"], "embeddings/words")
-    types = graph.node("Gather", [_weight(graph, tensors, "embeddings.token_type_embeddings.weight"),
-                                  "token_type_ids"], "embeddings/types")
+    kinds = _weight(graph, tensors, "embeddings.token_type_embeddings.weight")
+    types = graph.node("Gather", [kinds, "token_type_ids"], "embeddings/types")
     length = graph.node("Shape", ["input_ids"], "embeddings/length", start=1, end=2)
     places = graph.node("Slice", [_weight(graph, tensors, "embeddings.position_embeddings.weight"),
                                   graph.constant("const/start", np.array([0], np.int64)), length,
@@ -138,7 +138,7 @@ def _embeddings(graph, tensors, shape):
 
 
 def _attention_bias(graph):
-    """0 where a token counts and a large negative score where it is padding: [batch, 1, 1, sequence]."""
+    """[batch, 1, 1, sequence]: 0 where a token counts, a large negative score where it is padding."""
     mask = graph.node("Cast", ["attention_mask"], "mask/float", to=TensorProto.FLOAT)
     axes = graph.constant("const/mask_axes", np.array([1, 2], np.int64))
     mask = graph.node("Unsqueeze", [mask, axes], "mask/broadcast")
@@ -209,7 +209,7 @@ def _classify(graph, states, head):
         safe = graph.node("Max", [length, least], f"pool/{layer}/length_safe")
         units.append(graph.node("Div", [total, safe], f"pool/{layer}/unit"))
     unit = graph.node("Concat", units, "pool/units", axis=1)
-    # Inside the .onnx file, so that classifiers on one encoder share its weights file byte for byte.
+    # Inside the .onnx file, so that all classifiers on one encoder share its weights file.
     weight = graph.constant("head.weight", np.asarray(head.weight, np.float32))
     bias = graph.constant("head.bias", np.asarray(head.bias, np.float32))
     graph.node("Gemm", [unit, weight, bias], "logits")

@@ -1,4 +1,4 @@
-"""Reads models/catalogue.json and refuses one that says less, more or other than models/README.md."""
+"""Reads models/catalogue.json and refuses one that breaks the rules of models/README.md."""
 
 import json
 import re

@@ -25,9 +25,10 @@ def check_lock(contents, lock_path):
     lock = configparser.ConfigParser(interpolation=None)
     lock.read_string(lock_path.read_text(encoding="utf-8"))
     for name, package in contents["packages"].items():
+        wanted = (package["version"], package["archive"])
         if name not in lock:
             yield f"{name}: not in {lock_path.name}"
-        elif (lock[name]["version"], lock[name]["file"]) != (package["version"], package["archive"]):
+        elif (lock[name]["version"], lock[name]["file"]) != wanted:
             yield f"{name}: {lock_path.name} says {lock[name]['version']}, {lock[name]['file']}"
 
 

