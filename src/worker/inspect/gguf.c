@@ -54,7 +54,8 @@ static int read_entry(struct gguf_file *file, uint64_t index, struct hearth_erro
     size_t at = file->cursor.at;
     if (!gguf_read_string(&file->cursor, HEARTH_GGUF_MAX_KEY_BYTES, &entry->key)) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "key %" PRIu64 " at byte %zu is longer than %u bytes or than the file of "
+                           "key %" PRIu64
+                           " at byte %zu is longer than %u bytes or than the file of "
                            "%zu bytes",
                            index, at, HEARTH_GGUF_MAX_KEY_BYTES, file->cursor.file.size);
     }
@@ -143,8 +144,8 @@ int hearth_gguf_inspect(struct hearth_slice bytes, struct hearth_gguf_facts *ret
     if (rc < 0) {
         return rc;
     }
-    HEARTH_AUTO(hearth_block) void *entries =
-        hearth_alloc((size_t)file.key_count, sizeof *file.entries);
+    HEARTH_AUTO(hearth_block)
+    void *entries = hearth_alloc((size_t)file.key_count, sizeof *file.entries);
     if (entries == NULL) {
         return hearth_fail_oom(err);
     }

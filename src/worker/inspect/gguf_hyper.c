@@ -1,7 +1,7 @@
 /* gguf_hyper.c — the model's numbers and its vocabulary.
  *
  * The library answers many wrong values with an assertion, which would end the worker without a
- * word; what it asserts on while loading is refused here, with the key and the number.            */
+ * word; what it asserts on while loading is refused here, with the key and the number. */
 
 #include "gguf_priv.h"
 
@@ -26,8 +26,8 @@ static int read_number(const struct gguf_file *file, const char *key, bool is_re
         if (!is_number || value < least || value > most) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                "key %s.%s is %s%" PRIu64 "; %" PRIu64 " to %" PRIu64 " is possible",
-                               file->architecture, key, is_number ? "" : "not such a number: ",
-                               value, least, most);
+                               file->architecture, key,
+                               is_number ? "" : "not such a number: ", value, least, most);
         }
         largest = HEARTH_MAX(largest, value);
     }
@@ -85,7 +85,8 @@ static int check_heads(const struct gguf_file *file, struct hearth_gguf_facts *f
     if (facts->head_count == 0) {
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
                            "key %s.attention.head_count is 0: models without attention are not "
-                           "supported", file->architecture);
+                           "supported",
+                           file->architecture);
     }
     uint32_t share = facts->embedding_length / facts->head_count;
     facts->key_length = facts->key_length != 0 ? facts->key_length : share;
@@ -101,7 +102,8 @@ static int check_heads(const struct gguf_file *file, struct hearth_gguf_facts *f
         if (kv > heads || (kv > 0 && heads % kv != 0)) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                "block %" PRIu64 ": %" PRIu64 " heads over %" PRIu64
-                               " key-value heads", block, heads, kv);
+                               " key-value heads",
+                               block, heads, kv);
         }
         facts->head_count_kv = (uint32_t)HEARTH_MAX(facts->head_count_kv, kv);
         facts->kv_values_per_token += kv * (facts->key_length + facts->value_length);
@@ -113,8 +115,8 @@ static int check_rope(const struct gguf_file *file, const struct hearth_gguf_fac
                       struct hearth_error *err)
 {
     uint32_t dimensions = 0;
-    int rc = read_number(file, "rope.dimension_count", false, 0, facts->key_length, &dimensions,
-                         err);
+    int rc =
+        read_number(file, "rope.dimension_count", false, 0, facts->key_length, &dimensions, err);
     if (rc < 0) {
         return rc;
     }
@@ -148,10 +150,11 @@ static int check_experts(const struct gguf_file *file, const struct hearth_gguf_
     int rc = read_number(file, "expert_count", false, 0, HEARTH_GGUF_MAX_EXPERTS, &count, err);
     rc = rc < 0 ? rc : read_number(file, "expert_used_count", false, 0, count, &used, err);
     rc = rc < 0 ? rc : read_number(file, "expert_group_count", false, 0, count, &groups, err);
-    rc = rc < 0 ? rc : read_number(file, "expert_group_used_count", false, 0, groups, &groups_used,
-                                   err);
-    rc = rc < 0 ? rc : read_number(file, "nextn_predict_layers", false, 0, facts->block_count - 1,
-                                   &next, err);
+    rc = rc < 0 ? rc
+                : read_number(file, "expert_group_used_count", false, 0, groups, &groups_used, err);
+    rc = rc < 0 ? rc
+                : read_number(file, "nextn_predict_layers", false, 0, facts->block_count - 1, &next,
+                              err);
     if (rc < 0) {
         return rc;
     }
@@ -162,7 +165,8 @@ static int check_experts(const struct gguf_file *file, const struct hearth_gguf_
     return is_sound ? 0
                     : hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                   "%" PRIu32 " experts, %" PRIu32 " used, in %" PRIu32
-                                  " groups, %" PRIu32 " used", count, used, groups, groups_used);
+                                  " groups, %" PRIu32 " used",
+                                  count, used, groups, groups_used);
 }
 
 static bool ends_with(struct hearth_slice text, const char *end)
@@ -200,7 +204,8 @@ int gguf_check_hyper(const struct gguf_file *file, struct hearth_gguf_facts *fac
     for (size_t i = 0; i < HEARTH_COUNT(number_rules); i++) {
         const struct number_rule *rule = &number_rules[i];
         uint32_t *fact = (uint32_t *)(void *)((char *)facts + rule->offset);
-        int rc = read_number(file, rule->key, rule->is_required, rule->least, rule->most, fact, err);
+        int rc =
+            read_number(file, rule->key, rule->is_required, rule->least, rule->most, fact, err);
         if (rc < 0) {
             return rc;
         }
@@ -226,7 +231,8 @@ int gguf_check_hyper(const struct gguf_file *file, struct hearth_gguf_facts *fac
     return rc;
 }
 
-/* The library reads as many scores and types as there are tokens, without looking how many exist. */
+/* The library reads as many scores and types as there are tokens, without looking how many exist.
+ */
 static int check_beside_tokens(const struct gguf_file *file, const char *key, enum gguf_kind kind,
                                uint64_t count, struct hearth_error *err)
 {
@@ -234,8 +240,8 @@ static int check_beside_tokens(const struct gguf_file *file, const char *key, en
     if (entry != NULL && (!entry->is_array || entry->kind != kind || entry->count != count)) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                            "key %s has %" PRIu64 " elements of type %d; %" PRIu64
-                           " of type %d are needed", key, entry->count, (int)entry->kind, count,
-                           (int)kind);
+                           " of type %d are needed",
+                           key, entry->count, (int)entry->kind, count, (int)kind);
     }
     return 0;
 }
@@ -258,40 +264,45 @@ static int check_token_ids(const struct gguf_file *file, uint32_t count, struct 
     return 0;
 }
 
+static int check_tokens(const struct gguf_file *file, struct hearth_gguf_facts *facts,
+                        struct hearth_error *err)
+{
+    const struct gguf_entry *tokens = gguf_find(file, "tokenizer.ggml.tokens", false);
+    bool are_texts = tokens != NULL && tokens->is_array && tokens->kind == GGUF_STRING;
+    uint64_t count = are_texts ? tokens->count : 0;
+    if (count == 0 || count > HEARTH_GGUF_MAX_VOCABULARY) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "key tokenizer.ggml.tokens holds %" PRIu64
+                           " texts; 1 to %u are possible",
+                           count, HEARTH_GGUF_MAX_VOCABULARY);
+    }
+    facts->vocabulary_size = (uint32_t)count;
+    facts->vocabulary_bytes = tokens->text_bytes;
+    const struct gguf_entry *merges = gguf_find(file, "tokenizer.ggml.merges", false);
+    if (merges != NULL && (!merges->is_array || merges->kind != GGUF_STRING)) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "key tokenizer.ggml.merges is no array of texts");
+    }
+    facts->vocabulary_bytes += merges != NULL ? merges->text_bytes : 0;
+    return 0;
+}
+
 int gguf_check_vocabulary(const struct gguf_file *file, struct hearth_gguf_facts *facts,
                           struct hearth_error *err)
 {
-    struct hearth_slice model = {NULL, 0};
+    struct hearth_slice text = {NULL, 0};
     const struct gguf_entry *entry = gguf_find(file, "tokenizer.ggml.model", false);
-    if (entry == NULL || !gguf_text_of(file, entry, &model) ||
-        hearth_slice_equals_string(model, "none") || hearth_slice_equals_string(model, "no_vocab")) {
+    if (entry == NULL || !gguf_text_of(file, entry, &text) ||
+        hearth_slice_equals_string(text, "none") || hearth_slice_equals_string(text, "no_vocab")) {
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
                            "key tokenizer.ggml.model is \"%s\": the file has no vocabulary",
-                           shown_text(model).text);
+                           shown_text(text).text);
     }
-    const struct gguf_entry *tokens = gguf_find(file, "tokenizer.ggml.tokens", false);
-    if (tokens == NULL || !tokens->is_array || tokens->kind != GGUF_STRING || tokens->count == 0 ||
-        tokens->count > HEARTH_GGUF_MAX_VOCABULARY) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "key tokenizer.ggml.tokens holds %" PRIu64 " texts; 1 to %u are possible",
-                           tokens == NULL || tokens->kind != GGUF_STRING ? 0 : tokens->count,
-                           HEARTH_GGUF_MAX_VOCABULARY);
-    }
-    facts->vocabulary_size = (uint32_t)tokens->count;
-    facts->vocabulary_bytes = tokens->text_bytes;
-    entry = gguf_find(file, "tokenizer.ggml.merges", false);
-    if (entry != NULL) {
-        if (!entry->is_array || entry->kind != GGUF_STRING) {
-            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                               "key tokenizer.ggml.merges is no array of texts");
-        }
-        facts->vocabulary_bytes += entry->text_bytes;
-    }
-    int rc = check_beside_tokens(file, "tokenizer.ggml.scores", GGUF_F32, tokens->count, err);
-    rc = rc < 0 ? rc : check_beside_tokens(file, "tokenizer.ggml.token_type", GGUF_I32,
-                                           tokens->count, err);
-    rc = rc < 0 ? rc : check_token_ids(file, facts->vocabulary_size, err);
-    struct hearth_slice text = {NULL, 0};
+    int rc = check_tokens(file, facts, err);
+    uint32_t count = facts->vocabulary_size;
+    rc = rc < 0 ? rc : check_beside_tokens(file, "tokenizer.ggml.scores", GGUF_F32, count, err);
+    rc = rc < 0 ? rc : check_beside_tokens(file, "tokenizer.ggml.token_type", GGUF_I32, count, err);
+    rc = rc < 0 ? rc : check_token_ids(file, count, err);
     entry = gguf_find(file, "tokenizer.chat_template", false);
     facts->has_chat_template = entry != NULL && gguf_text_of(file, entry, &text) && text.size > 0;
     return rc;

@@ -1,6 +1,6 @@
 /* gguf_priv.h — what the files of the GGUF check share.
  *
- * Words: an *entry* is one key with its value; a *scalar* is a value that is no array.            */
+ * Words: an *entry* is one key with its value; a *scalar* is a value that is no array. */
 
 #ifndef HEARTH_GGUF_PRIV_H
 #define HEARTH_GGUF_PRIV_H
@@ -9,20 +9,20 @@
 #include "shown.h"
 
 enum gguf_kind { /* numbers of the format */
-    GGUF_U8,
-    GGUF_I8,
-    GGUF_U16,
-    GGUF_I16,
-    GGUF_U32,
-    GGUF_I32,
-    GGUF_F32,
-    GGUF_BOOL,
-    GGUF_STRING,
-    GGUF_ARRAY,
-    GGUF_U64,
-    GGUF_I64,
-    GGUF_F64,
-    GGUF_KINDS
+                 GGUF_U8,
+                 GGUF_I8,
+                 GGUF_U16,
+                 GGUF_I16,
+                 GGUF_U32,
+                 GGUF_I32,
+                 GGUF_F32,
+                 GGUF_BOOL,
+                 GGUF_STRING,
+                 GGUF_ARRAY,
+                 GGUF_U64,
+                 GGUF_I64,
+                 GGUF_F64,
+                 GGUF_KINDS
 };
 
 /* A place in the file; every read checks what is left. */
@@ -33,11 +33,11 @@ struct gguf_cursor {
 
 struct gguf_entry {
     struct hearth_slice key;
-    enum gguf_kind kind;  /* of the scalar, or of the elements */
+    enum gguf_kind kind; /* of the scalar, or of the elements */
     bool is_array;
-    uint64_t count;       /* elements; 1 for a scalar */
-    size_t at;            /* of the first element */
-    uint64_t text_bytes;  /* array of strings: all texts together */
+    uint64_t count;      /* elements; 1 for a scalar */
+    size_t at;           /* of the first element */
+    uint64_t text_bytes; /* array of strings: all texts together */
 };
 
 struct gguf_file {

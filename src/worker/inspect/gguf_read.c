@@ -6,9 +6,9 @@
 
 /* Bytes of one element; a string has at least its length. */
 static const uint8_t kind_bytes[GGUF_KINDS] = {
-    [GGUF_U8] = 1,  [GGUF_I8] = 1,   [GGUF_U16] = 2,    [GGUF_I16] = 2, [GGUF_U32] = 4,
-    [GGUF_I32] = 4, [GGUF_F32] = 4,  [GGUF_BOOL] = 1,   [GGUF_STRING] = 8,
-    [GGUF_U64] = 8, [GGUF_I64] = 8,  [GGUF_F64] = 8,
+    [GGUF_U8] = 1,     [GGUF_I8] = 1,  [GGUF_U16] = 2, [GGUF_I16] = 2,
+    [GGUF_U32] = 4,    [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_BOOL] = 1,
+    [GGUF_STRING] = 8, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
 };
 
 static size_t left(const struct gguf_cursor *cursor)
@@ -100,7 +100,8 @@ static int read_kind(struct gguf_cursor *cursor, struct gguf_entry *entry, struc
         return hearth_fail(err, HEARTH_E_MODEL_INVALID, "key %s: the file of %zu bytes ends in it",
                            shown_text(entry->key).text, cursor->file.size);
     }
-    if (kind >= GGUF_KINDS || kind == GGUF_ARRAY) { /* an array of arrays is not used by any model */
+    if (kind >= GGUF_KINDS ||
+        kind == GGUF_ARRAY) { /* an array of arrays is not used by any model */
         return hearth_fail(err, HEARTH_E_MODEL_INVALID, "key %s: %stype %" PRIu32 " is not known",
                            shown_text(entry->key).text, entry->is_array ? "element " : "", kind);
     }

@@ -12,7 +12,8 @@ struct tensor {
     uint64_t offset;
 };
 
-/* How each type packs its values; the numbers of the format, compared with the library by a test. */
+/* How each type packs its values; the numbers of the format, compared with the library by a test.
+ */
 static const struct {
     uint16_t values;
     uint16_t bytes;
@@ -23,7 +24,7 @@ static const struct {
     [17] = {256, 74},  [18] = {256, 98},  [19] = {256, 50},  [20] = {32, 18},   [21] = {256, 110},
     [22] = {256, 82},  [23] = {256, 136}, [24] = {1, 1},     [25] = {1, 2},     [26] = {1, 4},
     [27] = {1, 8},     [28] = {1, 8},     [29] = {256, 56},  [30] = {1, 2},     [34] = {256, 54},
-    [35] = {256, 66},  [39] = {32, 17},   [40] = {64, 36},  [41] = {128, 18}, [42] = {64, 18},
+    [35] = {256, 66},  [39] = {32, 17},   [40] = {64, 36},   [41] = {128, 18},  [42] = {64, 18},
 };
 
 bool hearth_gguf_type_size(uint32_t type, uint32_t *ret_values, uint32_t *ret_bytes)
@@ -48,9 +49,9 @@ static int read_alignment(const struct gguf_file *file, uint32_t *ret, struct he
 {
     const struct gguf_entry *entry = gguf_find(file, "general.alignment", false);
     uint64_t value = 32; /* the default of the format */
-    if (entry != NULL && (entry->is_array || entry->kind != GGUF_U32 ||
-                          !gguf_number_at(file, entry, 0, &value) || value == 0 ||
-                          value > HEARTH_GGUF_MAX_ALIGNMENT || (value & (value - 1)) != 0)) {
+    if (entry != NULL &&
+        (entry->is_array || entry->kind != GGUF_U32 || !gguf_number_at(file, entry, 0, &value) ||
+         value == 0 || value > HEARTH_GGUF_MAX_ALIGNMENT || (value & (value - 1)) != 0)) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                            "key general.alignment is %" PRIu64 ", not a power of two up to %u",
                            value, HEARTH_GGUF_MAX_ALIGNMENT);
@@ -90,7 +91,8 @@ static int read_tensor(struct gguf_cursor *cursor, uint64_t index, struct tensor
     if (!gguf_read_string(cursor, HEARTH_GGUF_MAX_TENSOR_NAME, &ret->name) || ret->name.size == 0 ||
         memchr(ret->name.data, 0, ret->name.size) != NULL) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "tensor %" PRIu64 ": its name is empty, longer than %u bytes, or cut off",
+                           "tensor %" PRIu64
+                           ": its name is empty, longer than %u bytes, or cut off",
                            index, HEARTH_GGUF_MAX_TENSOR_NAME);
     }
     uint64_t row = 0;
@@ -101,12 +103,14 @@ static int read_tensor(struct gguf_cursor *cursor, uint64_t index, struct tensor
     uint32_t values = 0;
     uint32_t bytes = 0;
     if (!gguf_read_u32(cursor, &ret->type) || !gguf_read_u64(cursor, &ret->offset)) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "tensor %s: the file of %zu bytes ends in it",
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "tensor %s: the file of %zu bytes ends in it",
                            shown_text(ret->name).text, cursor->file.size);
     }
     if (!hearth_gguf_type_size(ret->type, &values, &bytes)) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has the type %" PRIu32
-                           ", which is not known", shown_text(ret->name).text, ret->type);
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "tensor %s has the type %" PRIu32 ", which is not known",
+                           shown_text(ret->name).text, ret->type);
     }
     if (row % values != 0) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
@@ -134,7 +138,8 @@ static int place_tensor(const struct tensor *tensor, uint32_t alignment, uint64_
         __builtin_add_overflow(*total, bytes, end) ||
         __builtin_add_overflow(bytes, alignment - 1, &padded) ||
         __builtin_add_overflow(*total, padded & ~(uint64_t)(alignment - 1), total)) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "tensor %s has %" PRIu64 " values, too many",
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "tensor %s has %" PRIu64 " values, too many",
                            shown_text(tensor->name).text, tensor->values);
     }
     return 0;
@@ -191,8 +196,8 @@ int gguf_check_tensors(struct gguf_file *file, struct hearth_gguf_facts *facts,
     if (rc < 0) {
         return rc;
     }
-    HEARTH_AUTO(hearth_block) void *names =
-        hearth_alloc((size_t)file->tensor_count, sizeof(struct hearth_slice));
+    HEARTH_AUTO(hearth_block)
+    void *names = hearth_alloc((size_t)file->tensor_count, sizeof(struct hearth_slice));
     if (names == NULL) {
         return hearth_fail_oom(err);
     }

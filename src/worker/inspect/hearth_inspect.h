@@ -2,11 +2,12 @@
  *
  * GGUF and ONNX headers are walked once with every length, count, offset and nesting checked
  * against the file and a named limit, and with the values that are known to end the library's
- * process refused by name. Not here: opening or mapping files, and whether the weights are any good.
+ * process refused by name. Not here: opening or mapping files, and whether the weights are any
+ * good.
  *
  * Pure: no descriptor, no clock, one thread a call; nothing is kept after it. The file must not
  * change meanwhile. All errors are HEARTH_E_MODEL_INVALID, HEARTH_E_UNSUPPORTED or
- * HEARTH_E_NO_MEMORY, and name the key, tensor or field with the numbers that were wrong.         */
+ * HEARTH_E_NO_MEMORY, and name the key, tensor or field with the numbers that were wrong. */
 
 #ifndef HEARTH_INSPECT_H
 #define HEARTH_INSPECT_H
@@ -15,37 +16,37 @@
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
-#define HEARTH_GGUF_MAX_KEYS           1024u
-#define HEARTH_GGUF_MAX_KEY_BYTES      256u
-#define HEARTH_GGUF_MAX_STRING_BYTES   (1u << 20) /* of one value, such as a chat template */
-#define HEARTH_GGUF_MAX_TOKEN_BYTES    4096u      /* of one element of an array of strings */
-#define HEARTH_GGUF_MAX_ARRAY          (4u << 20) /* elements */
-#define HEARTH_GGUF_MAX_TENSORS        65536u
-#define HEARTH_GGUF_MAX_TENSOR_NAME    63u /* llama.cpp keeps 64 with the terminator */
-#define HEARTH_GGUF_MAX_DIMENSIONS     4u
-#define HEARTH_GGUF_MAX_ALIGNMENT      65536u
-#define HEARTH_GGUF_MAX_BLOCKS         512u
-#define HEARTH_GGUF_MAX_CONTEXT        (16u << 20)
-#define HEARTH_GGUF_MAX_EMBEDDING      (1u << 17)
-#define HEARTH_GGUF_MAX_FEED_FORWARD   (1u << 20)
-#define HEARTH_GGUF_MAX_HEADS          1024u
-#define HEARTH_GGUF_MAX_EXPERTS        512u
-#define HEARTH_GGUF_MAX_VOCABULARY     (1u << 20)
+#define HEARTH_GGUF_MAX_KEYS         1024u
+#define HEARTH_GGUF_MAX_KEY_BYTES    256u
+#define HEARTH_GGUF_MAX_STRING_BYTES (1u << 20) /* of one value, such as a chat template */
+#define HEARTH_GGUF_MAX_TOKEN_BYTES  4096u      /* of one element of an array of strings */
+#define HEARTH_GGUF_MAX_ARRAY        (4u << 20) /* elements */
+#define HEARTH_GGUF_MAX_TENSORS      65536u
+#define HEARTH_GGUF_MAX_TENSOR_NAME  63u /* llama.cpp keeps 64 with the terminator */
+#define HEARTH_GGUF_MAX_DIMENSIONS   4u
+#define HEARTH_GGUF_MAX_ALIGNMENT    65536u
+#define HEARTH_GGUF_MAX_BLOCKS       512u
+#define HEARTH_GGUF_MAX_CONTEXT      (16u << 20)
+#define HEARTH_GGUF_MAX_EMBEDDING    (1u << 17)
+#define HEARTH_GGUF_MAX_FEED_FORWARD (1u << 20)
+#define HEARTH_GGUF_MAX_HEADS        1024u
+#define HEARTH_GGUF_MAX_EXPERTS      512u
+#define HEARTH_GGUF_MAX_VOCABULARY   (1u << 20)
 
-#define HEARTH_ONNX_MAX_MODEL_BYTES    (2u << 30) /* protobuf's own limit */
-#define HEARTH_ONNX_MAX_DEPTH          32u        /* messages inside messages */
-#define HEARTH_ONNX_MAX_FIELDS         (4u << 20) /* in the whole file */
-#define HEARTH_ONNX_MAX_NODES          65536u     /* subgraphs included */
-#define HEARTH_ONNX_MAX_INITIALIZERS   65536u
-#define HEARTH_ONNX_MAX_FUNCTIONS      1024u
-#define HEARTH_ONNX_MAX_NAME_BYTES     1024u
-#define HEARTH_ONNX_MAX_DIMENSIONS     16u
-#define HEARTH_ONNX_MAX_PORTS          16u /* inputs, and outputs, of the graph */
-#define HEARTH_ONNX_PORT_NAME_BYTES    64u
-#define HEARTH_ONNX_MIN_OPSET          7u
-#define HEARTH_ONNX_MAX_OPSET          25u
-#define HEARTH_ONNX_MIN_IR_VERSION     4u /* older ones list weights among the inputs */
-#define HEARTH_ONNX_MAX_IR_VERSION     12u
+#define HEARTH_ONNX_MAX_MODEL_BYTES  (2u << 30) /* protobuf's own limit */
+#define HEARTH_ONNX_MAX_DEPTH        32u        /* messages inside messages */
+#define HEARTH_ONNX_MAX_FIELDS       (4u << 20) /* in the whole file */
+#define HEARTH_ONNX_MAX_NODES        65536u     /* subgraphs included */
+#define HEARTH_ONNX_MAX_INITIALIZERS 65536u
+#define HEARTH_ONNX_MAX_FUNCTIONS    1024u
+#define HEARTH_ONNX_MAX_NAME_BYTES   1024u
+#define HEARTH_ONNX_MAX_DIMENSIONS   16u
+#define HEARTH_ONNX_MAX_PORTS        16u /* inputs, and outputs, of the graph */
+#define HEARTH_ONNX_PORT_NAME_BYTES  64u
+#define HEARTH_ONNX_MIN_OPSET        7u
+#define HEARTH_ONNX_MAX_OPSET        25u
+#define HEARTH_ONNX_MIN_IR_VERSION   4u /* older ones list weights among the inputs */
+#define HEARTH_ONNX_MAX_IR_VERSION   12u
 
 /* ---- GGUF ---------------------------------------------------------------------------------- */
 

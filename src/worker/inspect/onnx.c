@@ -5,35 +5,36 @@
 #include <inttypes.h>
 
 enum { /* fields */
-    MODEL_IR_VERSION = 1,
-    MODEL_GRAPH = 7,
-    MODEL_OPSET = 8,
-    MODEL_TRAINING = 20,
-    MODEL_FUNCTION = 25,
-    OPSET_DOMAIN = 1,
-    OPSET_VERSION = 2,
-    GRAPH_NODE = 1,
-    GRAPH_INITIALIZER = 5,
-    GRAPH_INPUT = 11,
-    GRAPH_OUTPUT = 12,
-    GRAPH_SPARSE = 15,
-    VALUE_NAME = 1,
-    NODE_OP_TYPE = 4,
-    NODE_ATTRIBUTE = 5,
-    NODE_DOMAIN = 7,
-    ATTRIBUTE_TENSOR = 5,
-    ATTRIBUTE_GRAPH = 6,
-    ATTRIBUTE_TENSORS = 10,
-    ATTRIBUTE_GRAPHS = 11,
-    ATTRIBUTE_SPARSE = 22,
-    ATTRIBUTE_SPARSES = 23,
-    SPARSE_VALUES = 1,
-    SPARSE_INDICES = 2,
-    FUNCTION_NODE = 7,
-    FUNCTION_OPSET = 9
+       MODEL_IR_VERSION = 1,
+       MODEL_GRAPH = 7,
+       MODEL_OPSET = 8,
+       MODEL_TRAINING = 20,
+       MODEL_FUNCTION = 25,
+       OPSET_DOMAIN = 1,
+       OPSET_VERSION = 2,
+       GRAPH_NODE = 1,
+       GRAPH_INITIALIZER = 5,
+       GRAPH_INPUT = 11,
+       GRAPH_OUTPUT = 12,
+       GRAPH_SPARSE = 15,
+       VALUE_NAME = 1,
+       NODE_OP_TYPE = 4,
+       NODE_ATTRIBUTE = 5,
+       NODE_DOMAIN = 7,
+       ATTRIBUTE_TENSOR = 5,
+       ATTRIBUTE_GRAPH = 6,
+       ATTRIBUTE_TENSORS = 10,
+       ATTRIBUTE_GRAPHS = 11,
+       ATTRIBUTE_SPARSE = 22,
+       ATTRIBUTE_SPARSES = 23,
+       SPARSE_VALUES = 1,
+       SPARSE_INDICES = 2,
+       FUNCTION_NODE = 7,
+       FUNCTION_OPSET = 9
 };
 
-/* Operators of other domains come from shared libraries, which a worker can not and may not load. */
+/* Operators of other domains come from shared libraries, which a worker can not and may not load.
+ */
 static int check_domain(struct proto_walk *walk, struct hearth_slice domain, const char *what)
 {
     static const char *const known[] = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"};
@@ -125,8 +126,7 @@ static int visit_attribute(struct proto_walk *walk, const struct proto_field *fi
         rc = proto_want_bytes(walk, field, "a sparse tensor");
         return rc < 0 ? rc
                       : proto_message(walk, field->bytes, "a sparse tensor", visit_sparse, context);
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -152,8 +152,7 @@ static int visit_node(struct proto_walk *walk, const struct proto_field *field, 
         return rc < 0 ? rc
                       : proto_message(walk, field->bytes, "an attribute", visit_attribute,
                                       node->check);
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -195,18 +194,17 @@ static int add_port(struct proto_walk *walk, const struct proto_field *field,
 {
     struct hearth_slice name = {NULL, 0};
     int rc = proto_want_bytes(walk, field, "an input or output");
-    rc = rc < 0 ? rc
-                : proto_message(walk, field->bytes, "an input or output", visit_value, &name);
+    rc = rc < 0 ? rc : proto_message(walk, field->bytes, "an input or output", visit_value, &name);
     if (rc < 0) {
         return rc;
     }
     if (*count >= HEARTH_ONNX_MAX_PORTS || name.size == 0 ||
         !hearth_slice_to_string(name, names[*count], HEARTH_ONNX_PORT_NAME_BYTES)) {
-        return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED,
-                           "input or output %" PRIu32 " \"%s\": at most %u are taken, with names of "
-                           "1 to %u bytes",
-                           *count, shown_text(name).text, HEARTH_ONNX_MAX_PORTS,
-                           HEARTH_ONNX_PORT_NAME_BYTES - 1);
+        return hearth_fail(
+            walk->err, HEARTH_E_UNSUPPORTED,
+            "input or output %" PRIu32 " \"%s\": at most %u are taken, with names of "
+            "1 to %u bytes",
+            *count, shown_text(name).text, HEARTH_ONNX_MAX_PORTS, HEARTH_ONNX_PORT_NAME_BYTES - 1);
     }
     (*count)++;
     return 0;
@@ -233,29 +231,24 @@ static int visit_graph(struct proto_walk *walk, const struct proto_field *field,
     struct onnx_check *check = context;
     bool is_main = check->graph_depth == 1;
     switch (field->number) {
-    case GRAPH_NODE:
-        return check_node(walk, field, check);
+    case GRAPH_NODE: return check_node(walk, field, check);
     case GRAPH_INITIALIZER:
-    case GRAPH_SPARSE:
-        return check_initializer(walk, field, check);
+    case GRAPH_SPARSE: return check_initializer(walk, field, check);
     case GRAPH_INPUT:
         return is_main ? add_port(walk, field, check->facts.inputs, &check->facts.input_count) : 0;
     case GRAPH_OUTPUT:
-        return is_main ? add_port(walk, field, check->facts.outputs, &check->facts.output_count) : 0;
-    default:
-        return 0;
+        return is_main ? add_port(walk, field, check->facts.outputs, &check->facts.output_count)
+                       : 0;
+    default: return 0;
     }
 }
 
 static int visit_function(struct proto_walk *walk, const struct proto_field *field, void *context)
 {
     switch (field->number) {
-    case FUNCTION_NODE:
-        return check_node(walk, field, context);
-    case FUNCTION_OPSET:
-        return check_opset(walk, field, context);
-    default:
-        return 0;
+    case FUNCTION_NODE: return check_node(walk, field, context);
+    case FUNCTION_OPSET: return check_opset(walk, field, context);
+    default: return 0;
     }
 }
 
@@ -284,20 +277,17 @@ static int visit_model(struct proto_walk *walk, const struct proto_field *field,
         }
         check->facts.ir_version = (uint32_t)field->value;
         return 0;
-    case MODEL_OPSET:
-        return check_opset(walk, field, check);
+    case MODEL_OPSET: return check_opset(walk, field, check);
     case MODEL_GRAPH:
         rc = proto_want_bytes(walk, field, "the graph");
         if (rc == 0 && ++check->graph_count > 1) { /* readers would merge the two */
             rc = hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "the graph stands twice");
         }
         return rc < 0 ? rc : check_subgraph(walk, field->bytes, check);
-    case MODEL_FUNCTION:
-        return check_function(walk, field, check);
+    case MODEL_FUNCTION: return check_function(walk, field, check);
     case MODEL_TRAINING:
         return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED, "the file holds training information");
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -318,9 +308,9 @@ int hearth_onnx_inspect(struct hearth_slice model, const struct hearth_onnx_file
     if (facts->ir_version == 0 || facts->opset == 0 || check.graph_count == 0 ||
         facts->node_count == 0 || facts->input_count == 0 || facts->output_count == 0) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "no whole ONNX model in %zu bytes: IR version %" PRIu32 ", opset %" PRIu32
-                           ", %" PRIu32 " graphs, %" PRIu32 " nodes, %" PRIu32 " inputs, %" PRIu32
-                           " outputs",
+                           "no whole ONNX model in %zu bytes: IR version %" PRIu32
+                           ", opset %" PRIu32 ", %" PRIu32 " graphs, %" PRIu32 " nodes, %" PRIu32
+                           " inputs, %" PRIu32 " outputs",
                            model.size, facts->ir_version, facts->opset, check.graph_count,
                            facts->node_count, facts->input_count, facts->output_count);
     }

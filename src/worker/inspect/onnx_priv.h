@@ -17,6 +17,7 @@ struct onnx_check {
 };
 
 /* Checks one TensorProto, wherever it stands. */
-int onnx_check_tensor(struct proto_walk *walk, struct hearth_slice tensor, struct onnx_check *check);
+int onnx_check_tensor(struct proto_walk *walk, struct hearth_slice tensor,
+                      struct onnx_check *check);
 
 #endif

@@ -6,15 +6,15 @@
 #include <string.h>
 
 enum { /* fields of TensorProto and StringStringEntryProto */
-    TENSOR_DIMS = 1,
-    TENSOR_TYPE = 2,
-    TENSOR_SEGMENT = 3,
-    TENSOR_NAME = 8,
-    TENSOR_RAW = 9,
-    TENSOR_EXTERNAL = 13,
-    TENSOR_LOCATION = 14,
-    ENTRY_KEY = 1,
-    ENTRY_VALUE = 2
+       TENSOR_DIMS = 1,
+       TENSOR_TYPE = 2,
+       TENSOR_SEGMENT = 3,
+       TENSOR_NAME = 8,
+       TENSOR_RAW = 9,
+       TENSOR_EXTERNAL = 13,
+       TENSOR_LOCATION = 14,
+       ENTRY_KEY = 1,
+       ENTRY_VALUE = 2
 };
 
 struct tensor {
@@ -39,9 +39,9 @@ struct entry {
 
 /* Bits of one value by data type; 0: no fixed size (texts) or no such type. */
 static const uint8_t type_bits[] = {
-    [1] = 32,  [2] = 8,   [3] = 8,   [4] = 16,  [5] = 16, [6] = 32, [7] = 64, [9] = 8,
+    [1] = 32,  [2] = 8,   [3] = 8,   [4] = 16,  [5] = 16,  [6] = 32,   [7] = 64,  [9] = 8,
     [10] = 16, [11] = 64, [12] = 32, [13] = 64, [14] = 64, [15] = 128, [16] = 16, [17] = 8,
-    [18] = 8,  [19] = 8,  [20] = 8,  [21] = 4,  [22] = 4, [23] = 4,
+    [18] = 8,  [19] = 8,  [20] = 8,  [21] = 4,  [22] = 4,  [23] = 4,
 };
 #define TYPE_STRING 8u
 
@@ -50,8 +50,8 @@ static int add_dimension(struct proto_walk *walk, struct tensor *tensor, uint64_
     if (++tensor->dimensions > HEARTH_ONNX_MAX_DIMENSIONS || size > INT64_MAX ||
         __builtin_mul_overflow(tensor->values, size, &tensor->values)) {
         return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
-                           "tensor \"%s\": dimension %" PRIu32 " of size %" PRIu64
-                           " is too much", shown_text(tensor->name).text, tensor->dimensions, size);
+                           "tensor \"%s\": dimension %" PRIu32 " of size %" PRIu64 " is too much",
+                           shown_text(tensor->name).text, tensor->dimensions, size);
     }
     return 0;
 }
@@ -98,9 +98,8 @@ static int visit_external(struct proto_walk *walk, const struct proto_field *fie
     const struct {
         const char *key;
         struct hearth_slice *value;
-    } known[] = {{"location", &tensor->location},
-                 {"offset", &tensor->offset},
-                 {"length", &tensor->length}};
+    } known[] = {
+        {"location", &tensor->location}, {"offset", &tensor->offset}, {"length", &tensor->length}};
     for (size_t i = 0; i < HEARTH_COUNT(known); i++) {
         if (!hearth_slice_equals_string(entry.key, known[i].key)) {
             continue;
@@ -110,9 +109,8 @@ static int visit_external(struct proto_walk *walk, const struct proto_field *fie
                                "tensor \"%s\": %s of its external data is given twice",
                                shown_text(tensor->name).text, known[i].key);
         }
-        *known[i].value = hearth_slice_of(entry.value.data != NULL ? entry.value.data
-                                                                   : (const uint8_t *)"",
-                                          entry.value.size);
+        *known[i].value = hearth_slice_of(
+            entry.value.data != NULL ? entry.value.data : (const uint8_t *)"", entry.value.size);
     }
     return 0;
 }
@@ -121,8 +119,7 @@ static int visit_tensor(struct proto_walk *walk, const struct proto_field *field
 {
     struct tensor *tensor = context;
     switch (field->number) {
-    case TENSOR_DIMS:
-        return visit_dims(walk, field, tensor);
+    case TENSOR_DIMS: return visit_dims(walk, field, tensor);
     case TENSOR_TYPE:
         tensor->type = field->value;
         return proto_want_varint(walk, field, "data_type of a tensor");
@@ -135,8 +132,7 @@ static int visit_tensor(struct proto_walk *walk, const struct proto_field *field
         tensor->raw = field->bytes;
         tensor->has_raw = true;
         return proto_want_bytes(walk, field, "raw_data of a tensor");
-    case TENSOR_EXTERNAL:
-        return visit_external(walk, field, tensor);
+    case TENSOR_EXTERNAL: return visit_external(walk, field, tensor);
     case TENSOR_LOCATION:
         tensor->is_external = field->value;
         return proto_want_varint(walk, field, "data_location of a tensor");
@@ -243,8 +239,9 @@ int onnx_check_tensor(struct proto_walk *walk, struct hearth_slice bytes, struct
     }
     uint64_t bits = 0;
     if (has_size && __builtin_mul_overflow(tensor.values, type_bits[tensor.type], &bits)) {
-        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "tensor \"%s\" has %" PRIu64 " values",
-                           shown_text(tensor.name).text, tensor.values);
+        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                           "tensor \"%s\" has %" PRIu64 " values", shown_text(tensor.name).text,
+                           tensor.values);
     }
     uint64_t size = bits / 8 + (bits % 8 != 0);
     check->facts.inline_bytes += tensor.raw.size;

@@ -64,8 +64,7 @@ static const char *read_field(struct hearth_slice message, size_t *at, struct pr
         ret->bytes = hearth_slice_of(message.data + *at, (size_t)ret->value);
         *at += (size_t)ret->value;
         return NULL;
-    default:
-        return "a wire type that is not used";
+    default: return "a wire type that is not used";
     }
 }
 

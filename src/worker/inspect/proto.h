@@ -1,7 +1,7 @@
 /* proto.h — walks the protobuf wire format. Room-private.
  *
  * A message is fields; a field is a number, a wire type and a value. Only what ONNX uses is taken:
- * varint, 32 and 64 bits, and bytes (which may be a message again); groups are refused.           */
+ * varint, 32 and 64 bits, and bytes (which may be a message again); groups are refused. */
 
 #ifndef HEARTH_PROTO_H
 #define HEARTH_PROTO_H

@@ -3,12 +3,12 @@
  *     engine_driver MODEL.gguf THREADS IDLE_SECONDS [OPTION=VALUE …]  < requests > results
  *
  * Standard input is an array of rounds, a round an array of requests; all requests of a round are
- * queued at once, before the engine can take the first. One line per round comes out, then one about
- * the process: nice values of the compute threads and processor time while idle.
- * Beyond the fields of an inference_request a request may have `cancel_after_tokens` (cancelled while
- * the token is being handed over) and `cancel_after_steps` (cancelled from outside).              */
+ * queued at once, before the engine can take the first. One line per round comes out, then one
+ * about the process: nice values of the compute threads and processor time while idle. Beyond the
+ * fields of an inference_request a request may have `cancel_after_tokens` (cancelled while the
+ * token is being handed over) and `cancel_after_steps` (cancelled from outside).              */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 #include "hearth_os.h"
 #include "inbox.h"
 
@@ -375,7 +375,8 @@ static void tell_process(const struct hearth_engine_need *need, unsigned idle_se
     yyjson_mut_doc_set_root(out, root);
     int64_t before = cpu_us();
     sleep(idle_seconds); /* the length of the measurement: nothing is waited for */
-    yyjson_mut_obj_add_int(out, root, "idle_cpu_us_per_s", (cpu_us() - before) / HEARTH_MAX(idle_seconds, 1));
+    yyjson_mut_obj_add_int(out, root, "idle_cpu_us_per_s",
+                           (cpu_us() - before) / HEARTH_MAX(idle_seconds, 1));
     tell_nice_values(out, root);
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);

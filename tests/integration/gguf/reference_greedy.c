@@ -2,14 +2,14 @@
  *
  *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS  < prompts > results
  *
- * It shares no line with Hearth. What must be equal for a fair comparison is written out here again:
- * n_batch and n_ubatch 128, one prompt at a time in chunks of 128 from its own start, separate caches
- * for each sequence, no flash attention, the same threads.
+ * It shares no line with Hearth. What must be equal for a fair comparison is written out here
+ * again: n_batch and n_ubatch 128, one prompt at a time in chunks of 128 from its own start,
+ * separate caches for each sequence, no flash attention, the same threads.
  *
  * Input, one record after the other:
  *     p BYTES\n<bytes>                             a plain prompt
  *     m COUNT\n then COUNT times ROLE BYTES\n<bytes>   a chat, through llama_chat_apply_template()
- * Output: one JSON object a line; texts as hexadecimal digits, so that bytes stay bytes.          */
+ * Output: one JSON object a line; texts as hexadecimal digits, so that bytes stay bytes. */
 
 #include <llama.h>
 
@@ -45,6 +45,36 @@ static char *read_bytes(size_t size)
         exit(1);
     }
     return text;
+}
+
+/* A whole number of an argument or of a line of input. */
+static size_t number(const char *text)
+{
+    char *end = NULL;
+    unsigned long value = strtoul(text, &end, 10);
+    if (end == text || value > 1u << 24) {
+        fprintf(stderr, "reference: a number is expected\n");
+        exit(1);
+    }
+    return value;
+}
+
+/* "WORD NUMBER\n": copies the word and gives the number; 0 at the end of input. */
+static int read_head(char *word, size_t room, size_t *ret)
+{
+    char line[64];
+    if (fgets(line, sizeof line, stdin) == NULL) {
+        return 0;
+    }
+    char *space = strchr(line, ' ');
+    if (space == NULL || (size_t)(space - line) >= room) {
+        fprintf(stderr, "reference: a line of input is no record\n");
+        exit(1);
+    }
+    memcpy(word, line, (size_t)(space - line));
+    word[space - line] = '\0';
+    *ret = number(space + 1);
+    return 1;
 }
 
 static void print_hex(const char *key, const char *text, size_t size)
@@ -134,7 +164,7 @@ static char *render(const struct llama_model *model, int count)
     for (int i = 0; i < count && i < MAX_MESSAGES; i++) {
         char role[32];
         size_t size = 0;
-        if (scanf("%31s %zu", role, &size) != 2 || getchar() != '\n') {
+        if (!read_head(role, sizeof role, &size)) {
             exit(1);
         }
         messages[i] = (struct llama_chat_message){strdup(role), read_bytes(size)};
@@ -157,9 +187,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS\n", argv[0]);
         return 2;
     }
-    int threads = atoi(argv[2]);
-    int context_tokens = atoi(argv[3]);
-    int sequences = atoi(argv[4]);
+    int threads = (int)number(argv[2]);
+    int context_tokens = (int)number(argv[3]);
+    int sequences = (int)number(argv[4]);
     llama_log_set(quiet, NULL);
     llama_backend_init();
     struct llama_model_params model_params = llama_model_default_params();
@@ -182,17 +212,18 @@ int main(int argc, char **argv)
     const struct llama_vocab *vocab = llama_model_get_vocab(model);
     struct llama_batch batch = llama_batch_init(CHUNK, 0, 1);
     llama_token *ids = take((size_t)context_tokens * sizeof *ids);
-    char kind = 0;
+    char kind[2];
     size_t size = 0;
-    while (scanf(" %c %zu", &kind, &size) == 2 && getchar() == '\n') {
-        int is_chat = kind == 'm';
+    while (read_head(kind, sizeof kind, &size)) {
+        int is_chat = kind[0] == 'm';
         char *text = is_chat ? render(model, (int)size) : read_bytes(size);
-        int count = llama_tokenize(vocab, text, (int)strlen(text), ids, context_tokens, true, is_chat);
+        int count =
+            llama_tokenize(vocab, text, (int)strlen(text), ids, context_tokens, true, is_chat);
         if (count < 1) {
             fprintf(stderr, "reference: the prompt has %d tokens\n", count);
             return 1;
         }
-        generate(context, vocab, &batch, ids, count, atoi(argv[5]));
+        generate(context, vocab, &batch, ids, count, (int)number(argv[5]));
         print_hex("rendered_hex", text, strlen(text));
         printf("}\n");
         fflush(stdout);

@@ -182,10 +182,22 @@ static void every_cut_of_a_sound_file_is_refused(void **state)
     }
 }
 
-#define NUMBER(key, n)     {key, U32, 0, 0, n, NULL}
-#define TEXT(key, t)       {key, STRING, 0, 0, 0, t}
-#define GONE(key)          {key, REMOVED, 0, 0, 0, NULL}
-#define REAL(key, x)       {key, F32, 0, 0, x, NULL}
+#define NUMBER(key, n)                                                                             \
+    {                                                                                              \
+        key, U32, 0, 0, n, NULL                                                                    \
+    }
+#define TEXT(key, t)                                                                               \
+    {                                                                                              \
+        key, STRING, 0, 0, 0, t                                                                    \
+    }
+#define GONE(key)                                                                                  \
+    {                                                                                              \
+        key, REMOVED, 0, 0, 0, NULL                                                                \
+    }
+#define REAL(key, x)                                                                               \
+    {                                                                                              \
+        key, F32, 0, 0, x, NULL                                                                    \
+    }
 
 static void a_wrong_value_is_refused_by_its_key_and_number(void **state)
 {
@@ -195,7 +207,8 @@ static void a_wrong_value_is_refused_by_its_key_and_number(void **state)
         int code;
         const char *says;
     } cases[] = {
-        {NUMBER("llama.block_count", 0), HEARTH_E_MODEL_INVALID, "llama.block_count is 0; 1 to 512"},
+        {NUMBER("llama.block_count", 0), HEARTH_E_MODEL_INVALID,
+         "llama.block_count is 0; 1 to 512"},
         {NUMBER("llama.block_count", 513), HEARTH_E_MODEL_INVALID, "llama.block_count is 513"},
         {GONE("llama.block_count"), HEARTH_E_MODEL_INVALID, "llama.block_count is missing"},
         {TEXT("llama.block_count", "2"), HEARTH_E_MODEL_INVALID, "not such a number"},
@@ -205,11 +218,13 @@ static void a_wrong_value_is_refused_by_its_key_and_number(void **state)
         {NUMBER("llama.attention.head_count", 0), HEARTH_E_UNSUPPORTED, "head_count is 0"},
         {NUMBER("llama.attention.head_count", 3), HEARTH_E_MODEL_INVALID, "3 heads over 2"},
         {NUMBER("llama.attention.head_count", 16), HEARTH_E_MODEL_INVALID, "share"},
-        {{"llama.attention.head_count_kv", ARRAY, U32, 3, 2, NULL}, HEARTH_E_MODEL_INVALID,
+        {{"llama.attention.head_count_kv", ARRAY, U32, 3, 2, NULL},
+         HEARTH_E_MODEL_INVALID,
          "3 elements for 2 blocks"},
         {REAL("llama.attention.layer_norm_rms_epsilon", -1e-5), HEARTH_E_MODEL_INVALID, "epsilon"},
         {REAL("llama.attention.layer_norm_rms_epsilon", NAN), HEARTH_E_MODEL_INVALID, "nan"},
-        {NUMBER("llama.attention.layer_norm_epsilon", 1), HEARTH_E_MODEL_INVALID, "no 32-bit float"},
+        {NUMBER("llama.attention.layer_norm_epsilon", 1), HEARTH_E_MODEL_INVALID,
+         "no 32-bit float"},
         {REAL("llama.rope.freq_base", INFINITY), HEARTH_E_MODEL_INVALID, "rope.freq_base is inf"},
         {NUMBER("llama.rope.dimension_count", 3), HEARTH_E_MODEL_INVALID, "dimension_count is 3"},
         {TEXT("llama.rope.scaling.type", "magic"), HEARTH_E_MODEL_INVALID, "\"magic\""},
@@ -222,13 +237,16 @@ static void a_wrong_value_is_refused_by_its_key_and_number(void **state)
         {GONE("general.architecture"), HEARTH_E_MODEL_INVALID, "general.architecture"},
         {TEXT("tokenizer.ggml.model", "none"), HEARTH_E_UNSUPPORTED, "no vocabulary"},
         {GONE("tokenizer.ggml.tokens"), HEARTH_E_MODEL_INVALID, "0 texts"},
-        {{"tokenizer.ggml.token_type", ARRAY, I32, 2, 1, NULL}, HEARTH_E_MODEL_INVALID,
+        {{"tokenizer.ggml.token_type", ARRAY, I32, 2, 1, NULL},
+         HEARTH_E_MODEL_INVALID,
          "token_type has 2 elements of type 5; 3"},
-        {{"tokenizer.ggml.scores", ARRAY, F32, 4, 1, NULL}, HEARTH_E_MODEL_INVALID,
+        {{"tokenizer.ggml.scores", ARRAY, F32, 4, 1, NULL},
+         HEARTH_E_MODEL_INVALID,
          "scores has 4 elements"},
         {NUMBER("tokenizer.ggml.bos_token_id", 3), HEARTH_E_MODEL_INVALID,
          "bos_token_id is 3, the vocabulary has 3"},
-        {{"tokenizer.ggml.add_bos_token", BOOL, 0, 0, 2, NULL}, HEARTH_E_MODEL_INVALID,
+        {{"tokenizer.ggml.add_bos_token", BOOL, 0, 0, 2, NULL},
+         HEARTH_E_MODEL_INVALID,
          "boolean has the value 2"},
         {{"x", ARRAY, ARRAY, 1, 0, NULL}, HEARTH_E_MODEL_INVALID, "element type 9"},
         {{"x", 13, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "type 13"},
@@ -354,8 +372,7 @@ static void any_failed_allocation_is_reported(void **state)
     (void)state;
     HEARTH_AUTO(hearth_buf) struct hearth_buf file;
     build(&file, NULL, one_tensor, 1);
-    KIT_FOR_EACH_FAILURE(n)
-    {
+    KIT_FOR_EACH_FAILURE(n) {
         struct hearth_gguf_facts facts;
         struct hearth_error err = {0};
         int rc = hearth_gguf_inspect(hearth_buf_slice(&file), &facts, &err);

@@ -51,7 +51,7 @@ struct recipe {
     const char *length;
     const char *second_location;
     const char *domain;
-    uint64_t type; /* of the tensor, 0: float */
+    uint64_t type;    /* of the tensor, 0: float */
     size_t raw_bytes; /* 0: what the shape needs */
     uint64_t ir_version;
     uint64_t opset;
@@ -192,18 +192,26 @@ static void a_wrong_model_is_refused_and_says_why(void **state)
         int code;
         const char *says;
     } cases[] = {
-        {{.location = "/etc/passwd"}, HEARTH_E_MODEL_INVALID, "\"/etc/passwd\" is an absolute path"},
+        {{.location = "/etc/passwd"},
+         HEARTH_E_MODEL_INVALID,
+         "\"/etc/passwd\" is an absolute path"},
         {{.location = "../w.data"}, HEARTH_E_MODEL_INVALID, "leads out of the model's folder"},
         {{.location = "a/w.data"}, HEARTH_E_MODEL_INVALID, "lies in another folder"},
         {{.location = "other.data"}, HEARTH_E_MODEL_INVALID, "is not one of the model's files"},
         {{.location = ""}, HEARTH_E_MODEL_INVALID, "has no plain name"},
-        {{.location = "w.data", .offset = "37"}, HEARTH_E_MODEL_INVALID,
+        {{.location = "w.data", .offset = "37"},
+         HEARTH_E_MODEL_INVALID,
          "64 bytes at 37 of \"w.data\", which has 100"},
-        {{.location = "w.data", .offset = "18446744073709551615"}, HEARTH_E_MODEL_INVALID, "which has"},
-        {{.location = "w.data", .offset = "99999999999999999999"}, HEARTH_E_MODEL_INVALID, "needs 64"},
+        {{.location = "w.data", .offset = "18446744073709551615"},
+         HEARTH_E_MODEL_INVALID,
+         "which has"},
+        {{.location = "w.data", .offset = "99999999999999999999"},
+         HEARTH_E_MODEL_INVALID,
+         "needs 64"},
         {{.location = "w.data", .offset = "-1"}, HEARTH_E_MODEL_INVALID, "weights"},
         {{.location = "w.data", .length = "63"}, HEARTH_E_MODEL_INVALID, "63 bytes at 0"},
-        {{.location = "w.data", .second_location = "/etc/passwd"}, HEARTH_E_MODEL_INVALID,
+        {{.location = "w.data", .second_location = "/etc/passwd"},
+         HEARTH_E_MODEL_INVALID,
          "location of its external data is given twice"},
         {{.location = "w.data", .type = 8}, HEARTH_E_MODEL_INVALID, "texts cannot be external"},
         {{.raw_bytes = 63}, HEARTH_E_MODEL_INVALID, "holds 63 bytes, its shape needs 64"},

@@ -1,21 +1,22 @@
 /* chat.c — a chat through the model's own template, in which no message can forge a turn.
  *
- * Rendering the messages and reading special tokens out of the whole would let a message that spells
+ * Rendering the messages and reading special tokens out of the whole would let a message that
+ * spells
  * "<|im_end|>" end its turn. So the template is rendered around *places*, strings that no message
  * contains; special tokens are looked for in what the template itself wrote, and the messages go in
  * as plain text. Between two special tokens everything is tokenized as one *run*, the messages
- * included, because that is how the model saw it in training: cutting at the edges of a message would
- * give other tokens than the library's own way does. For messages without special tokens the two
- * agree, which a test shows.                                                                      */
+ * included, because that is how the model saw it in training: cutting at the edges of a message
+ * would give other tokens than the library's own way does. For messages without special tokens the
+ * two agree, which a test shows. */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A place is a number between two marks. The vertical tabs around it tell whether the template trims
- * its messages: those that it took away were white space of a message. */
+/* A place is a number between two marks. The vertical tabs around it tell whether the template
+ * trims its messages: those that it took away were white space of a message. */
 #define MARK       '\x1e'
 #define EDGE       '\v'
 #define MARK_BYTES 5u /* mark, three digits, mark */
@@ -85,7 +86,8 @@ static int check_template(const struct hearth_engine *engine, struct hearth_erro
         }
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
                            "the model's chat template, which begins with \"%s\", is not one that "
-                           "llama.cpp knows; use a plain prompt", start);
+                           "llama.cpp knows; use a plain prompt",
+                           start);
     }
     return 0;
 }
@@ -100,12 +102,12 @@ static int read_messages(struct hearth_engine *engine,
     enum hearth_role expected = HEARTH_ROLE_USER;
     size_t count = 0;
     for (; count < HEARTH_MAX_CHAT_MESSAGES &&
-           hearth_wire_next(&list, HEARTH_RECORD_chat_message, &message); count++) {
+           hearth_wire_next(&list, HEARTH_RECORD_chat_message, &message);
+         count++) {
         bool is_system = message.role == HEARTH_ROLE_SYSTEM;
         if (is_system ? count > 0 : message.role != expected) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
-                               "messages[%zu] has the role %s; %s", count,
-                               hearth_role_name((enum hearth_role)message.role),
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages[%zu] has the role %s; %s",
+                               count, hearth_role_name((enum hearth_role)message.role),
                                is_system ? "only the first may be the system's"
                                          : "user and assistant alternate, the user begins");
         }
@@ -133,8 +135,9 @@ static int render(struct hearth_engine *engine, size_t count, struct hearth_erro
                                              true, (char *)engine->rendered.data, (int32_t)room);
     if (size >= 0 && (size_t)size > room) {
         if (hearth_buf_reserve(&engine->rendered, (size_t)size) < 0) {
-            return hearth_fail(err, HEARTH_E_TOO_LARGE, "the template makes %" PRId32
-                               " bytes around %zu messages", size, count);
+            return hearth_fail(err, HEARTH_E_TOO_LARGE,
+                               "the template makes %" PRId32 " bytes around %zu messages", size,
+                               count);
         }
         size = llama_chat_apply_template(engine->chat_template, engine->turns_of_chat, count, true,
                                          (char *)engine->rendered.data,
@@ -178,9 +181,9 @@ static void add_text(struct writer *writer, struct hearth_slice text)
 {
     if (writer->rc == 0 && text.size > 0 &&
         hearth_buf_append(&writer->engine->run, text.data, text.size) < 0) {
-        writer->rc = hearth_fail(writer->err, HEARTH_E_TOO_LARGE,
-                                 "the chat has more than %u bytes with its template",
-                                 GGUF_MAX_PROMPT_BYTES);
+        writer->rc =
+            hearth_fail(writer->err, HEARTH_E_TOO_LARGE,
+                        "the chat has more than %u bytes with its template", GGUF_MAX_PROMPT_BYTES);
     }
 }
 

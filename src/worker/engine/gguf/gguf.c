@@ -1,6 +1,6 @@
 /* gguf.c — the table of the engine: preload, inspect, load, unload. */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #include "hearth_os.h"
 
@@ -64,9 +64,9 @@ static int read_options(const struct hearth_engine_plan *plan,
     int rc = hearth_plan_number(plan, "context_tokens",
                                 HEARTH_MIN(GGUF_LEAST_CONTEXT, facts->context_length),
                                 facts->context_length, &ret->context_tokens, err);
-    rc = rc < 0 ? rc
-                : hearth_plan_number(plan, "sequences", 1, GGUF_MAX_SEQUENCES, &ret->sequences,
-                                     err);
+    rc = rc < 0
+             ? rc
+             : hearth_plan_number(plan, "sequences", 1, GGUF_MAX_SEQUENCES, &ret->sequences, err);
     return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
 }
 
@@ -115,8 +115,8 @@ static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_n
     *ret = (struct hearth_engine_need){
         /* Mapped pages stay beside the copies that are packed for the CPU's instructions. */
         .weights_bytes = facts.tensor_bytes * (options.use_mmap ? 2 : 1),
-        .cache_bytes = hearth_gguf_kv_bytes_per_token(&facts, GGUF_CACHE_TYPE) * context *
-                       options.sequences,
+        .cache_bytes =
+            hearth_gguf_kv_bytes_per_token(&facts, GGUF_CACHE_TYPE) * context * options.sequences,
         .compute_bytes = GGUF_CHUNK_TOKENS * per_token +
                          (uint64_t)facts.vocabulary_size * (rows * 8 + sizeof(llama_token_data)) +
                          (16u << 20),
@@ -147,7 +147,8 @@ static int load_model(struct hearth_engine *engine, const struct hearth_engine_p
     if (engine->model == NULL) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                            "%s: llama.cpp refuses it (tensors missing, of another shape, or an "
-                           "architecture that it does not know)", file->path);
+                           "architecture that it does not know)",
+                           file->path);
     }
     if (!llama_model_has_decoder(engine->model) || llama_model_has_encoder(engine->model) ||
         llama_model_is_diffusion(engine->model) || llama_model_is_recurrent(engine->model) ||
@@ -180,8 +181,8 @@ static int make_context(struct hearth_engine *engine, struct hearth_error *err)
     if (engine->context == NULL) {
         return hearth_fail(err, HEARTH_E_NO_MEMORY,
                            "a context of %" PRIu64 " tokens for %" PRIu32
-                           " sequences could not be made", engine->options.context_tokens,
-                           sequences);
+                           " sequences could not be made",
+                           engine->options.context_tokens, sequences);
     }
     uint32_t each = llama_n_ctx_seq(engine->context);
     if (each < engine->options.context_tokens) {
@@ -272,7 +273,8 @@ static int load(const struct hearth_engine_plan *plan, struct hearth_engine **re
 
 static void set_threads(struct hearth_engine *engine, unsigned threads)
 {
-    atomic_store(&engine->wanted_threads, HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
+    atomic_store(&engine->wanted_threads,
+                 HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
 }
 
 const struct hearth_engine_ops hearth_engine_gguf = {

@@ -4,7 +4,7 @@
  * back. What can never become a character leaves as U+FFFD, one for each longest part that could
  * have begun one, as the Unicode standard recommends and most decoders do.                       */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #define REPLACEMENT       "\xef\xbf\xbd"
 #define REPLACEMENT_BYTES 3u
@@ -122,8 +122,8 @@ int gguf_output_add(struct gguf_output *output, const struct llama_vocab *vocab,
 {
     output->tokens++;
     size_t room = output->pending.room - output->pending.size;
-    int32_t size = llama_token_to_piece(vocab, token, (char *)output->pending.data +
-                                        output->pending.size, (int32_t)room, 0, false);
+    int32_t size = llama_token_to_piece(
+        vocab, token, (char *)output->pending.data + output->pending.size, (int32_t)room, 0, false);
     if (size < 0) {
         return HEARTH_E_TOO_LARGE;
     }

@@ -1,6 +1,6 @@
 /* prompt.c — from a request to the tokens of its prompt. */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #include <inttypes.h>
 
@@ -26,7 +26,8 @@ int gguf_tokenize(const struct hearth_engine *engine, struct hearth_slice text, 
                                (int32_t)text.size, is_full ? none : tokens->data + tokens->count,
                                (int32_t)left, add_special, false);
     if (n == INT32_MIN) {
-        return hearth_fail(err, HEARTH_E_TOO_LONG, "the prompt has more tokens than can be counted");
+        return hearth_fail(err, HEARTH_E_TOO_LONG,
+                           "the prompt has more tokens than can be counted");
     }
     tokens->count += (size_t)(n < 0 ? -n : n);
     return 0;
@@ -60,7 +61,8 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
     if (tokens.count > context - 1) { /* one place is for the first token of the answer */
         return hearth_fail(err, HEARTH_E_TOO_LONG,
                            "the prompt has %zu tokens, the model takes %" PRIu64
-                           " (a context of %" PRIu64 ")", tokens.count, context - 1, context);
+                           " (a context of %" PRIu64 ")",
+                           tokens.count, context - 1, context);
     }
     if (tokens.count == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "the prompt has no tokens");

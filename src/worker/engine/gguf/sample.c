@@ -1,17 +1,15 @@
 /* sample.c — from logits to one token.
  *
- * Temperature 0 is plain argmax: nothing else of the request plays a part but the repetition penalty
- * (1 turns it off). Otherwise, in this order:
- *   repetition penalty   changes logits, so it must see all candidates before any is cut
- *   top-k                cheapest cut first: what follows sorts only these
- *   top-p, min-p         measure how likely a candidate is to the model itself, at temperature 1
- *   temperature          spreads the choice among candidates that all made sense: a high one makes
- *                        the text varied and does not let nonsense back in
- *   choice by seed
- * The window of the penalty holds generated tokens only. Were the prompt in it, the end token of a
- * chat's earlier turns and the very words that were asked about would be made unlikely.           */
+ * Temperature 0 is plain argmax: nothing else of the request plays a part but the repetition
+ * penalty (1 turns it off). Otherwise, in this order: repetition penalty   changes logits, so it
+ * must see all candidates before any is cut top-k                cheapest cut first: what follows
+ * sorts only these top-p, min-p         measure how likely a candidate is to the model itself, at
+ * temperature 1 temperature          spreads the choice among candidates that all made sense: a
+ * high one makes the text varied and does not let nonsense back in choice by seed The window of the
+ * penalty holds generated tokens only. Were the prompt in it, the end token of a chat's earlier
+ * turns and the very words that were asked about would be made unlikely.           */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #include <math.h>
 
@@ -38,10 +36,9 @@ void gguf_begin_sampling(struct hearth_engine *engine, struct gguf_sequence *seq
     struct llama_sampler *chain = llama_sampler_chain_init(params);
     sequence->chain = chain;
     if (has_penalty) {
-        llama_sampler_chain_add(
-            chain, llama_sampler_init_penalties(engine->vocab_size,
-                                                (int32_t)request->repetition_window,
-                                                request->repetition_penalty, 0, 0));
+        llama_sampler_chain_add(chain, llama_sampler_init_penalties(
+                                           engine->vocab_size, (int32_t)request->repetition_window,
+                                           request->repetition_penalty, 0, 0));
     }
     if (is_greedy) {
         llama_sampler_chain_add(chain, llama_sampler_init_greedy());

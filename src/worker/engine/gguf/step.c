@@ -1,10 +1,10 @@
 /* step.c — continuous batching: one thread, one loop, one step at a time.
  *
- * A step first decodes one row for every sequence that is past its prompt, then prefills one chunk of
- * the oldest prompt. So a running stream waits for at most one chunk of a neighbour's prompt, and
- * prompts that arrive together are served one after another.                                     */
+ * A step first decodes one row for every sequence that is past its prompt, then prefills one chunk
+ * of the oldest prompt. So a running stream waits for at most one chunk of a neighbour's prompt,
+ * and prompts that arrive together are served one after another. */
 
-#include "gguf_priv.h"
+#include "gguf_engine.h"
 
 #include "hearth_os.h"
 
@@ -230,11 +230,11 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The threads of a graph wait for each other by spinning, so one that the kernel has put aside for a
- * neighbour holds up all the others, who burn the very core it waits for: four threads on four busy
- * cores are far slower than two. This thread never sleeps inside a graph; when it ran for much less
- * than the time that went by, cores are short and half the threads go; when it ran nearly all the
- * time for a while, one comes back. Answers do not depend on the number. */
+/* The threads of a graph wait for each other by spinning, so one that the kernel has put aside for
+ * a neighbour holds up all the others, who burn the very core it waits for: four threads on four
+ * busy cores are far slower than two. This thread never sleeps inside a graph; when it ran for much
+ * less than the time that went by, cores are short and half the threads go; when it ran nearly all
+ * the time for a while, one comes back. Answers do not depend on the number. */
 static void adapt_threads(struct hearth_engine *engine)
 {
     struct gguf_pace *pace = &engine->pace;

@@ -1,16 +1,16 @@
-/* gguf_priv.h — what the files of this engine share.
+/* gguf_engine.h — what the files of this engine share; the test driver looks at it too.
  *
  * Words: a *sequence* is a slot of the context with its own stretch of the key-value cache, free or
  * busy with one item; a *chunk* is what one step prefills of one prompt; a *row* is one token of a
  * sequence that decodes; a *step* decodes all rows and then prefills at most one chunk.
  *
- * Why results of a request do not depend on its neighbours: each sequence has a cache stretch of its
- * own (kv_unified off), chunks start at multiples of GGUF_CHUNK_TOKENS of their own prompt and never
- * share a call of llama_decode() with anything else, and flash attention is off, because on a CPU it
- * splits a lone row's work by the number of threads.                                             */
+ * Why results of a request do not depend on its neighbours: each sequence has a cache stretch of
+ * its own (kv_unified off), chunks start at multiples of GGUF_CHUNK_TOKENS of their own prompt and
+ * never share a call of llama_decode() with anything else, and flash attention is off, because on a
+ * CPU it splits a lone row's work by the number of threads. */
 
-#ifndef HEARTH_GGUF_ENGINE_PRIV_H
-#define HEARTH_GGUF_ENGINE_PRIV_H
+#ifndef HEARTH_GGUF_ENGINE_H
+#define HEARTH_GGUF_ENGINE_H
 
 #include "hearth_engine.h"
 
@@ -65,7 +65,7 @@ struct gguf_sequence {
     uint32_t done; /* tokens in the cache */
     uint32_t generated;
     uint32_t max_tokens;
-    llama_token next;  /* sampled and not in the cache yet; meant once the prompt is done */
+    llama_token next; /* sampled and not in the cache yet; meant once the prompt is done */
     float temperature;
     struct llama_sampler *chain; /* NULL: plain argmax */
     struct gguf_output output;

@@ -1,0 +1,89 @@
+"""Generation through the public door: the command line of a private daemon against the reference.
+
+    test_public_door.py BIN_FOLDER REFERENCE_GREEDY PROJECT_ROOT
+"""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+BIN, REFERENCE, ROOT = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+sys.path.insert(0, str(ROOT / "tests" / "kit"))
+import daemon  # noqa: E402
+
+MODELS = {"tiny-llama": "fixtures/models/gguf/tiny-llama.gguf",
+          "smollm2-135m-instruct": "models/store/smollm2-135m-instruct/smollm2-135m-instruct.gguf"}
+PROMPTS = json.loads((ROOT / "fixtures/texts/prompts20.json").read_text())
+PLAIN = [p["prompt"] for p in PROMPTS if p["kind"] == "plain"]
+CHATS = [p["prompt"] for p in PROMPTS if p["kind"] == "chat"]
+TOKENS, CONTEXT, SEQUENCES = 64, 4096, 4    # the last two are the engine's defaults
+GREEDY = ["--temperature", "0", "--repetition-penalty", "1", "--max-tokens", str(TOKENS)]
+must = daemon.must
+server = None
+
+
+def hearth(task, model, prompt, *options):
+    """One call of the command line; returns its JSON."""
+    asked = ["--message", prompt] if task == "chat" else ["--", prompt]
+    done = subprocess.run([BIN / "hearth", task, "--socket", server.socket_path, "--model", model,
+                           "--json", *options, *asked], capture_output=True, text=True, timeout=300)
+    must(done.returncode == 0, f"hearth {task}: exit {done.returncode}: {done.stdout} {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def reference(model, prompts, is_chat):
+    feed = b""
+    for prompt in prompts:
+        raw = prompt.encode()
+        feed += b"m 1\nuser %d\n%s" % (len(raw), raw) if is_chat else b"p %d\n%s" % (len(raw), raw)
+    done = subprocess.run([REFERENCE, ROOT / MODELS[model], "2", str(CONTEXT), str(SEQUENCES),
+                           str(TOKENS)], input=feed, capture_output=True, timeout=300)
+    must(done.returncode == 0, done.stderr.decode())
+    return [bytes.fromhex(json.loads(line)["text_hex"]).decode("utf-8", "replace")
+            for line in done.stdout.splitlines()]
+
+
+def compare(model):
+    for prompts, task in ((PLAIN, "generate"), (CHATS, "chat")):
+        expected = reference(model, prompts, task == "chat")
+        for prompt, wanted in zip(prompts, expected):
+            given = hearth(task, model, prompt, *GREEDY)["text"]
+            must(given == wanted, f"{task} {prompt[:30]!r}: {given!r} and {wanted!r}")
+
+
+def greedy_texts_of_the_tiny_model_equal_the_reference():
+    compare("tiny-llama")
+
+
+def greedy_texts_of_smollm2_equal_the_reference():
+    compare("smollm2-135m-instruct")
+
+
+def the_same_seed_gives_the_same_text_and_ten_seeds_nine():
+    def text(seed):
+        return hearth("generate", "smollm2-135m-instruct", "The small fox", "--temperature", "0.8",
+                      "--max-tokens", "32", "--seed", str(seed))["text"]
+    must(text(1) == text(1), "seed 1 gave two texts")
+    different = len({text(seed) for seed in range(1, 11)})
+    must(different >= 9, f"ten seeds gave {different} texts")
+
+
+def eight_callers_at_once_get_what_they_get_alone():
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda p: hearth("generate", "tiny-llama", p, *GREEDY)["text"],
+                                 PLAIN[:8]))
+    for prompt, given in zip(PLAIN, together):
+        alone = hearth("generate", "tiny-llama", prompt, *GREEDY)["text"]
+        must(given == alone, f"{prompt[:30]!r}: {given!r} and {alone!r}")
+
+
+if __name__ == "__main__":
+    with daemon.Daemon(BIN, ["fixtures/models/gguf", "models/store"], preload=list(MODELS)) as server:
+        sys.exit(daemon.run_tests([
+            greedy_texts_of_the_tiny_model_equal_the_reference,
+            greedy_texts_of_smollm2_equal_the_reference,
+            the_same_seed_gives_the_same_text_and_ten_seeds_nine,
+            eight_callers_at_once_get_what_they_get_alone,
+        ]))
