@@ -217,6 +217,15 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_timer_init(&server->drain_timer, on_drain_timer, server);
 }
 
+/* The one who is denied here is the operator himself: the text says what he can do. */
+static int open_listener(struct hearth_server *server, struct hearth_error *err)
+{
+    int rc = hearth_listener_open(server->parts.config->socket, &server->listener, err);
+    return rc != HEARTH_E_DENIED
+               ? rc
+               : hearth_because(err, rc, "no socket there; choose another with --socket");
+}
+
 int hearth_server_create(const struct hearth_server_parts *parts,
                          void (*on_ended)(void *arg, const struct hearth_drain_result *result),
                          void *arg, struct hearth_server **ret, struct hearth_error *err)
@@ -233,7 +242,7 @@ int hearth_server_create(const struct hearth_server_parts *parts,
     int rc =
         hearth_pool_create(parts->loop, parts->config, parts->registry, parts->budget,
                            parts->metrics, spawner_fd, &pool_events, server, &server->pool, err);
-    rc = rc < 0 ? rc : hearth_listener_open(parts->config->socket, &server->listener, err);
+    rc = rc < 0 ? rc : open_listener(server, err);
     rc = rc < 0 ? rc
                 : hearth_loop_watch(parts->loop, &server->listen_watch, server->listener.fd,
                                     HEARTH_READY_IN, on_listen, server, err);
