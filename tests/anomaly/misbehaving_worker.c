@@ -285,11 +285,9 @@ static void take_cancel(struct worker *worker, uint64_t id)
     }
 }
 
-static void misbehave(struct worker *worker, const struct hearth_wire_inference_request *request,
-                      struct hearth_slice text)
+/* True if it was one of these, and was done. */
+static bool dies_or_hangs(struct worker *worker, uint64_t id, struct hearth_wire_result result)
 {
-    uint64_t id = request->request_id;
-    struct hearth_wire_result result = result_of(text);
     if (is_asked(worker, "dies-first")) {
         die();
     } else if (is_asked(worker, "dies-between")) {
@@ -299,12 +297,29 @@ static void misbehave(struct worker *worker, const struct hearth_wire_inference_
         chunk(worker, id, result);
         chunk(worker, id, result);
         die();
-    } else if (is_asked(worker, "chunk-for-nobody")) {
+    } else if (is_asked(worker, "silent")) {
+        keep_silent(worker, id);
+    } else if (is_asked(worker, "flood")) {
+        flood(worker, id);
+    } else if (is_asked(worker, "hang")) {
+        sleep_for_ever();
+    } else if (is_asked(worker, "close-link")) {
+        close(hearth_ring_wake_fd(worker->ring));
+        sleep_for_ever();
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool breaks_a_rule(struct worker *worker, uint64_t id, struct hearth_wire_result result)
+{
+    if (is_asked(worker, "chunk-for-nobody")) {
         chunk(worker, NOBODYS_ID, result);
     } else if (is_asked(worker, "end-for-nobody")) {
         end(worker, NOBODYS_ID, 0, NULL);
     } else if (is_asked(worker, "two-ends")) {
-        answer(worker, request, text);
+        end(worker, id, 0, NULL);
         end(worker, id, 0, NULL);
     } else if (is_asked(worker, "wrong-index")) {
         result.index = 1;
@@ -321,18 +336,10 @@ static void misbehave(struct worker *worker, const struct hearth_wire_inference_
         scribble(worker);
     } else if (is_asked(worker, "hello-again")) {
         say_hello(worker, HEARTH_BUILD_ID);
-    } else if (is_asked(worker, "flood")) {
-        flood(worker, id);
-    } else if (is_asked(worker, "silent")) {
-        keep_silent(worker, id);
-    } else if (is_asked(worker, "hang")) {
-        sleep_for_ever();
-    } else if (is_asked(worker, "close-link")) {
-        close(hearth_ring_wake_fd(worker->ring));
-        sleep_for_ever();
     } else {
-        answer(worker, request, text);
+        return false;
     }
+    return true;
 }
 
 static void take_request(struct worker *worker, struct hearth_wire_inference_request *request)
@@ -345,7 +352,11 @@ static void take_request(struct worker *worker, struct hearth_wire_inference_req
                                 sizeof worker->misdeed)) {
         worker->misdeed[0] = '\0';
     }
-    misbehave(worker, request, text.text);
+    struct hearth_wire_result result = result_of(text.text);
+    if (!dies_or_hangs(worker, request->request_id, result) &&
+        !breaks_a_rule(worker, request->request_id, result)) {
+        answer(worker, request, text.text);
+    }
 }
 
 static void serve(struct worker *worker)
