@@ -13,6 +13,7 @@ from world import (PATIENCE_SECONDS, Broken, Exchange, HookedDaemon, arguments, 
 MODELS = "fixtures/models/echo"
 PRELOAD = ["tiny", "one", "classifier"]
 WARM_UPS = 4
+KEPT_REQUESTS = 8
 MOST_ALLOCATIONS = 2000     # no story comes near; a loop that does not end is a failure
 # What a request may end with when memory is short: the worker is killed if its message finds none.
 ALLOWED = {"ok", "no_memory", "worker_lost", "closed"}
@@ -121,6 +122,19 @@ def settle(daemon):
     must_answer(daemon, "one", "abc", "cba")
 
 
+def fill_caches(daemon):
+    """hearthd keeps the records of past requests: here all of them are in use at once, more than a
+    story ever needs, so that their number and their buffers are the same before and after it."""
+    exchange = Exchange(daemon)
+    for identity in range(1, KEPT_REQUESTS + 1):
+        exchange.submit(identity, model_id="one", task=2, texts=[{"text": "slow:60s x"}])
+    for identity in range(1, KEPT_REQUESTS + 1):
+        exchange.send("cancel_request", request_id=identity)
+    exchange.finish()
+    for identity in exchange.asked:
+        must(exchange.error_of(identity) == "cancelled", exchange.error_of(identity))
+
+
 def run_once(daemon, story, nth, bound):
     """Returns whether the nth allocation was needed. @bound: blocks that may be alive after it."""
     daemon.fail_at(nth)
@@ -129,6 +143,7 @@ def run_once(daemon, story, nth, bound):
     finally:
         _, _, has_failed = daemon.tell("0")
     settle(daemon)
+    fill_caches(daemon)
     if bound is not None:
         poll(lambda: daemon.facts()[1] <= bound,
              f"{bound} blocks alive again, not {daemon.facts()[1]}", 5.0)
@@ -168,12 +183,39 @@ def survives(daemon, story):
 
 # ---- start-up --------------------------------------------------------------------------------
 
+class HasEnded(Exception):
+    """hearthd gave up."""
+
+
 def answers(daemon):
     """False also where the first connection is the one that finds no memory."""
+    if daemon.process.poll() is not None:
+        raise HasEnded
     try:
         return daemon.is_listening()
     except Broken:
         return False
+
+
+def must_have_ended_with_the_reason(daemon):
+    code = daemon.process.wait(PATIENCE_SECONDS)
+    must(code in (1, 2), f"it ended with {code}: {daemon.log()[-600:]}")
+    must("memory" in daemon.log(), f"it does not say why: {daemon.log()[-600:]}")
+    must(not daemon.socket_path.exists(), "it left its socket")
+
+
+def use_after_start(daemon):
+    """Returns "failed" if something found no memory and it went on, or "well"."""
+    poll(lambda: answers(daemon), "the socket", PATIENCE_SECONDS)
+    has_failed = daemon.tell("0")[2]
+    poll(lambda: daemon.state("tiny") != "loading", "tiny to settle", PATIENCE_SECONDS)
+    state = daemon.state("tiny")        # None if its manifest found no memory
+    if state != "ready":
+        error, text = ask_to(daemon, "load", "tiny")
+        must(error == "ok", f"the load after it: {error}: {text}")
+    must_answer(daemon, "tiny", "abc", "cba")
+    must(daemon.stop() == 0, "it did not stop in order")
+    return "failed" if has_failed or state != "ready" else "well"
 
 
 def start_with(options, nth, who):
@@ -181,23 +223,11 @@ def start_with(options, nth, who):
     daemon = HookedDaemon(options, MODELS, ["tiny"], {f"HEARTH_ANOMALY_{who}": str(nth)})
     try:
         daemon.spawn()
-        poll(lambda: daemon.process.poll() is not None or answers(daemon), "the socket",
-             PATIENCE_SECONDS)
-        code = daemon.process.poll()
-        if code is not None:
-            must(code in (1, 2), f"it ended with {code}: {daemon.log()[-600:]}")
-            must("memory" in daemon.log(), f"it does not say why: {daemon.log()[-600:]}")
-            must(not daemon.socket_path.exists(), "it left its socket")
+        try:
+            return use_after_start(daemon)
+        except (OSError, EOFError, HasEnded):   # it may end before or after it has answered
+            must_have_ended_with_the_reason(daemon)
             return "ended"
-        has_failed = daemon.tell("0")[2]
-        state = poll(lambda: daemon.state("tiny") not in (None, "loading") and daemon.state("tiny")
-                     or daemon.state("tiny") is None and "none", "tiny to settle", PATIENCE_SECONDS)
-        if state != "ready":
-            error, text = ask_to(daemon, "load", "tiny")
-            must(error == "ok", f"the load after it: {error}: {text}")
-        must_answer(daemon, "tiny", "abc", "cba")
-        must(daemon.stop() == 0, "it did not stop in order")
-        return "failed" if has_failed or state != "ready" else "well"
     finally:
         daemon.finish()
 

@@ -161,11 +161,12 @@ static void send_garbage(struct worker *worker)
     send_bytes(worker, hearth_slice_of_string("\x01\x02 this is no message"));
 }
 
-/* Indexes of the ring that make no sense. */
+/* Indexes of the ring that make no sense. Another message would set them right again. */
 static void scribble(struct worker *worker)
 {
     memset(worker->memory, 0xee, worker->memory_bytes);
     hearth_socket_send(hearth_ring_wake_fd(worker->ring), "", 1, &(size_t){0});
+    sleep_for_ever();
 }
 
 static void before_hello(struct worker *worker)

@@ -41,11 +41,15 @@ class HookedDaemon(Daemon):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log,
                                             env=environment, pass_fds=[number])
+        self.far_end.close()    # so that the hook tells when hearthd ends
 
     def tell(self, text):
         """Returns (allocations, live, has_failed) as they were before @text took effect."""
         self.hook.send(text.encode())
-        count, live, failed = self.hook.recv(96).split()
+        answer = self.hook.recv(96)
+        if not answer:
+            raise EOFError("hearthd has gone")
+        count, live, failed = answer.split()
         return int(count), int(live), failed == b"1"
 
     def fail_at(self, nth):
