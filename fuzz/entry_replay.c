@@ -1,7 +1,7 @@
 /* entry_replay.c — replays a corpus folder through one target, without a fuzzer.
  *
  * An empty or missing corpus is a failure: a replay that replays nothing proves nothing. Files that
- * start with "crash-" or "timeout-" are regressions; they are run like the others.                */
+ * start with "crash-" or "timeout-" are regressions; they are run like the others. */
 
 #include <dirent.h>
 #include <stdint.h>
@@ -29,10 +29,10 @@ static int replay_file(const char *folder, const char *name)
         return -1;
     }
     size_t size = (size_t)st.st_size;
-    uint8_t *data = malloc(size + 1);   /* exact size + 1 so that an empty file has an address */
+    uint8_t *data = malloc(size + 1); /* exact size + 1 so that an empty file has an address */
     int rc = -1;
     if (data != NULL && fread(data, 1, size, file) == size) {
-        uint8_t *exact = realloc(data, size > 0 ? size : 1);   /* lets ASan see one byte too far */
+        uint8_t *exact = realloc(data, size > 0 ? size : 1); /* lets ASan see one byte too far */
         if (exact != NULL) {
             data = exact;
         }

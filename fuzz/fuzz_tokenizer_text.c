@@ -13,18 +13,24 @@ int hearth_fuzz_tokenizer_text(const uint8_t *data, size_t size);
     "{\"id\":" #id ",\"content\":\"" content "\",\"single_word\":" #single ",\"lstrip\":" #left    \
     ",\"rstrip\":" #right ",\"normalized\":" #normalized ",\"special\":false}"
 
-static const char shape[] = "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[" ADDED(
-    3, "[SEP]", false, false, false,
-    false) "," ADDED(12, "aa", true, false, false,
-                     false) "," ADDED(13, "  ", false, true, true,
-                                      false) "," ADDED(14, "\xC3\xA9", false, true, true,
-                                                       true) "],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,\"handle_chinese_chars\":%s,"
-                                                             "\"strip_accents\":%s,\"lowercase\":%s},"
-                                                             "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":"
-                                                             "\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]},\"decoder\":null,"
-                                                             "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
-                                                             "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
-                                                             "\"a\":4,\"##a\":5,\"ab\":6,\"##b\":7,\"!\":8,\"\xE6\xBC\xA2\":9,\"e\":10,\"##\xCC\x81\":11}}}";
+/* One string each line: clang-format indents literals that follow a macro call without bound. */
+#define SEP_TOKEN   ADDED(3, "[SEP]", false, false, false, false)
+#define WORD_TOKEN  ADDED(12, "aa", true, false, false, false)
+#define SPACE_TOKEN ADDED(13, "  ", false, true, true, false)
+#define ACUTE_TOKEN ADDED(14, "\xC3\xA9", false, true, true, true)
+#define ALL_ADDED   SEP_TOKEN "," WORD_TOKEN "," SPACE_TOKEN "," ACUTE_TOKEN
+
+static const char shape[] =
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[" ALL_ADDED "],"
+    "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":%s,"
+    "\"handle_chinese_chars\":%s,\"strip_accents\":%s,\"lowercase\":%s},"
+    "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+    "\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]},"
+    "\"decoder\":null,"
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+    "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,"
+    "\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":4,\"##a\":5,\"ab\":6,"
+    "\"##b\":7,\"!\":8,\"\xE6\xBC\xA2\":9,\"e\":10,\"##\xCC\x81\":11}}}";
 
 static struct hearth_tokenizer *make(unsigned flags)
 {
