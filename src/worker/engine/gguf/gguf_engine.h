@@ -84,11 +84,19 @@ struct gguf_special {
 #define GGUF_SHORT_PERCENT 75u
 #define GGUF_CALM_PERCENT  95u
 #define GGUF_CALM_PACES    20u /* calm measurements before a thread comes back: about a second */
+#define GGUF_STALL_NS      100000000u /* of one call before it is asked whether cores are short */
 struct gguf_pace {
     uint64_t wall_ns; /* start of the measurement */
     uint64_t cpu_ns;
     unsigned calm;
     unsigned allowed; /* threads */
+};
+
+/* The call of llama_decode() that is under way. */
+struct gguf_call {
+    uint64_t wall_ns; /* when it was looked at last */
+    uint64_t cpu_ns;
+    bool has_shed; /* given up to be made again with fewer threads */
 };
 
 struct hearth_engine {
@@ -107,6 +115,7 @@ struct hearth_engine {
     unsigned threads; /* in force */
     atomic_uint wanted_threads;
     struct gguf_pace pace;
+    struct gguf_call call;
     /* Looked at in the middle of llama_decode(). */
     struct hearth_inbox *inbox;
     const struct hearth_item *prefilling; /* may end the call when it must end; NULL: none */

@@ -11,14 +11,48 @@
 #include <inttypes.h>
 #include <time.h>
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Half the threads go, when the cores turned out to be short. */
+static void shed_threads(struct hearth_engine *engine)
+{
+    engine->pace.allowed = HEARTH_MAX(engine->threads / 2, 1u);
+    engine->pace.calm = 0;
+}
+
+/* A call that met busy cores with all threads could take minutes where one thread needs half a
+ * second (see adapt_threads()), so it is not waited for: it is given up and made again with fewer.
+ */
+static bool must_shed(struct hearth_engine *engine)
+{
+    uint64_t wall = hearth_clock_ns() - engine->call.wall_ns;
+    if (engine->threads == 1 || wall < GGUF_STALL_NS) {
+        return false;
+    }
+    uint64_t ran = thread_cpu_ns() - engine->call.cpu_ns;
+    engine->call.has_shed = ran < wall / 100 * GGUF_SHORT_PERCENT;
+    if (!engine->call.has_shed) { /* slow because it is long: look again after the same time */
+        engine->call.wall_ns += wall;
+        engine->call.cpu_ns += ran;
+    }
+    return engine->call.has_shed;
+}
+
+/* Called between the nodes of a graph, by the thread that called llama_decode(). */
 bool gguf_must_abort(void *arg)
 {
-    const struct hearth_engine *engine = arg;
+    struct hearth_engine *engine = arg;
     if (engine->inbox == NULL) {
         return false;
     }
     return hearth_inbox_is_closed(engine->inbox) ||
-           (engine->prefilling != NULL && hearth_item_must_end(engine->prefilling) < 0);
+           (engine->prefilling != NULL && hearth_item_must_end(engine->prefilling) < 0) ||
+           must_shed(engine);
 }
 
 static struct gguf_sequence *free_sequence(struct hearth_engine *engine)
@@ -149,11 +183,28 @@ static void add_row(struct hearth_engine *engine, struct gguf_sequence *sequence
     batch->logits[n] = wants_logits;
 }
 
+static void apply_threads(struct hearth_engine *engine)
+{
+    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->pace.allowed);
+    if (wanted != engine->threads) {
+        engine->threads = wanted;
+        llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
+    }
+}
+
 /* True if the call has done its work. When it was aborted, the cache is as it was before. */
 static bool decode(struct hearth_engine *engine, struct gguf_sequence *const *of, size_t count)
 {
     enum { ABORTED = 2 };
-    int32_t rc = llama_decode(engine->context, engine->batch);
+    int32_t rc;
+    do {
+        engine->call = (struct gguf_call){.wall_ns = hearth_clock_ns(), .cpu_ns = thread_cpu_ns()};
+        rc = llama_decode(engine->context, engine->batch);
+        if (engine->call.has_shed) {
+            shed_threads(engine);
+            apply_threads(engine);
+        }
+    } while (rc == ABORTED && engine->call.has_shed);
     if (rc == 0 || rc == ABORTED) {
         return rc == 0;
     }
@@ -223,13 +274,6 @@ static void prefill_chunk(struct hearth_engine *engine)
     }
 }
 
-static uint64_t thread_cpu_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* The threads of a graph wait for each other by spinning, so one that the kernel has put aside for
  * a neighbour holds up all the others, who burn the very core it waits for: four threads on four
  * busy cores are far slower than two. This thread never sleeps inside a graph; when it ran for much
@@ -244,8 +288,7 @@ static void adapt_threads(struct hearth_engine *engine)
     }
     uint64_t ran = thread_cpu_ns() - pace->cpu_ns;
     if (ran < wall / 100 * GGUF_SHORT_PERCENT) {
-        pace->allowed = HEARTH_MAX(engine->threads / 2, 1u);
-        pace->calm = 0;
+        shed_threads(engine);
     } else if (ran > wall / 100 * GGUF_CALM_PERCENT && ++pace->calm >= GGUF_CALM_PACES) {
         pace->allowed = HEARTH_MIN(pace->allowed + 1, engine->most_threads);
         pace->calm = 0;
@@ -259,15 +302,6 @@ static void restart_pace(struct hearth_engine *engine)
 {
     engine->pace.wall_ns = hearth_clock_ns();
     engine->pace.cpu_ns = thread_cpu_ns();
-}
-
-static void apply_threads(struct hearth_engine *engine)
-{
-    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->pace.allowed);
-    if (wanted != engine->threads) {
-        engine->threads = wanted;
-        llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
-    }
 }
 
 /* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
