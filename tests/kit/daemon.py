@@ -69,7 +69,11 @@ class Daemon:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:   # no __exit__ follows: it must not outlive the test
+            self.finish()
+            raise
 
     def __exit__(self, *_):
         self.finish()
