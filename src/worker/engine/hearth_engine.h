@@ -65,6 +65,13 @@ HEARTH_NODISCARD int hearth_plan_bool(const struct hearth_engine_plan *plan, con
                                       bool *ret, struct hearth_error *err); /* true|false */
 const char *hearth_plan_string(const struct hearth_engine_plan *plan, const char *key);
 
+/**
+ * Refuses an option that is in the plan and not among @known (ends with NULL): a misspelt key must
+ * not be a silent default. HEARTH_E_CONFIG names the key and what the engine knows.
+ */
+HEARTH_NODISCARD int hearth_plan_check_options(const struct hearth_engine_plan *plan,
+                                               const char *const *known, struct hearth_error *err);
+
 /** Memory that load() will take, in bytes. */
 struct hearth_engine_need {
     uint64_t weights_bytes;
@@ -85,7 +92,8 @@ struct hearth_engine_facts {
 /* ---- the table ----------------------------------------------------------------------------- */
 
 struct hearth_engine_ops {
-    const char *name; /* "onnx" */
+    const char *name;           /* "onnx" */
+    const char *const *options; /* keys of load options that it knows, ended by NULL */
 
     /** Opens the library and probes the CPU, before the door closes: no thread, no model byte.
      *  HEARTH_E_NO_ENGINE says what is missing. Sets the version of the library for worker_hello.

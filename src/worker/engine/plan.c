@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,35 @@ const char *hearth_plan_string(const struct hearth_engine_plan *plan, const char
         }
     }
     return NULL;
+}
+
+static bool is_known(const char *key, const char *const *known)
+{
+    while (*known != NULL && strcmp(*known, key) != 0) {
+        known++;
+    }
+    return *known != NULL;
+}
+
+int hearth_plan_check_options(const struct hearth_engine_plan *plan, const char *const *known,
+                              struct hearth_error *err)
+{
+    size_t i = 0;
+    while (i < plan->option_count && is_known(plan->options[i].key, known)) {
+        i++;
+    }
+    if (i == plan->option_count) {
+        return 0;
+    }
+    char list[HEARTH_ERROR_TEXT_BYTES / 2];
+    size_t used = 0;
+    list[0] = '\0';
+    for (const char *const *key = known; *key != NULL && used < sizeof list; key++) {
+        int more = snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", *key);
+        used += more > 0 ? (size_t)more : 0;
+    }
+    return hearth_fail(err, HEARTH_E_CONFIG, "model \"%.64s\" has no option %s; known are %s",
+                       plan->model_id, plan->options[i].key, list);
 }
 
 /* Digits only: strtoull alone would take "-1" and " 7". */

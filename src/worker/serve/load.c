@@ -65,7 +65,10 @@ static int tell_hello(struct hearth_worker *worker, struct hearth_error *err)
 static int tell_need(struct hearth_worker *worker, struct hearth_error *err)
 {
     struct hearth_engine_need need = {0};
-    int rc = worker->ops->inspect(&worker->plan, &need, err);
+    int rc = hearth_plan_check_options(&worker->plan, worker->ops->options, err);
+    if (rc == 0) {
+        rc = worker->ops->inspect(&worker->plan, &need, err);
+    }
     if (rc != 0) {
         return rc;
     }

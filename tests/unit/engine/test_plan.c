@@ -37,6 +37,18 @@ static void an_absent_key_keeps_the_default(void **state)
     assert_null(hearth_plan_string(&plan, "other"));
 }
 
+static void an_option_that_no_engine_knows_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const known[] = {"capacity", "fail", NULL};
+    struct hearth_error err = {0};
+    struct hearth_engine_plan plan = plan_with("fail", "load");
+    assert_int_equal(hearth_plan_check_options(&plan, known, &err), 0);
+    plan = plan_with("capasity", "3");
+    assert_int_equal(hearth_plan_check_options(&plan, known, &err), HEARTH_E_CONFIG);
+    KIT_ASSERT_ERROR(err, HEARTH_E_CONFIG, "no option capasity; known are capacity, fail");
+}
+
 static void what_is_not_a_whole_number_in_range_is_refused(void **state)
 {
     (void)state;
@@ -75,6 +87,7 @@ static void a_file_is_found_by_its_role(void **state)
 
 KIT_MAIN(cmocka_unit_test(a_number_in_range_is_read),
          cmocka_unit_test(an_absent_key_keeps_the_default),
+         cmocka_unit_test(an_option_that_no_engine_knows_is_refused_by_name),
          cmocka_unit_test(what_is_not_a_whole_number_in_range_is_refused),
          cmocka_unit_test(a_bool_is_true_or_false_and_nothing_else),
          cmocka_unit_test(a_file_is_found_by_its_role))

@@ -339,8 +339,12 @@ static void echo_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     }
 }
 
+static const char *const option_keys[] = {
+    "capacity", "run_threads", "context_tokens", "dimensions", "need_bytes", "fail", NULL};
+
 const struct hearth_engine_ops hearth_engine_echo = {
     .name = "echo",
+    .options = option_keys,
     .preload = echo_preload,
     .inspect = echo_inspect,
     .load = echo_load,

@@ -277,8 +277,11 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
                  HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
 }
 
+static const char *const option_keys[] = {"context_tokens", "sequences", "mmap", NULL};
+
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
+    .options = option_keys,
     .preload = preload,
     .inspect = inspect,
     .load = load,

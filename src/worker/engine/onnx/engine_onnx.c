@@ -241,8 +241,11 @@ static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job
     }
 }
 
+static const char *const option_keys[] = {"max_tokens", "pooling", "normalize", "dimensions", NULL};
+
 const struct hearth_engine_ops hearth_engine_onnx = {
     .name = "onnx",
+    .options = option_keys,
     .preload = onnx_preload,
     .inspect = onnx_inspect,
     .load = onnx_load,
