@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -80,6 +82,21 @@ static int signals_parent(void)
     return kill(getppid(), 0) != 0 ? errno : 0;
 }
 
+static int renices_parent(void)
+{
+    return setpriority(PRIO_PROCESS, (id_t)getppid(), 0) != 0 ? errno : 0;
+}
+
+static int binds_parent(void)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    return sched_getaffinity(0, sizeof cores, &cores) == 0 &&
+                   sched_setaffinity(getppid(), sizeof cores, &cores) != 0
+               ? errno
+               : 0;
+}
+
 static void report(const char *thread, const char *attempt, int error)
 {
     dprintf(STDERR_FILENO, "probe %s %s %s\n", thread, attempt,
@@ -107,6 +124,8 @@ static void attempt_all(const char *thread)
     report(thread, "clone3", forks(by_clone3));
     report(thread, "map-code", maps_code());
     report(thread, "kill-parent", signals_parent());
+    report(thread, "renice-parent", renices_parent());
+    report(thread, "bind-parent", binds_parent());
 }
 
 static void *attempt_in_thread(void *arg)

@@ -54,10 +54,7 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(getpid), ALL, "abort"},
     {SCMP_SYS(sched_yield), ALL, "spinning locks of the libraries"},
     {SCMP_SYS(sched_getaffinity), ALL, "counting cores"},
-    {SCMP_SYS(sched_setaffinity), ONNX | GGUF, "thread pools"},
     {SCMP_SYS(getcpu), ONNX | GGUF, "thread pools"},
-    {SCMP_SYS(setpriority), ALL, "compute threads are niced"},
-    {SCMP_SYS(getpriority), ALL, "compute threads are niced"},
     {SCMP_SYS(clock_gettime), ALL, "time, where the vdso does not serve it"},
     {SCMP_SYS(clock_getres), ALL, "time"},
     {SCMP_SYS(gettimeofday), ALL, "time"},
@@ -84,8 +81,6 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(fstat), ALL, "files"},
     {SCMP_SYS(newfstatat), ALL, "files; by path it tells existence and size, no content"},
     {SCMP_SYS(statx), ALL, "files, as above"},
-    {SCMP_SYS(stat), ONNX, "the library was linked against an older libc"},
-    {SCMP_SYS(lstat), ONNX, "likewise"},
     {SCMP_SYS(stat), ONNX, "finds the file of external weights; no content"},
     {SCMP_SYS(lstat), ONNX, "as above"},
     {SCMP_SYS(readlink), ONNX, "resolves the path of external weights"},
@@ -221,6 +216,10 @@ static int allow_calls(scmp_filter_ctx filter, unsigned profile)
     if (rc == 0) { /* abort() raises in the own process only */
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    }
+    if (rc == 0) { /* compute threads are niced, each by itself: no other process may be */
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+                              SCMP_A0_32(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1_32(SCMP_CMP_EQ, 0));
     }
     return rc;
 }

@@ -152,7 +152,8 @@ static void a_loaded_worker_cannot_leave(void **state)
         {"create", "EPERM"},        {"write-model", "EPERM"}, {"socket-inet", "EPERM"},
         {"socket-inet6", "EPERM"},  {"socket-unix", "EPERM"}, {"execve", "EPERM"},
         {"fork", "EPERM"},          {"clone3", "ENOSYS"},     {"map-code", "EPERM"},
-        {"kill-parent", "EPERM"},   {"read-model", "ok"},
+        {"kill-parent", "EPERM"},   {"read-model", "ok"},     {"renice-parent", "EPERM"},
+        {"bind-parent", "EPERM"},
     };
     struct world *w = *state;
     start(w);
