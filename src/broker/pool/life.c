@@ -17,7 +17,6 @@
 #define MAX_BACKOFF_MS        10000u
 #define STABLE_NS             (60 * HEARTH_NS_PER_SEC) /* this old, and its past is forgotten */
 #define MAX_DEATHS_UNANSWERED 5u
-#define FAILED_GRACE_MS       1000u /* for a worker that said why it failed to exit by itself */
 #define MAX_CAPACITY          4096u
 
 static void arm(struct worker *worker, uint64_t after_ms)
@@ -69,6 +68,7 @@ static void clear_process(struct worker *worker)
     worker->pid = 0;
     worker->capacity = 0;
     worker->said_hello = false;
+    worker->has_exited = false;
     worker->is_unwanted = false;
     worker->ready_at_ns = 0;
 }
@@ -336,10 +336,11 @@ void worker_on_pid(void *arg, unsigned events)
     struct worker *worker = HEARTH_CAST(struct worker, arg, WORKER_MAGIC);
     (void)events;
     pid_t pid = worker->pid;
-    worker_drain_link(worker); /* it may have said why */
-    if (worker->pid == pid && worker->pidfd >= 0) {
+    worker->has_exited = true; /* what it still answers must not make room for new requests */
+    bool is_drained = worker_drain_link(worker); /* it may have said why */
+    if (is_drained && worker->pid == pid && worker->pidfd >= 0) {
         worker_died(worker);
-    }
+    } /* if not: the pidfd stays ready, and the rest is taken in the next round */
 }
 
 static void load_timed_out(struct worker *worker)

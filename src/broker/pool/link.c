@@ -151,10 +151,15 @@ static void on_ring(void *arg, unsigned events)
     take_some(worker);
 }
 
-void worker_drain_link(struct worker *worker)
+bool worker_drain_link(struct worker *worker)
 {
+    uint64_t begin_ns = hearth_clock_ns();
     while (worker->ring != NULL && worker->phase != WORKER_GONE && take_one(worker) == 0) {
+        if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
+            return false;
+        }
     }
+    return true;
 }
 
 /* ---- out ---------------------------------------------------------------------------------- */

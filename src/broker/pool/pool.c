@@ -84,7 +84,7 @@ static struct worker *serving(struct hearth_pool *pool, uint32_t slot)
     HEARTH_CHECK(pool, POOL_MAGIC);
     HEARTH_ASSERT(slot < HEARTH_MAX_MODELS);
     struct worker *worker = &pool->workers[slot];
-    return worker->phase == WORKER_SERVING ? worker : NULL;
+    return worker->phase == WORKER_SERVING && !worker->has_exited ? worker : NULL;
 }
 
 int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_ticket *ticket,
@@ -109,8 +109,9 @@ int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_tick
 bool hearth_pool_has_room(const struct hearth_pool *pool, uint32_t slot)
 {
     HEARTH_CHECK(pool, POOL_MAGIC);
-    return slot < HEARTH_MAX_MODELS && pool->workers[slot].phase == WORKER_SERVING &&
-           pool->workers[slot].outbox.size == 0;
+    const struct worker *worker = slot < HEARTH_MAX_MODELS ? &pool->workers[slot] : NULL;
+    return worker != NULL && worker->phase == WORKER_SERVING && !worker->has_exited &&
+           worker->outbox.size == 0;
 }
 
 void hearth_pool_cancel(struct hearth_pool *pool, struct hearth_ticket *ticket)

@@ -28,6 +28,7 @@ struct worker {
     enum worker_phase phase;
     bool is_unwanted; /* unloaded while the spawner was asked */
     bool said_hello;
+    bool has_exited;         /* its process is gone, but not all that it said is taken yet */
     const char *broken_rule; /* why we killed it; NULL if we did not */
 
     pid_t pid;
@@ -76,7 +77,7 @@ void pool_on_spawner(void *arg, unsigned events);
 int worker_open_link(struct worker *worker, struct hearth_error *err);
 int worker_watch_link(struct worker *worker, struct hearth_error *err); /* once it has a pid */
 void worker_close_link(struct worker *worker);
-void worker_drain_link(struct worker *worker); /* all that a dead worker left */
+bool worker_drain_link(struct worker *worker); /* some of what it left; true: nothing is left */
 int worker_post(struct worker *worker, const struct hearth_message *message);
 
 /* life.c */

@@ -2,7 +2,9 @@
 
 #include "world.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static struct hearth_message take_load_answer(struct world *w, struct client *client,
                                               char text[256])
@@ -150,6 +152,69 @@ static void a_death_costs_the_running_requests_and_the_queue_is_served(void **st
     client_close(w, &client);
     worker_finish(&worker);
     worker_finish(&bystander);
+}
+
+/* The last answer of a dead worker makes room, but there is nobody left who would take it. */
+static void what_waits_is_not_given_to_a_worker_that_is_gone(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, true);
+    client_ask(w, &client, 2, "gen", HEARTH_TASK_GENERATE, true);
+    uint64_t id = worker_hear_request(w, &worker);
+    assert_int_equal(kill(worker.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(worker.pid, NULL, 0), worker.pid);
+    worker.pid = 0;
+    struct hearth_message end = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = id, .finish_reason = HEARTH_FINISH_STOP}};
+    worker_say(w, &worker, &end); /* all at once for the broker: its death and its last words */
+    assert_int_equal(client_end(w, &client, 1, NULL), 0);
+    assert_true(client_is_silent(w, &client));
+    worker_finish(&worker);
+
+    assert_true(world_wait(w, 10000, is_spawning_again));
+    worker = worker_spawned(w);
+    worker_lead_to_ready(w, &worker, 1);
+    end.as.inference_response.request_id = worker_hear_request(w, &worker);
+    worker_say(w, &worker, &end);
+    assert_int_equal(client_end(w, &client, 2, NULL), 0);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
+/* More than one wake-up may take: nothing is lost, and the end comes last and once. */
+static void all_that_a_dead_worker_said_arrives_before_its_end(void **state)
+{
+    enum { CHUNKS = 2000 };
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, true);
+    uint64_t id = worker_hear_request(w, &worker);
+    assert_int_equal(kill(worker.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(worker.pid, NULL, 0), worker.pid);
+    worker.pid = 0;
+    struct hearth_wire_result piece = {.text = hearth_slice_of_string("x"), .tokens = 1};
+    struct hearth_message chunk = {
+        .type = HEARTH_MSG_stream_chunk,
+        .as.stream_chunk = {.request_id = id, .results = {.count = 1, .items = &piece}}};
+    hearth_buf_clear(&worker.buf);
+    assert_int_equal(hearth_wire_encode(&chunk, &worker.buf), 0);
+    struct hearth_slice bytes = hearth_buf_slice(&worker.buf);
+    for (int i = 0; i < CHUNKS; i++) {
+        assert_int_equal(hearth_ring_send(worker.ring, &bytes, 1), 0);
+    }
+    for (int i = 0; i < CHUNKS; i++) {
+        assert_int_equal(client_take(w, &client).type, HEARTH_MSG_stream_chunk);
+    }
+    assert_int_equal(client_end(w, &client, 1, NULL), HEARTH_E_WORKER_LOST);
+    assert_true(client_is_silent(w, &client));
+    client_close(w, &client);
+    worker_finish(&worker);
 }
 
 static void a_worker_that_keeps_dying_is_given_up(void **state)
@@ -441,6 +506,8 @@ KIT_MAIN(WORLD_TEST(a_need_beyond_the_budget_is_refused_before_loading),
          WORLD_TEST(a_failed_load_says_what_the_worker_said_and_may_be_tried_again),
          WORLD_TEST(another_build_is_not_talked_to),
          WORLD_TEST(a_death_costs_the_running_requests_and_the_queue_is_served),
+         WORLD_TEST(what_waits_is_not_given_to_a_worker_that_is_gone),
+         WORLD_TEST(all_that_a_dead_worker_said_arrives_before_its_end),
          WORLD_TEST(a_worker_that_keeps_dying_is_given_up),
          WORLD_TEST(a_worker_that_breaks_a_rule_is_killed),
          WORLD_TEST(models_that_compute_at_once_share_the_cores),
