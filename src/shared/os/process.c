@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,19 @@ int hearth_process_set_dumpable(bool is_dumpable, struct hearth_error *err)
 {
     if (prctl(PR_SET_DUMPABLE, is_dumpable ? 1ul : 0ul, 0ul, 0ul, 0ul) != 0) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "change whether core dumps are permitted");
+    }
+    return 0;
+}
+
+int hearth_process_raise_fd_limit(struct hearth_error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "read the limit of open descriptors");
+    }
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "raise the limit of open descriptors");
     }
     return 0;
 }

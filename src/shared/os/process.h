@@ -40,6 +40,9 @@ int hearth_process_become_subreaper(struct hearth_error *err);
 /** Says whether core dumps and ptrace by the same user are permitted. */
 int hearth_process_set_dumpable(bool is_dumpable, struct hearth_error *err);
 
+/** Raises the number of descriptors that may be open to what the system permits. */
+int hearth_process_raise_fd_limit(struct hearth_error *err);
+
 /** Sets the name of the calling thread (15 bytes are kept), which `ps` shows. */
 void hearth_process_set_name(const char *name);
 

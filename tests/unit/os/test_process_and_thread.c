@@ -194,6 +194,19 @@ static void machine_is_described(void **state)
     assert_true(page >= 4096 && (page & (page - 1)) == 0);
 }
 
+static void the_fd_limit_is_raised_to_what_is_permitted(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(hearth_process_raise_fd_limit(NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, limit.rlim_max);
+    assert_true(limit.rlim_max >= 64);
+}
+
 KIT_MAIN(cmocka_unit_test(exit_and_kill_are_told_apart),
          cmocka_unit_test(any_child_can_be_collected),
          cmocka_unit_test(process_that_is_not_there_cannot_be_opened),
@@ -201,4 +214,5 @@ KIT_MAIN(cmocka_unit_test(exit_and_kill_are_told_apart),
          cmocka_unit_test(usage_follows_memory_cpu_and_descriptors),
          cmocka_unit_test(descriptors_are_listed_in_order),
          cmocka_unit_test(thread_has_name_priority_and_no_signals),
-         cmocka_unit_test(machine_is_described))
+         cmocka_unit_test(machine_is_described),
+         cmocka_unit_test(the_fd_limit_is_raised_to_what_is_permitted))
