@@ -134,7 +134,8 @@ static int start(struct daemon *daemon, struct hearth_error *err)
     hearth_metrics_init(&daemon->metrics);
     hearth_budget_init(&daemon->budget, daemon->config.memory_limit_bytes);
     scan_models(daemon);
-    rc = hearth_loop_create(&daemon->loop, err);
+    rc = hearth_process_raise_fd_limit(err); /* max_connections may be more than the usual 1024 */
+    rc = rc < 0 ? rc : hearth_loop_create(&daemon->loop, err);
     rc = rc < 0 ? rc
                 : hearth_loop_watch_signals(daemon->loop, signals, HEARTH_COUNT(signals), on_signal,
                                             daemon, err);

@@ -78,10 +78,15 @@ void connection_send(struct connection *connection, const struct hearth_message 
         cut(connection, rc);
         return;
     }
+    bool was_crowded = hearth_frame_queue_is_crowded(&connection->queue);
     rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
     if (rc < 0 && rc != HEARTH_E_NOT_READY) {
         connection_close_after(connection);
         return;
+    }
+    if (was_crowded && !hearth_frame_queue_is_crowded(&connection->queue)) {
+        /* Frames may have waited in the reader, of which no descriptor tells. */
+        hearth_loop_defer(connection->server->parts.loop, &connection->more);
     }
     update_events(connection);
 }

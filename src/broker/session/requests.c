@@ -19,6 +19,7 @@ static struct request *request_new(struct hearth_server *server)
     struct request *request = HEARTH_LIST_FIRST(struct request, of_client, &server->free_requests);
     if (request != NULL) {
         hearth_list_remove(&request->of_client);
+        server->free_count--;
         return request;
     }
     request = hearth_alloc(1, sizeof *request);
@@ -45,9 +46,15 @@ static void request_recycle(struct request *request)
     struct hearth_buf bytes;
     HEARTH_ASSERT(request->job.state == HEARTH_JOB_IDLE);
     drop_bytes(request);
+    if (server->free_count >= REQUESTS_KEPT) {
+        hearth_buf_finish(&request->bytes);
+        hearth_free(request);
+        return;
+    }
     bytes = request->bytes;
     *request = (struct request){.magic = REQUEST_MAGIC, .server = server, .bytes = bytes};
     hearth_list_append(&server->free_requests, &request->of_client);
+    server->free_count++;
 }
 
 void requests_free_all(struct hearth_server *server)

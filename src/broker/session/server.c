@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_WAKE 16u
+#define ACCEPT_PAUSE_MS  100u /* after a failure that would come again at once */
 
 uint64_t server_now_ms(const struct hearth_server *server)
 {
@@ -53,6 +54,22 @@ static void accept_one(struct hearth_server *server, int fd)
     connection_open(server, fd);
 }
 
+/* The waiting connection keeps the socket ready: without a pause the loop would spin and log. */
+static void pause_accepting(struct hearth_server *server)
+{
+    struct hearth_loop *loop = server->parts.loop;
+    hearth_loop_modify(loop, &server->listen_watch, 0);
+    hearth_loop_arm(loop, &server->accept_timer,
+                    hearth_clock_deadline_ns(hearth_loop_now_ns(loop), ACCEPT_PAUSE_MS));
+}
+
+static void on_accept_timer(void *arg, uint64_t now_ns)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    (void)now_ns;
+    hearth_loop_modify(server->parts.loop, &server->listen_watch, HEARTH_READY_IN);
+}
+
 static void on_listen(void *arg, unsigned events)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
@@ -66,6 +83,7 @@ static void on_listen(void *arg, unsigned events)
         }
         if (rc < 0) {
             hearth_log(HEARTH_LOG_WARN, "connection.failed", "error", hearth_log_err(&err), NULL);
+            pause_accepting(server);
             return;
         }
         accept_one(server, fd);
@@ -215,6 +233,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
     hearth_timer_init(&server->drain_timer, on_drain_timer, server);
+    hearth_timer_init(&server->accept_timer, on_accept_timer, server);
 }
 
 /* The one who is denied here is the operator himself: the text says what he can do. */
@@ -277,6 +296,7 @@ void hearth_server_destroy(struct hearth_server *server)
     hearth_loop_disarm(loop, &server->deadline_timer);
     hearth_loop_disarm(loop, &server->lease_timer);
     hearth_loop_disarm(loop, &server->drain_timer);
+    hearth_loop_disarm(loop, &server->accept_timer);
     server->magic = 0;
     hearth_free(server);
 }

@@ -24,6 +24,7 @@
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
+#define REQUESTS_KEPT      256u         /* free requests; with their buffers 16 MiB at the most */
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 
 enum connection_state {
@@ -95,9 +96,11 @@ struct hearth_server {
     struct hearth_timer deadline_timer;
     struct hearth_timer lease_timer;
     struct hearth_timer drain_timer;
+    struct hearth_timer accept_timer;
     struct hearth_list connections;
     uint32_t connection_count;
     struct hearth_list free_requests;
+    uint32_t free_count;
     uint64_t last_ticket_id;
     uint64_t started_ns;
     uint64_t scanned_ns;

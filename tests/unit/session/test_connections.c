@@ -2,8 +2,12 @@
 
 #include "world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct hearth_message health(enum hearth_check_type type)
 {
@@ -202,6 +206,56 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     client_close(w, &client);
 }
 
+/* SO_PEERCRED tells who called connect(); only root can be another user for that moment. */
+static void another_user_is_refused_whatever_the_file_modes_say(void **state)
+{
+    struct world *w = *state;
+    char folder[128];
+    if (geteuid() != 0) {
+        skip();
+    }
+    world_start(w);
+    snprintf(folder, sizeof folder, "%s/run", w->root);
+    assert_int_equal(chmod(w->root, 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(w->config.socket, 0666), 0);
+    assert_int_equal(seteuid(65534), 0);
+    struct client stranger = {.fd = -1};
+    int rc = hearth_socket_connect(w->config.socket, HEARTH_NEVER, &stranger.fd, NULL);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, 0);
+    hearth_frame_reader_init(&stranger.reader, HEARTH_MAX_FRAME_BYTES);
+    expect_error(w, &stranger, HEARTH_E_DENIED, "only the user who runs hearthd");
+    assert_true(client_is_cut(w, &stranger));
+    client_close(w, &stranger);
+    struct client own = client_session(w);
+    client_close(w, &own);
+}
+
+static bool has_accepted(struct world *w)
+{
+    return hearth_metrics_value(&w->metrics, HEARTH_COUNTER_CONNECTIONS_ACCEPTED) == 1;
+}
+
+/* client_connect() settles, which fails the test if the loop is never quiet. */
+static void without_descriptors_the_loop_does_not_spin(void **state)
+{
+    struct world *w = *state;
+    struct rlimit limit;
+    world_start(w);
+    struct client client = {.fd = -1};
+    assert_int_equal(hearth_socket_connect(w->config.socket, HEARTH_NEVER, &client.fd, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    world_settle(w);
+    assert_false(has_accepted(w));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(world_wait(w, 10000, has_accepted));
+    hearth_fd_close(&client.fd);
+    world_settle(w);
+}
+
 static void the_list_tells_state_labels_and_error(void **state)
 {
     struct world *w = *state;
@@ -233,6 +287,8 @@ KIT_MAIN(WORLD_TEST(probes_need_no_session), WORLD_TEST(everything_else_needs_on
          WORLD_TEST(another_version_is_refused_politely),
          WORLD_TEST(malformed_frames_end_the_connection_with_a_reason),
          WORLD_TEST(a_field_over_its_limit_is_answered_on_its_request),
+         WORLD_TEST(another_user_is_refused_whatever_the_file_modes_say),
+         WORLD_TEST(without_descriptors_the_loop_does_not_spin),
          WORLD_TEST(one_connection_too_many_is_told_and_closed),
          WORLD_TEST(a_client_that_does_not_read_is_not_read_from),
          WORLD_TEST(the_list_tells_state_labels_and_error))
