@@ -13,6 +13,7 @@
 
 #define OUTBOX_CAP_BYTES   (2u * HEARTH_MAX_RING_MESSAGE_BYTES)
 #define OUTBOX_PATIENCE_MS 10000u
+#define OUTBOX_RETRY_MS    1u
 
 int outbox_init(struct outbox_shared *outbox, struct hearth_error *err)
 {
@@ -65,16 +66,25 @@ static void flush(struct outbox_shared *outbox)
     }
 }
 
-/* Waits until @bytes fit; gives the broker up when it takes too long. Lock held. */
-static void wait_for_room(struct outbox_shared *outbox, size_t bytes)
+static void wait_until(struct outbox_shared *outbox, uint64_t until_ns)
 {
-    uint64_t until_ns = hearth_clock_deadline_ns(hearth_clock_ns(), OUTBOX_PATIENCE_MS);
     struct timespec until = {.tv_sec = (time_t)(until_ns / HEARTH_NS_PER_SEC),
                              .tv_nsec = (long)(until_ns % HEARTH_NS_PER_SEC)};
+    (void)pthread_cond_timedwait(&outbox->has_room, &outbox->lock, &until);
+}
+
+/* Waits until @bytes fit; gives the broker up when it takes too long. The one who waits may be the
+ * link thread, who would send what waits: so everybody who waits tries that himself. Lock held. */
+static void wait_for_room(struct outbox_shared *outbox, size_t bytes)
+{
+    uint64_t now_ns = hearth_clock_ns();
+    uint64_t end_ns = hearth_clock_deadline_ns(now_ns, OUTBOX_PATIENCE_MS);
+    flush(outbox);
     while (outbox->waiting.size + bytes > OUTBOX_CAP_BYTES && !outbox->is_broken) {
-        if (pthread_cond_timedwait(&outbox->has_room, &outbox->lock, &until) != 0) {
-            outbox->is_broken = true;
-        }
+        wait_until(outbox, hearth_clock_deadline_ns(now_ns, OUTBOX_RETRY_MS));
+        flush(outbox);
+        now_ns = hearth_clock_ns();
+        outbox->is_broken = outbox->is_broken || now_ns >= end_ns;
     }
 }
 
