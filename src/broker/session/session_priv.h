@@ -24,7 +24,7 @@
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
-#define REQUESTS_KEPT      256u         /* free requests; with their buffers 16 MiB at the most */
+#define REQUESTS_KEPT      256u        /* free requests; with their buffers 16 MiB at the most */
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 
 enum connection_state {
