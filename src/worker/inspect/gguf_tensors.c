@@ -12,8 +12,7 @@ struct tensor {
     uint64_t offset;
 };
 
-/* How each type packs its values; the numbers of the format, compared with the library by a test.
- */
+/* How each type packs its values; tests/integration/gguf compares them with the library. */
 static const struct {
     uint16_t values;
     uint16_t bytes;

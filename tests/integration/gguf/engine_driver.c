@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -368,6 +369,22 @@ static void tell_nice_values(yyjson_mut_doc *out, yyjson_mut_val *to)
     }
 }
 
+/* Whether a model file is mapped now. */
+static bool has_mapped_model(void)
+{
+    char line[4096];
+    bool is_mapped = false;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        is_mapped = is_mapped || strstr(line, ".gguf\n") != NULL;
+    }
+    if (maps == NULL) {
+        die("/proc/self/maps cannot be read", NULL);
+    }
+    fclose(maps);
+    return is_mapped;
+}
+
 static void tell_process(const struct hearth_engine_need *need, unsigned idle_seconds)
 {
     yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
@@ -378,6 +395,7 @@ static void tell_process(const struct hearth_engine_need *need, unsigned idle_se
     yyjson_mut_obj_add_int(out, root, "idle_cpu_us_per_s",
                            (cpu_us() - before) / HEARTH_MAX(idle_seconds, 1));
     tell_nice_values(out, root);
+    yyjson_mut_obj_add_bool(out, root, "is_mapped", has_mapped_model());
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     yyjson_mut_obj_add_int(out, root, "most_resident_bytes", (int64_t)usage.ru_maxrss * 1024);

@@ -357,9 +357,12 @@ def options_out_of_range_are_refused():
         must(told["load_error"] == "config" and word in told["text"], told["text"])
 
 
-def a_mapped_model_answers_alike():
+def a_model_is_mapped_only_when_asked_and_answers_alike():
     requests = [request_of(p, max_tokens=16) for p in PROMPTS[:3]]
-    rounds, _ = engine(SMOL, [[r] for r in requests], "mmap=true")
+    _, facts = engine(SMOL, [])
+    must(facts["is_mapped"] is False, "the model file is mapped though nobody asked for it")
+    rounds, facts = engine(SMOL, [[r] for r in requests], "mmap=true")
+    must(facts["is_mapped"] is True, "mmap=true maps nothing")
     for a, b in zip(alone(SMOL, requests), (r["answers"][0] for r in rounds)):
         must(a["ids"] == b["ids"], "mapped and read models differ")
 
@@ -408,7 +411,7 @@ if __name__ == "__main__":
         an_unknown_chat_template_is_named_and_plain_prompts_still_work,
         broken_files_are_refused_and_say_why,
         options_out_of_range_are_refused,
-        a_mapped_model_answers_alike,
+        a_model_is_mapped_only_when_asked_and_answers_alike,
         an_idle_engine_uses_no_cpu_and_its_threads_are_niced,
         the_declared_need_covers_what_is_used,
     ]))

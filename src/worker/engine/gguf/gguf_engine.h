@@ -15,6 +15,7 @@
 #include "hearth_engine.h"
 
 #include "hearth_inspect.h"
+#include "pace.h"
 
 #include <llama.h>
 
@@ -79,24 +80,16 @@ struct gguf_special {
     enum llama_token_attr attributes;
 };
 
-/* How much of the time the run thread really ran, see adapt_threads(). */
-#define GGUF_PACE_NS       50000000u /* of one measurement */
-#define GGUF_SHORT_PERCENT 75u
-#define GGUF_CALM_PERCENT  95u
-#define GGUF_CALM_PACES    20u /* calm measurements before a thread comes back: about a second */
-#define GGUF_STALL_NS      100000000u /* of one call before it is asked whether cores are short */
-struct gguf_pace {
-    uint64_t wall_ns; /* start of the measurement */
+/* Both clocks of the run thread at one moment. */
+struct gguf_moment {
+    uint64_t wall_ns;
     uint64_t cpu_ns;
-    unsigned calm;
-    unsigned allowed; /* threads */
 };
 
 /* The call of llama_decode() that is under way. */
 struct gguf_call {
-    uint64_t wall_ns; /* when it was looked at last */
-    uint64_t cpu_ns;
-    bool has_shed; /* given up to be made again with fewer threads */
+    struct gguf_moment since; /* when it was looked at last */
+    bool has_shed;            /* given up to be made again with fewer threads */
 };
 
 struct hearth_engine {
@@ -115,6 +108,7 @@ struct hearth_engine {
     unsigned threads; /* in force */
     atomic_uint wanted_threads;
     struct gguf_pace pace;
+    struct gguf_moment pace_since; /* when the measurement began */
     struct gguf_call call;
     /* Looked at in the middle of llama_decode(). */
     struct hearth_inbox *inbox;

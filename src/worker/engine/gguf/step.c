@@ -11,36 +11,29 @@
 #include <inttypes.h>
 #include <time.h>
 
-static uint64_t thread_cpu_ns(void)
+static struct gguf_moment moment_now(void)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Half the threads go, when the cores turned out to be short. */
-static void shed_threads(struct hearth_engine *engine)
-{
-    engine->pace.allowed = HEARTH_MAX(engine->threads / 2, 1u);
-    engine->pace.calm = 0;
+    struct timespec cpu;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return (struct gguf_moment){
+        .wall_ns = hearth_clock_ns(),
+        .cpu_ns = (uint64_t)cpu.tv_sec * HEARTH_NS_PER_SEC + (uint64_t)cpu.tv_nsec,
+    };
 }
 
 /* A call that met busy cores with all threads could take minutes where one thread needs half a
- * second (see adapt_threads()), so it is not waited for: it is given up and made again with fewer.
- */
+ * second (see pace.h), so it is not waited for: it is given up and made again with fewer. */
 static bool must_shed(struct hearth_engine *engine)
 {
-    uint64_t wall = hearth_clock_ns() - engine->call.wall_ns;
+    struct gguf_call *call = &engine->call;
+    uint64_t wall = hearth_clock_ns() - call->since.wall_ns;
     if (engine->threads == 1 || wall < GGUF_STALL_NS) {
         return false;
     }
-    uint64_t ran = thread_cpu_ns() - engine->call.cpu_ns;
-    engine->call.has_shed = ran < wall / 100 * GGUF_SHORT_PERCENT;
-    if (!engine->call.has_shed) { /* slow because it is long: look again after the same time */
-        engine->call.wall_ns += wall;
-        engine->call.cpu_ns += ran;
-    }
-    return engine->call.has_shed;
+    struct gguf_moment now = moment_now();
+    call->has_shed = gguf_pace_is_short(wall, now.cpu_ns - call->since.cpu_ns);
+    call->since = now; /* if it is slow because it is long: look again after the same time */
+    return call->has_shed;
 }
 
 /* Called between the nodes of a graph, by the thread that called llama_decode(). */
@@ -198,10 +191,10 @@ static bool decode(struct hearth_engine *engine, struct gguf_sequence *const *of
     enum { ABORTED = 2 };
     int32_t rc;
     do {
-        engine->call = (struct gguf_call){.wall_ns = hearth_clock_ns(), .cpu_ns = thread_cpu_ns()};
+        engine->call = (struct gguf_call){.since = moment_now()};
         rc = llama_decode(engine->context, engine->batch);
         if (engine->call.has_shed) {
-            shed_threads(engine);
+            gguf_pace_shed(&engine->pace, engine->threads);
             apply_threads(engine);
         }
     } while (rc == ABORTED && engine->call.has_shed);
@@ -274,34 +267,14 @@ static void prefill_chunk(struct hearth_engine *engine)
     }
 }
 
-/* The threads of a graph wait for each other by spinning, so one that the kernel has put aside for
- * a neighbour holds up all the others, who burn the very core it waits for: four threads on four
- * busy cores are far slower than two. This thread never sleeps inside a graph; when it ran for much
- * less than the time that went by, cores are short and half the threads go; when it ran nearly all
- * the time for a while, one comes back. Answers do not depend on the number. */
 static void adapt_threads(struct hearth_engine *engine)
 {
-    struct gguf_pace *pace = &engine->pace;
-    uint64_t wall = hearth_clock_ns() - pace->wall_ns;
-    if (wall < GGUF_PACE_NS) {
-        return;
+    struct gguf_moment now = moment_now();
+    const struct gguf_moment *since = &engine->pace_since;
+    if (gguf_pace_measure(&engine->pace, engine->threads, now.wall_ns - since->wall_ns,
+                          now.cpu_ns - since->cpu_ns)) {
+        engine->pace_since = now;
     }
-    uint64_t ran = thread_cpu_ns() - pace->cpu_ns;
-    if (ran < wall / 100 * GGUF_SHORT_PERCENT) {
-        shed_threads(engine);
-    } else if (ran > wall / 100 * GGUF_CALM_PERCENT && ++pace->calm >= GGUF_CALM_PACES) {
-        pace->allowed = HEARTH_MIN(pace->allowed + 1, engine->most_threads);
-        pace->calm = 0;
-    }
-    pace->wall_ns += wall;
-    pace->cpu_ns += ran;
-}
-
-/* After a wait for work: the time asleep says nothing about cores. */
-static void restart_pace(struct hearth_engine *engine)
-{
-    engine->pace.wall_ns = hearth_clock_ns();
-    engine->pace.cpu_ns = thread_cpu_ns();
 }
 
 /* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
@@ -318,7 +291,7 @@ static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
             break;
         }
         if (is_idle) {
-            restart_pace(engine);
+            engine->pace_since = moment_now(); /* the time asleep says nothing about cores */
         }
         admit(engine, sequence, item);
     }
@@ -344,7 +317,7 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     struct ggml_threadpool *pool = ggml_threadpool_new(&params);
     llama_attach_threadpool(engine->context, pool, pool);
     engine->inbox = inbox;
-    engine->pace.allowed = engine->most_threads;
+    gguf_pace_begin(&engine->pace, engine->most_threads);
     while (take_items(engine, inbox)) {
         end_cancelled(engine);
         if (engine->busy == 0) {
