@@ -68,10 +68,21 @@ void requests_free_all(struct hearth_server *server)
 
 /* ---- admission ---------------------------------------------------------------------------- */
 
+static struct request *find_open(const struct connection *connection, uint64_t client_id)
+{
+    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
+        if (request->client_id == client_id) {
+            return request;
+        }
+    }
+    return NULL;
+}
+
+/* On the request, unless its id is that of one that is open: that one gets its own end. */
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
 {
     struct hearth_metrics *metrics = connection->server->parts.metrics;
-    if (client_id == 0) {
+    if (client_id == 0 || find_open(connection, client_id) != NULL) {
         connection_error(connection, code, 0, text);
         return;
     }
@@ -84,16 +95,6 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
     hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_TOTAL);
     hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_FAILED);
     connection_send(connection, &message);
-}
-
-static struct request *find_open(const struct connection *connection, uint64_t client_id)
-{
-    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
-        if (request->client_id == client_id) {
-            return request;
-        }
-    }
-    return NULL;
 }
 
 static bool does_task(const struct hearth_model *model, enum hearth_task task)

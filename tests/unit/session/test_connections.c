@@ -206,6 +206,47 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     client_close(w, &client);
 }
 
+/* A request with id 4 whose text is no UTF-8: a sound frame with a wrong field. */
+static void send_wrong_field(struct world *w, struct client *client)
+{
+    static const char text_bytes[] = "aaaa";
+    struct hearth_wire_text text = {.text = hearth_slice_of_string(text_bytes)};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    hearth_wire_default_request(&message.as.inference_request);
+    message.as.inference_request.request_id = 4;
+    message.as.inference_request.task = HEARTH_TASK_EMBED;
+    message.as.inference_request.model_id = hearth_slice_of_string("emb");
+    message.as.inference_request.texts = (struct hearth_wire_list){.count = 1, .items = &text};
+    HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
+    hearth_buf_init(&frame, 1u << 20);
+    assert_int_equal(hearth_wire_encode(&message, &frame), 0);
+    /* The encoder writes valid text only. */
+    uint8_t *last = memrchr(frame.data, 'a', frame.size);
+    *last = 0xff;
+    uint8_t prefix[4] = {(uint8_t)frame.size, (uint8_t)(frame.size >> 8), 0, 0};
+    raw_send(w, client, prefix, sizeof prefix);
+    raw_send(w, client, frame.data, frame.size);
+}
+
+static void a_wrong_field_does_not_end_an_open_request_of_the_same_id(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 4, "gen", HEARTH_TASK_GENERATE, false);
+    uint64_t id = worker_hear_request(w, &worker);
+    send_wrong_field(w, &client);
+    expect_error(w, &client, HEARTH_E_INPUT_INVALID, "UTF-8");
+    worker_answer(w, &worker, id, 0);
+    assert_int_equal(client_end(w, &client, 4, NULL), 0);
+    assert_true(client_is_silent(w, &client));
+    send_wrong_field(w, &client); /* now the id is free */
+    assert_int_equal(client_end(w, &client, 4, NULL), HEARTH_E_INPUT_INVALID);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
 /* SO_PEERCRED tells who called connect(); only root can be another user for that moment. */
 static void another_user_is_refused_whatever_the_file_modes_say(void **state)
 {
@@ -287,6 +328,7 @@ KIT_MAIN(WORLD_TEST(probes_need_no_session), WORLD_TEST(everything_else_needs_on
          WORLD_TEST(another_version_is_refused_politely),
          WORLD_TEST(malformed_frames_end_the_connection_with_a_reason),
          WORLD_TEST(a_field_over_its_limit_is_answered_on_its_request),
+         WORLD_TEST(a_wrong_field_does_not_end_an_open_request_of_the_same_id),
          WORLD_TEST(another_user_is_refused_whatever_the_file_modes_say),
          WORLD_TEST(without_descriptors_the_loop_does_not_spin),
          WORLD_TEST(one_connection_too_many_is_told_and_closed),
