@@ -119,6 +119,8 @@ static void on_change(void *arg, struct hearth_model *model)
         lanes_arm_deadline(server);
     } else if (model->state == HEARTH_MODEL_FAILED) {
         lane_fail_queued(server, model->slot, model->failure.code, model->failure.text);
+    } else if (model->state == HEARTH_MODEL_ABSENT) { /* unloaded while it was to start again */
+        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model was unloaded");
     }
     server_check_drained(server);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -297,6 +298,67 @@ static void without_descriptors_the_loop_does_not_spin(void **state)
     world_settle(w);
 }
 
+/* Sends one piece of an answer, @text_bytes long; returns the size of the client's frame. */
+static size_t say_piece(struct fake_worker *worker, uint64_t id, const char *text,
+                        size_t text_bytes)
+{
+    struct hearth_wire_result piece = {.text = hearth_slice_of(text, text_bytes), .tokens = 1};
+    struct hearth_message chunk = {
+        .type = HEARTH_MSG_stream_chunk,
+        .as.stream_chunk = {.request_id = id, .results = {.count = 1, .items = &piece}}};
+    hearth_buf_clear(&worker->buf);
+    assert_int_equal(hearth_wire_encode(&chunk, &worker->buf), 0);
+    struct hearth_slice bytes = hearth_buf_slice(&worker->buf);
+    assert_int_equal(hearth_ring_send(worker->ring, &bytes, 1), 0);
+    return HEARTH_FRAME_PREFIX_BYTES + bytes.size;
+}
+
+static size_t bytes_in_socket(const struct client *client)
+{
+    int size = 0;
+    assert_int_equal(ioctl(client->fd, FIONREAD, &size), 0);
+    return (size_t)size;
+}
+
+/* Frames that wait in the daemon until its answers are read must also be seen when it is a further
+ * answer, and not the loop, that finds the client's socket to have room again. */
+static void frames_that_waited_are_handled_when_an_answer_makes_room(void **state)
+{
+    enum { HALF = (HEARTH_MAX_FRAME_BYTES + (64u << 10)) / 2, PIECE = 60000 };
+    static char text[PIECE];
+    static const uint8_t probes[] = {5, 0, 0, 0, 8, 0, 0, 0, 0, 5, 0, 0, 0, 8, 0, 0, 0, 0};
+    struct world *w = *state;
+    memset(text, 'a', sizeof text);
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, true);
+    uint64_t id = worker_hear_request(w, &worker);
+    size_t said = 0;
+    size_t frame = 0;
+    while (said - bytes_in_socket(&client) < HALF - 2 * PIECE) {
+        frame = say_piece(&worker, id, text, PIECE);
+        said += frame;
+        world_settle(w);
+    }
+    size_t envelope = frame - PIECE;
+    while (said - bytes_in_socket(&client) < HALF - 2 * envelope) {
+        size_t missing = HALF - (said - bytes_in_socket(&client)) - envelope;
+        said += say_piece(&worker, id, text, HEARTH_MIN(missing, (size_t)PIECE));
+        world_settle(w);
+    }
+    raw_send(w, &client, probes, sizeof probes); /* the first answer crowds, the second waits */
+    (void)say_piece(&worker, id, text, 1);
+    while (bytes_in_socket(&client) > 0) {
+        assert_int_equal(hearth_frame_reader_fill(&client.reader, client.fd), 0);
+    }
+    for (unsigned answers = 0; answers < 2;) {
+        answers += client_take(w, &client).type == HEARTH_MSG_health_response;
+    }
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
 static void the_list_tells_state_labels_and_error(void **state)
 {
     struct world *w = *state;
@@ -329,6 +391,7 @@ KIT_MAIN(WORLD_TEST(probes_need_no_session), WORLD_TEST(everything_else_needs_on
          WORLD_TEST(malformed_frames_end_the_connection_with_a_reason),
          WORLD_TEST(a_field_over_its_limit_is_answered_on_its_request),
          WORLD_TEST(a_wrong_field_does_not_end_an_open_request_of_the_same_id),
+         WORLD_TEST(frames_that_waited_are_handled_when_an_answer_makes_room),
          WORLD_TEST(another_user_is_refused_whatever_the_file_modes_say),
          WORLD_TEST(without_descriptors_the_loop_does_not_spin),
          WORLD_TEST(one_connection_too_many_is_told_and_closed),

@@ -185,6 +185,27 @@ static void what_waits_is_not_given_to_a_worker_that_is_gone(void **state)
     worker_finish(&worker);
 }
 
+static void an_unload_before_the_restart_refuses_what_waits(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 1);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, false);
+    client_ask(w, &client, 2, "gen", HEARTH_TASK_GENERATE, false);
+    worker_die(w, &worker);
+    assert_int_equal(client_end(w, &client, 1, NULL), HEARTH_E_WORKER_LOST);
+    assert_int_equal(world_model(w, "gen")->state, HEARTH_MODEL_RESTARTING);
+    struct hearth_message unload = {
+        .type = HEARTH_MSG_unload_request,
+        .as.unload_request = {.request_id = 9, .model_id = hearth_slice_of_string("gen")}};
+    client_send(w, &client, &unload);
+    assert_int_equal(client_take(w, &client).type, HEARTH_MSG_unload_response);
+    assert_int_equal(client_end(w, &client, 2, NULL), HEARTH_E_NOT_READY);
+    assert_int_equal(world_model(w, "gen")->state, HEARTH_MODEL_ABSENT);
+    client_close(w, &client);
+}
+
 /* More than one wake-up may take: nothing is lost, and the end comes last and once. */
 static void all_that_a_dead_worker_said_arrives_before_its_end(void **state)
 {
@@ -507,6 +528,7 @@ KIT_MAIN(WORLD_TEST(a_need_beyond_the_budget_is_refused_before_loading),
          WORLD_TEST(another_build_is_not_talked_to),
          WORLD_TEST(a_death_costs_the_running_requests_and_the_queue_is_served),
          WORLD_TEST(what_waits_is_not_given_to_a_worker_that_is_gone),
+         WORLD_TEST(an_unload_before_the_restart_refuses_what_waits),
          WORLD_TEST(all_that_a_dead_worker_said_arrives_before_its_end),
          WORLD_TEST(a_worker_that_keeps_dying_is_given_up),
          WORLD_TEST(a_worker_that_breaks_a_rule_is_killed),
