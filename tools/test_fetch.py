@@ -198,6 +198,23 @@ def failing_step_shows_its_log_and_the_remedy(root):
         "step 1 of 2 failed: build", "| the reason", f"log: {root}/build.log", "remedy: do this"))
 
 
+def every_script_is_listed_with_its_readme(_):
+    folder = os.path.join(TOP, "scripts")
+    with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
+        listed = file.read()
+    scripts = [name for name in os.listdir(folder) if name.endswith((".sh", ".py"))]
+    return len(scripts) > 4 and all(f"`{name}`" in listed for name in scripts)
+
+
+def every_script_that_people_run_has_help(_):
+    parts = {"progress.sh"}     # of other scripts, not run by hand
+    scripts = [name for name in os.listdir(os.path.join(TOP, "scripts"))
+               if name.endswith(".sh") and name not in parts]
+    runs = [subprocess.run(["bash", os.path.join(TOP, "scripts", name), "--help"], text=True,
+                           capture_output=True, stdin=subprocess.DEVNULL) for name in scripts]
+    return all(run.returncode == 0 and "usage" in run.stdout.lower() for run in runs)
+
+
 def setup_refuses_another_platform_by_name(root):
     release = os.path.join(root, "os-release")
     with open(release, "w", encoding="ascii") as out:
