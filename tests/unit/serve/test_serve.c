@@ -199,9 +199,14 @@ static void cancel(struct fake_broker *broker, uint64_t id)
 /* Nothing ends by itself but 9, so that no clock decides who is first. */
 static void higher_priority_overtakes_what_waits(void **state)
 {
-    for (uint64_t id = 1; id <= 8; id++) { /* four run, four wait */
-        ASK(*state, .id = id, .task = HEARTH_TASK_GENERATE,
-            .priority = id <= 4 ? HEARTH_NORMAL : HEARTH_LOW, .texts = {"slow:1000s a"});
+    for (uint64_t id = 1; id <= 4; id++) {
+        ASK(*state, .id = id, .task = HEARTH_TASK_GENERATE, .is_stream = true,
+            .texts = {"pace:1000s ab"});
+        fake_expect(*state, HEARTH_MSG_stream_chunk); /* it runs */
+    }
+    for (uint64_t id = 5; id <= 8; id++) {
+        ASK(*state, .id = id, .task = HEARTH_TASK_GENERATE, .priority = HEARTH_LOW,
+            .texts = {"slow:1000s a"});
     }
     ASK(*state, .id = 9, .task = HEARTH_TASK_GENERATE, .priority = HEARTH_CRITICAL, .texts = {"a"});
     cancel(*state, 1);
