@@ -79,10 +79,12 @@ static void wait_for_room(struct outbox_shared *outbox, size_t bytes)
 {
     uint64_t now_ns = hearth_clock_ns();
     uint64_t end_ns = hearth_clock_deadline_ns(now_ns, OUTBOX_PATIENCE_MS);
-    flush(outbox);
     while (outbox->waiting.size + bytes > OUTBOX_CAP_BYTES && !outbox->is_broken) {
-        wait_until(outbox, hearth_clock_deadline_ns(now_ns, OUTBOX_RETRY_MS));
         flush(outbox);
+        if (outbox->waiting.size + bytes <= OUTBOX_CAP_BYTES) {
+            return;
+        }
+        wait_until(outbox, hearth_clock_deadline_ns(now_ns, OUTBOX_RETRY_MS));
         now_ns = hearth_clock_ns();
         outbox->is_broken = outbox->is_broken || now_ns >= end_ns;
     }
@@ -98,10 +100,6 @@ static int send_or_keep(struct outbox_shared *outbox, struct hearth_slice messag
         }
     }
     uint32_t size = (uint32_t)message.size;
-    wait_for_room(outbox, sizeof size + size);
-    if (outbox->is_broken) {
-        return HEARTH_E_DISCONNECTED;
-    }
     int rc = hearth_buf_reserve(&outbox->waiting, sizeof size + size);
     if (rc == 0) {
         rc = hearth_buf_append(&outbox->waiting, &size, sizeof size);
@@ -111,7 +109,9 @@ static int send_or_keep(struct outbox_shared *outbox, struct hearth_slice messag
 
 int outbox_send(struct outbox_shared *outbox, const struct hearth_message *message)
 {
+    size_t most = HEARTH_MIN(hearth_wire_size(message), (size_t)HEARTH_MAX_RING_MESSAGE_BYTES);
     pthread_mutex_lock(&outbox->lock);
+    wait_for_room(outbox, sizeof(uint32_t) + most); /* before the scratch is ours: it unlocks */
     int rc =
         outbox->is_broken ? HEARTH_E_DISCONNECTED : hearth_wire_encode(message, &outbox->scratch);
     if (rc == 0) {

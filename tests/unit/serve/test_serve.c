@@ -291,10 +291,11 @@ static void a_crash_is_told_by_the_spawner(void **state)
     assert_int_equal(fake_await_exit(*state).signal, 6);
 }
 
-/* Far more than a ring holds, while nobody reads: all of it comes, in order. */
+/* Far more than a ring holds, while nobody reads: all of it comes, in order. The refusal is written
+ * by the link thread, which must not wait for room that only it would make. */
 static void a_slow_broker_loses_nothing(void **state)
 {
-    enum { PIECES = 4000, REQUESTS = 40 }; /* about 12 MiB of messages */
+    enum { PIECES = 4000, REQUESTS = 60, REFUSED = 99 }; /* about 18 MiB of messages */
     char *text = hearth_alloc(PIECES + 1, 1);
     memset(text, 'a', PIECES);
     uint32_t tokens[REQUESTS] = {0};
@@ -302,10 +303,17 @@ static void a_slow_broker_loses_nothing(void **state)
         ASK(*state, .id = id, .task = HEARTH_TASK_GENERATE, .is_stream = true, .max_tokens = PIECES,
             .texts = {text});
     }
-    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
-    for (int ends = 0; ends < REQUESTS;) {
+    for (int i = 0; i < 4; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL); /* it fills up, if it can */
+        ASK(*state, .id = REFUSED, .task = HEARTH_TASK_GENERATE, .texts = {"one", "two"});
+    }
+    for (int ends = 0, refused = 0; ends < REQUESTS || refused < 4;) {
         struct hearth_message message = fake_receive(*state);
-        if (message.type == HEARTH_MSG_inference_response) {
+        if (message.type == HEARTH_MSG_inference_response &&
+            message.as.inference_response.request_id == REFUSED) {
+            assert_int_equal(message.as.inference_response.code, -HEARTH_E_INPUT_INVALID);
+            refused++;
+        } else if (message.type == HEARTH_MSG_inference_response) {
             assert_int_equal(message.as.inference_response.code, 0);
             ends++;
         } else {
