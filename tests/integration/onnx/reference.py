@@ -74,6 +74,37 @@ def ask_all(daemon, model, task, flags=0):
     return [results[i] for i in range(len(TEXTS))]
 
 
+def embed(daemon, texts):
+    answer = daemon.infer(model_id="all-minilm-l6-v2", task=1, texts=[{"text": t} for t in texts])
+    must(answer["code"] == 0, answer["error"])
+    return [r["vector"] for r in sorted(answer["results"], key=lambda r: r["index"])]
+
+
+def check_alone_and_in_a_batch(daemon):
+    """Padding would change the last bits: sums over masked positions are other sums."""
+    batch = [TEXTS[i] for i in range(0, 200, 200 // BATCH)][:BATCH]
+    for text, vector in zip(batch, embed(daemon, batch)):
+        must(embed(daemon, [text])[0] == vector, "an answer in a batch differs from the one alone")
+
+
+def busy_threads(pid):
+    """{thread: nanoseconds it has run}, as the kernel counts them."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {t.name: int((t / "schedstat").read_text().split()[0]) for t in tasks}
+
+
+def check_threads_of_a_batch(daemon, text):
+    """A single run uses one thread; a batch is spread over as many as the worker may use."""
+    model = daemon.model("all-minilm-l6-v2")
+    before = busy_threads(model["worker_pid"])
+    embed(daemon, [f"{text} {i}" for i in range(BATCH)])
+    after = busy_threads(model["worker_pid"])
+    ran = {t: after[t] - before.get(t, 0) for t in after}
+    share = [t for t, ns in ran.items() if ns > sum(ran.values()) / (4 * model["threads"])]
+    print(f"# {len(share)} threads shared the batch, {model['threads']} may")
+    must(len(share) >= min(2, model["threads"]), f"only {len(share)} threads ran")
+
+
 def check_embeddings(results, reference):
     worst = 1.0
     for text, result in zip(TEXTS, results):
@@ -133,7 +164,16 @@ def main():
             check_classes(ask_all(daemon, "tinybert-classifier", "classify"),
                           Reference(tiny_manifest), labels)
 
-        return run_tests([there_are_200_varied_texts, minilm_embeddings_equal_the_reference,
+        def texts_in_a_batch_answer_bit_for_bit_as_alone():
+            check_alone_and_in_a_batch(daemon)
+
+        def texts_of_a_batch_run_on_several_threads():
+            check_threads_of_a_batch(daemon, max(TEXTS, key=len)[:2000])
+
+        return run_tests([there_are_200_varied_texts,
+                          texts_in_a_batch_answer_bit_for_bit_as_alone,
+                          texts_of_a_batch_run_on_several_threads,
+                          minilm_embeddings_equal_the_reference,
                           streamed_embeddings_equal_the_reference,
                           tiny_embeddings_equal_the_reference,
                           intent_probabilities_equal_the_reference,
