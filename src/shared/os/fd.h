@@ -14,6 +14,13 @@
         taken_;                                                                                    \
     })
 
+/**
+ * Opens descriptors 0, 1 and 2 if the program was started without them, so that no socket gets such
+ * a number and then what is printed. What stands in for them refuses to be used. For the first line
+ * of main().
+ */
+void hearth_fd_open_standard(void);
+
 /** Closes *@fd and sets it to -1; does nothing if it is negative. errno is kept. */
 void hearth_fd_close(int *fd);
 

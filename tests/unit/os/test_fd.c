@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void close_is_idempotent_and_keeps_errno(void **state)
@@ -121,7 +123,29 @@ static void signal_does_not_end_a_wait(void **state)
     close(fds[1]);
 }
 
-KIT_MAIN(cmocka_unit_test(close_is_idempotent_and_keeps_errno),
+/* In a child, which has no other use for its descriptors. */
+static void missing_standard_descriptors_are_filled_and_refuse(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte = 'x';
+        close(0);
+        close(1);
+        hearth_fd_open_standard();
+        int next = dup(2);
+        bool is_right = next > 2 && read(0, &byte, 1) < 0 && errno == EBADF &&
+                        write(1, &byte, 1) < 0 && errno == EBADF;
+        _exit(is_right ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+KIT_MAIN(cmocka_unit_test(missing_standard_descriptors_are_filled_and_refuse),
+         cmocka_unit_test(close_is_idempotent_and_keeps_errno),
          cmocka_unit_test(scope_closes_unless_taken), cmocka_unit_test(flags_are_set_and_cleared),
          cmocka_unit_test(read_tells_nothing_there_from_the_end),
          cmocka_unit_test(wait_reports_readiness_end_and_time),
