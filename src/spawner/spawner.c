@@ -48,7 +48,10 @@ static void tell(struct spawner *spawner, const struct hearth_message *message, 
                                     pidfd >= 0 ? 1 : 0, &err);
     }
     if (rc != 0) {
-        hearth_log(HEARTH_LOG_ERROR, "spawner.mute", "error", hearth_log_err(&err), NULL);
+        /* A daemon that has ended wants no news of its last workers: that is how a life ends. */
+        if (rc != HEARTH_E_DISCONNECTED) {
+            hearth_log(HEARTH_LOG_ERROR, "spawner.mute", "error", hearth_log_err(&err), NULL);
+        }
         hearth_loop_stop(spawner->loop);
     }
 }
