@@ -21,7 +21,7 @@
     X(NO_MEMORY, 6, "no_memory", 1, "execution_failed", 503, "out of memory",                      \
       "free memory and try again")                                                                 \
     X(SYSTEM, 7, "system", 0, "execution_failed", 500, "the operating system refused",             \
-      "see the log of hearthd for the call that failed")                                           \
+      "correct what the message names; the log of hearthd may tell more")                          \
     X(TOO_LARGE, 8, "too_large", 0, "too_large", 413, "larger than the limit",                     \
       "send less at once")                                                                         \
     X(INPUT_INVALID, 9, "input_invalid", 0, "input_invalid", 400, "input is not valid",            \
@@ -63,7 +63,7 @@
     X(IN_USE, 27, "in_use", 0, "in_use", 409, "another daemon uses this socket",                   \
       "stop it or choose another --socket")                                                        \
     X(CONFIG, 28, "config", 0, "config", 500, "the configuration is not valid",                    \
-      "correct the line that the message names")                                                   \
+      "correct the line that the message names, or the option")                                    \
     X(ENGINE_FAILED, 29, "engine_failed", 0, "execution_failed", 500,                              \
       "the engine failed on this request",                                                         \
       "see the log of hearthd; other requests are not affected")                                   \

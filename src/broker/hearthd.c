@@ -21,6 +21,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct daemon {
@@ -105,6 +106,41 @@ static int start_server(struct daemon *daemon, struct hearth_error *err)
     return hearth_server_create(&parts, on_end, daemon, &daemon->server, err);
 }
 
+/* A folder that somebody named must be there. The default one may be missing: a daemon without
+ * models says so and waits for them. */
+static int check_models_folders(const struct hearth_config *config, bool is_named,
+                                struct hearth_error *err)
+{
+    for (uint32_t i = 0; i < config->models_count; i++) {
+        if (access(config->models[i], R_OK | X_OK) == 0) {
+            continue;
+        }
+        int rc = hearth_fail_errno(err, HEARTH_E_CONFIG, "models folder %.180s", config->models[i]);
+        if (is_named) {
+            return rc;
+        }
+        hearth_log(HEARTH_LOG_WARN, "daemon.no_models", "folder", hearth_log_s(config->models[i]),
+                   "remedy", hearth_log_s("name one that is there with --models or HEARTH_MODELS"),
+                   NULL);
+    }
+    return 0;
+}
+
+/* A name that no folder has is a mistake in writing; one whose load fails is told when it does. */
+static int check_preload(struct daemon *daemon, struct hearth_error *err)
+{
+    const struct hearth_config *config = &daemon->config;
+    for (uint32_t i = 0; i < config->preload_count; i++) {
+        struct hearth_slice name = hearth_slice_of_string(config->preload[i]);
+        if (hearth_registry_find(&daemon->registry, name) == NULL) {
+            return hearth_fail(err, HEARTH_E_CONFIG, "preload: no model \"%s\" in %.90s%s",
+                               config->preload[i], config->models[0],
+                               config->models_count > 1 ? " or the other models folders" : "");
+        }
+    }
+    return 0;
+}
+
 /* A root that cannot be read is worth a warning: the models of the others are there. */
 static void scan_models(struct daemon *daemon)
 {
@@ -134,7 +170,10 @@ static int start(struct daemon *daemon, struct hearth_error *err)
     hearth_metrics_init(&daemon->metrics);
     hearth_budget_init(&daemon->budget, daemon->config.memory_limit_bytes);
     scan_models(daemon);
-    rc = hearth_process_raise_fd_limit(err); /* max_connections may be more than the usual 1024 */
+    rc = check_preload(daemon, err);
+    rc = rc < 0 ? rc
+                : hearth_process_raise_fd_limit(
+                      err); /* max_connections may be more than the usual 1024 */
     rc = rc < 0 ? rc : hearth_loop_create(&daemon->loop, err);
     rc = rc < 0 ? rc
                 : hearth_loop_watch_signals(daemon->loop, signals, HEARTH_COUNT(signals), on_signal,
@@ -186,9 +225,16 @@ static void set_log_level(const struct hearth_config *config)
     hearth_log_set_process("hearthd");
 }
 
+static bool has_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0';
+}
+
 static int run(struct daemon *daemon, const struct arguments *arguments)
 {
     struct hearth_error err = {0};
+    bool is_named = daemon->config.models_count > 0 || has_environment("HEARTH_MODELS");
     if (hearth_config_resolve(&daemon->config, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
     }
@@ -196,14 +242,18 @@ static int run(struct daemon *daemon, const struct arguments *arguments)
         return print_config(&daemon->config);
     }
     set_log_level(&daemon->config);
+    if (check_models_folders(&daemon->config, is_named, &err) < 0) {
+        return complain(&err, HEARTHD_USAGE);
+    }
     if (start(daemon, &err) < 0) {
-        return complain(&err, HEARTHD_FAILED);
+        return complain(&err, err.code == HEARTH_E_CONFIG ? HEARTHD_USAGE : HEARTHD_FAILED);
     }
     return serve(daemon);
 }
 
 int main(int argc, char **argv)
 {
+    hearth_fd_open_standard();
     struct daemon *daemon = hearth_alloc(1, sizeof *daemon);
     struct arguments arguments;
     struct hearth_error err = {0};
@@ -217,6 +267,7 @@ int main(int argc, char **argv)
         exit_code = complain(&err, HEARTHD_USAGE);
     } else if (arguments.is_help) {
         fputs(arguments_help, stdout);
+        exit_code = fflush(stdout) == 0 ? HEARTHD_OK : HEARTHD_FAILED;
     } else if (arguments.is_version) {
         puts("hearthd " HEARTH_VERSION);
     } else {

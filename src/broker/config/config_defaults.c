@@ -50,9 +50,20 @@ static int resolve_socket(struct hearth_config *config, struct hearth_error *err
     return config->socket != NULL ? 0 : HEARTH_E_NO_MEMORY;
 }
 
+static int models_of_environment(struct hearth_config *config, const char *value,
+                                 struct hearth_error *err)
+{
+    int rc = config_set_value(config, config_key_find("models"), value, err);
+    return rc < 0 ? hearth_because(err, rc, "HEARTH_MODELS") : 0;
+}
+
 /* Where packages and people put models when nobody says otherwise. */
 static int resolve_models(struct hearth_config *config, struct hearth_error *err)
 {
+    const char *asked = getenv("HEARTH_MODELS");
+    if (asked != NULL && asked[0] != '\0' && strcmp(asked, "auto") != 0) {
+        return models_of_environment(config, asked, err);
+    }
     char path[HEARTH_MAX_PATH_BYTES];
     const char *data = environment("XDG_DATA_HOME");
     const char *home = environment("HOME");
