@@ -1,13 +1,16 @@
 /* command.c — the one table of commands, help, and what to do with a name that is none. */
 
 #include "hearth_cli.h"
+#include "hearth_os.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct cli_command commands[] = {
     {"classify", CLI_CLASSIFY, "[OPTION…] [TEXT…]", "print the class of each text",
-     "Without TEXT, or with '-', each line of standard input is one text; empty lines are skipped.",
+     "Without TEXT, or with '-' alone, each line of standard input is one text; empty lines are\n"
+     "skipped.",
      "hearth classify \"wake me at seven\"", cli_run_classify},
     {"embed", CLI_EMBED, "[OPTION…] [TEXT…]", "turn texts into vectors, or compare them",
      "Texts as for classify. --json prints the vectors in full.",
@@ -20,18 +23,20 @@ static const struct cli_command commands[] = {
      "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.",
      "hearth chat --system \"Be brief.\" --message \"What is the capital of France?\"",
      cli_run_chat},
-    {"models", CLI_MODELS, "[list | load NAME | unload NAME]", "list, load or unload models", NULL,
+    {"models", CLI_MODELS, "[OPTION…] [list | load NAME | unload NAME]",
+     "list, load or unload models", "Answers when the model is ready, or its memory is free again.",
      "hearth models load all-minilm-l6-v2", cli_run_models},
-    {"status", CLI_STATUS, "", "show the daemon and its models", NULL, "hearth status",
+    {"status", CLI_STATUS, "[OPTION…]", "show the daemon and its models", NULL, "hearth status",
      cli_run_status},
-    {"health", CLI_HEALTH, "[--live | --ready | --full]", "probe the daemon; exit code 0 if well",
-     NULL, "hearth health --ready", cli_run_health},
-    {"run", CLI_RUN, "[OPTION…] -- COMMAND…", "run a command beside a private daemon",
+    {"health", CLI_HEALTH, "[OPTION…]", "probe the daemon; exit code 0 if well", NULL,
+     "hearth health --ready", cli_run_health},
+    {"run", CLI_RUN, "[OPTION…] -- COMMAND [ARGUMENT…]", "run a command beside a private daemon",
      "Starts hearthd on a socket of its own, waits for the preloaded models, sets HEARTH_SOCKET,\n"
-     "runs COMMAND, passes on signals and its exit code, and stops the daemon.",
+     "runs COMMAND, passes on signals and its exit code, and stops the daemon. The code is 127 if\n"
+     "there is no such COMMAND, 126 if it cannot be run, 128 and the signal if one has ended it.",
      "hearth run --preload hearth-intent -- hearth classify \"play some jazz\"", cli_run_run},
-    {"version", CLI_VERSION, "", "print the version of this program", NULL, "hearth version",
-     cli_run_version},
+    {"version", CLI_VERSION, "[OPTION…]", "print the version of this program", NULL,
+     "hearth version", cli_run_version},
     {"help", CLI_HELP, "[COMMAND]", "explain a command", NULL, "hearth help classify",
      cli_run_help},
 };
@@ -73,6 +78,9 @@ const char *cli_command_guess(const char *name)
     const char *best = NULL;
     unsigned fewest = 3; /* more than two edits is no typing mistake */
     for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
+        if (name[0] != '\0' && strncmp(name, commands[i].name, strlen(name)) == 0) {
+            return commands[i].name; /* the start of one is meant to be it */
+        }
         unsigned edits = edits_between(name, commands[i].name);
         if (edits < fewest) {
             fewest = edits;
@@ -88,16 +96,19 @@ static int print_overview(void)
     for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    printf("\n`hearth COMMAND --help` explains one, with an example.\n"
-           "The daemon is looked for at --socket, $HEARTH_SOCKET, $XDG_RUNTIME_DIR/hearth/,\n"
-           "/run/hearth/ (root) or /tmp/hearth-UID/.\n"
-           "Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon.\n");
+    printf(
+        "\n`hearth COMMAND --help` explains one, with an example.\n"
+        "The daemon is looked for at --socket, $HEARTH_SOCKET, $XDG_RUNTIME_DIR/hearth/,\n"
+        "/run/hearth/ (root) or /tmp/hearth-UID/.\n"
+        "Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon; `hearth run` has those of\n"
+        "its command.\n");
     return CLI_DONE;
 }
 
 static int print_help(const struct cli_command *command)
 {
-    printf("usage: hearth %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
+    printf("usage: hearth %s %s\n\n%c%s.\n", command->name, command->arguments,
+           command->summary[0] - 'a' + 'A', command->summary + 1);
     if (command->about != NULL) {
         printf("%s\n", command->about);
     }
@@ -122,11 +133,27 @@ int cli_run_help(const struct cli_settings *settings, int argc, char **argv)
     if (argc == 0) {
         return print_overview();
     }
+    if (argc > 1) {
+        return cli_usage(cli_command_find("help"), "takes one command, not also '%s'", argv[1]);
+    }
     const struct cli_command *command = cli_command_find(argv[0]);
     return command == NULL ? unknown_command(argv[0]) : print_help(command);
 }
 
-int cli_main(int argc, char **argv)
+/* What could not be printed is a failure: a full disk must not look like an answer. */
+static int finish_output(int code)
+{
+    errno = 0;
+    bool has_failed = fflush(stdout) != 0;
+    if (!has_failed && !ferror(stdout)) {
+        return code;
+    }
+    fprintf(stderr, "hearth: the output could not be written%s%s\n  try: see where it goes to\n",
+            errno != 0 ? ": " : "", errno != 0 ? strerrordesc_np(errno) : "");
+    return code == CLI_DONE ? CLI_FAILED : code;
+}
+
+static int run_program(int argc, char **argv)
 {
     struct cli_settings settings;
     cli_settings_init(&settings);
@@ -157,4 +184,10 @@ int cli_main(int argc, char **argv)
         return print_help(command);
     }
     return command->run(&settings, argc - first - arguments, argv + first + arguments);
+}
+
+int cli_main(int argc, char **argv)
+{
+    hearth_fd_open_standard();
+    return finish_output(run_program(argc, argv));
 }

@@ -35,6 +35,9 @@ int cli_answer_open(struct cli_answer *answer, const struct cli_settings *settin
                     enum hearth_task task, struct hearth_error *err)
 {
     *answer = (struct cli_answer){.settings = settings, .is_streamed = is_streamed(settings)};
+    if (settings->is_stream && settings->is_no_stream) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--stream and --no-stream exclude each other");
+    }
     int rc = cli_request_params(settings, &answer->params, err);
     rc = rc < 0 ? rc : cli_connect(settings, &answer->client, err);
     rc = rc < 0 ? rc
@@ -83,6 +86,9 @@ static int generate(const struct cli_settings *settings, int argc, char **argv,
                       : hearth_buf_append(prompt, argv[0], strlen(argv[0]) + 1);
     if (rc < 0) {
         return is_input ? rc : hearth_fail_oom(err);
+    }
+    if (prompt->data[0] == '\0') {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "the prompt is empty");
     }
     struct cli_answer answer;
     rc = cli_answer_open(&answer, settings, HEARTH_TASK_GENERATE, err);

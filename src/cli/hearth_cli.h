@@ -27,7 +27,9 @@ enum cli_command_bit {
     CLI_RUN = 128,
     CLI_VERSION = 256,
     CLI_HELP = 512,
-    CLI_ALL = 1023,
+    CLI_PROGRAM = 1024, /* what stands before the command */
+    CLI_ALL = 2047,
+    CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP),
 };
 
 #define CLI_STOPS_MAX 8

@@ -13,12 +13,13 @@ int cli_read_all(struct hearth_buf *buf, struct hearth_error *err)
 {
     char room[16384];
     size_t size;
-    while ((size = fread(room, 1, sizeof room, stdin)) > 0) {
+    do { /* not until nothing comes: at a terminal that would want a second Ctrl-D */
+        size = fread(room, 1, sizeof room, stdin);
         int rc = hearth_buf_append(buf, room, size);
         if (rc < 0) {
             return hearth_fail(err, rc, "standard input has more than %zu bytes", buf->cap);
         }
-    }
+    } while (size == sizeof room);
     if (ferror(stdin)) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "read standard input");
     }

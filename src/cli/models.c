@@ -93,6 +93,9 @@ int cli_run_models(const struct cli_settings *settings, int argc, char **argv)
     if (!is_list && !is_load && strcmp(verb, "unload") != 0) {
         return cli_usage(self, "'%s' is not list, load or unload", verb);
     }
+    if (is_list && argc > 1) {
+        return cli_usage(self, "list takes no argument '%s'", argv[1]);
+    }
     if (!is_list && argc != 2) {
         return cli_usage(self, "%s wants the name of one model", verb);
     }

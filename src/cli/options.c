@@ -27,36 +27,40 @@ struct option_row {
 
 static const struct option_row rows[] = {
     {"model", TEXT, ASKS, AT(model), "NAME", "model to ask; default: the only ready one"},
-    {"max-tokens", COUNT, SAMPLES, AT(max_tokens), "N", "most tokens to generate (256)"},
-    {"temperature", REAL, SAMPLES, AT(temperature), "T", "0 to 2; 0 takes the likeliest (0.7)"},
-    {"top-k", COUNT, SAMPLES, AT(top_k), "K", "only the K likeliest tokens; 0: all (40)"},
-    {"top-p", REAL, SAMPLES, AT(top_p), "P", "only the likeliest up to a sum of P (0.9)"},
-    {"min-p", REAL, SAMPLES, AT(min_p), "P", "only tokens at least P as likely as the best (0)"},
-    {"repetition-penalty", REAL, SAMPLES, AT(repetition_penalty), "R", "1 to 2; 1: none (1.1)"},
-    {"seed", COUNT, SAMPLES, AT(seed), "N", "same seed, same text (42)"},
+    {"max-tokens", COUNT, SAMPLES, AT(max_tokens), "N", "most tokens to generate (default 256)"},
+    {"temperature", REAL, SAMPLES, AT(temperature), "T",
+     "0 to 2; 0 takes the likeliest (default 0.7)"},
+    {"top-k", COUNT, SAMPLES, AT(top_k), "K", "only the K likeliest tokens; 0: all (default 40)"},
+    {"top-p", REAL, SAMPLES, AT(top_p), "P", "only the likeliest up to a sum of P (default 0.9)"},
+    {"min-p", REAL, SAMPLES, AT(min_p), "P",
+     "only tokens at least P times the best's chance (default 0)"},
+    {"repetition-penalty", REAL, SAMPLES, AT(repetition_penalty), "R",
+     "1 to 2; 1: none (default 1.1)"},
+    {"seed", COUNT, SAMPLES, AT(seed), "N", "same seed, same text (default 42)"},
     {"stop", TEXTS, SAMPLES, AT(stops), "TEXT", "end before TEXT; may be given 8 times"},
     {"stream", FLAG, SAMPLES, AT(is_stream), NULL,
      "print text as it comes (default without --json)"},
     {"no-stream", FLAG, SAMPLES, AT(is_no_stream), NULL, "print when it is complete"},
     {"system", TEXT, CLI_CHAT, AT(system), "TEXT", "what the model is told before the chat"},
     {"message", TEXT, CLI_CHAT, AT(message), "TEXT", "ask this one thing and leave"},
-    {"top", COUNT, CLI_CLASSIFY, AT(top), "N", "labels to print for each text (1)"},
+    {"top", COUNT, CLI_CLASSIFY, AT(top), "N", "labels to print for each text (default 1)"},
     {"similarity", FLAG, CLI_EMBED, AT(is_similarity), NULL,
      "print the cosine of each pair of texts"},
     {"stats", FLAG, ASKS, AT(is_stats), NULL, "print times and counts to standard error"},
-    {"priority", TEXT, ASKS, AT(priority), "P", "low, normal, high or critical (normal)"},
+    {"priority", TEXT, ASKS, AT(priority), "P", "low, normal, high or critical (default normal)"},
     {"timeout", REAL, ASKS | CLI_MODELS | CLI_RUN, AT(timeout_secs), "SECONDS",
-     "give up after this (300)"},
+     "give up after this (default 300)"},
     {"live", FLAG, CLI_HEALTH, AT(is_live), NULL, "does the daemon answer? (default)"},
     {"ready", FLAG, CLI_HEALTH, AT(is_ready), NULL, "does it take requests?"},
     {"full", FLAG, CLI_HEALTH, AT(is_full), NULL, "all that it reports"},
-    {"models", TEXT, CLI_RUN, AT(models_folder), "DIR", "folder of models"},
+    {"models", TEXT, CLI_RUN, AT(models_folder), "DIR",
+     "folder of models; default: as `hearthd --help` says"},
     {"preload", TEXT, CLI_RUN, AT(preload), "A,B", "models to load before the command starts"},
     {"config", TEXT, CLI_RUN, AT(config), "FILE", "configuration of the daemon"},
     {"log", TEXT, CLI_RUN, AT(log), "FILE", "keep the daemon's log there"},
     {"verbose", FLAG, CLI_RUN, AT(is_verbose), NULL, "show the daemon's log on standard error"},
-    {"socket", TEXT, CLI_ALL, AT(socket), "PATH", "socket of the daemon"},
-    {"json", FLAG, CLI_ALL & ~CLI_RUN, AT(is_json), NULL,
+    {"socket", TEXT, CLI_ASKS_DAEMON, AT(socket), "PATH", "socket of the daemon"},
+    {"json", FLAG, CLI_ASKS_DAEMON | CLI_VERSION, AT(is_json), NULL,
      "print JSON, failures as {\"error\": …} too"},
     {"help", FLAG, CLI_ALL, AT(is_help), NULL, "print this"},
 };
@@ -146,7 +150,7 @@ int cli_options_read(const struct cli_command *command, struct cli_settings *set
                      char **argv, int *ret_first)
 {
     struct option options[HEARTH_COUNT(rows) + 1];
-    int bit = command != NULL ? (int)command->bit : (int)CLI_HELP;
+    int bit = command != NULL ? (int)command->bit : (int)CLI_PROGRAM;
     fill_getopt(bit, options);
     /* The program's own options stand before the command, those of `run` before its command. */
     bool stops_early = command == NULL || command->bit == CLI_RUN;

@@ -8,9 +8,8 @@
 
 static int exit_code_of(int code)
 {
-    return code == HEARTH_E_NO_DAEMON  ? CLI_NO_DAEMON
-           : code == HEARTH_E_ARGUMENT ? CLI_USAGE
-                                       : CLI_FAILED;
+    bool is_usage = code == HEARTH_E_ARGUMENT || code == HEARTH_E_CONFIG;
+    return code == HEARTH_E_NO_DAEMON ? CLI_NO_DAEMON : is_usage ? CLI_USAGE : CLI_FAILED;
 }
 
 int cli_report(const struct cli_settings *settings, const struct hearth_error *err)

@@ -2,7 +2,8 @@
  *
  * Signals are blocked and taken in turn with the ends of both children, so no handler runs. The
  * daemon has a process group of its own: a Ctrl-C at the terminal reaches the command, not it. It
- * is told to stop when the command has ended, and dies with this program if that is killed. */
+ * is told to stop when the command has ended. If this program is killed, both are told to end; the
+ * folder is left then. */
 
 #include "hearth_cli.h"
 #include "hearth_os.h"
@@ -46,9 +47,9 @@ HEARTH_NORETURN static void become(const struct private_daemon *run, char **argv
 {
     hearth_process_reset_signals();
     sigprocmask(SIG_SETMASK, &run->before, NULL);
+    hearth_process_set_death_signal(SIGTERM, NULL);
     if (is_daemon) {
         setpgid(0, 0);
-        hearth_process_set_death_signal(SIGTERM, NULL);
         if (log_fd >= 0) {
             dup2(log_fd, STDOUT_FILENO);
             dup2(log_fd, STDERR_FILENO);
@@ -270,6 +271,17 @@ static int look(const struct private_daemon *run, hearth_client **client, struct
     return look_at_models(run, *client, err);
 }
 
+/* It has said why itself, in the log. Its exit code 2 stands for options that we passed on. */
+static int daemon_ended(const struct private_daemon *run, struct hearth_error *err)
+{
+    const struct hearth_exit *end = &run->daemon.end;
+    show_log(run);
+    bool is_refusal = !end->is_killed && end->code == CLI_USAGE;
+    return hearth_fail(err, is_refusal ? HEARTH_E_CONFIG : HEARTH_E_NO_DAEMON,
+                       "the private daemon did not start (%s %d); its reason stands above",
+                       end->is_killed ? "signal" : "exit code", end->code);
+}
+
 static int wait_until_ready(struct private_daemon *run, struct hearth_error *err)
 {
     uint64_t deadline_ns =
@@ -280,10 +292,7 @@ static int wait_until_ready(struct private_daemon *run, struct hearth_error *err
         bool is_from_terminal;
         rc = look(run, &client, err);
         if (!is_running(&run->daemon)) {
-            show_log(run);
-            rc = hearth_fail(err, HEARTH_E_NO_DAEMON, "the private daemon ended with %s %d",
-                             run->daemon.end.is_killed ? "signal" : "exit code",
-                             run->daemon.end.code);
+            rc = daemon_ended(run, err);
         } else if (rc == 0 && hearth_clock_ns() > deadline_ns) {
             rc = hearth_fail(err, HEARTH_E_EXPIRED, "the models were not ready within %g s",
                              run->settings->timeout_secs);
@@ -353,6 +362,12 @@ int cli_run_run(const struct cli_settings *settings, int argc, char **argv)
 {
     if (argc == 0) {
         return cli_usage(cli_command_find("run"), "no command given after --");
+    }
+    if (settings->socket != NULL) {
+        return cli_usage(cli_command_find("run"), "has a socket of its own, takes no --socket");
+    }
+    if (!(settings->timeout_secs >= 0.001 && settings->timeout_secs <= 86400)) {
+        return cli_usage(cli_command_find("run"), "--timeout: wanted 0.001 to 86400 seconds");
     }
     struct hearth_error err;
     struct private_daemon run = {.settings = settings, .daemon.pidfd = -1, .command.pidfd = -1};

@@ -110,8 +110,9 @@ int cli_run_health(const struct cli_settings *settings, int argc, char **argv)
 
 int cli_run_version(const struct cli_settings *settings, int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    if (argc > 0) {
+        return cli_usage(cli_command_find("version"), "takes no argument '%s'", argv[0]);
+    }
     if (settings->is_json) {
         HEARTH_AUTO(cli_json) struct cli_json json;
         cli_json_begin(&json);

@@ -111,6 +111,9 @@ static int print_classes(struct cli_batch_job *job, size_t index, const hearth_i
 
 int cli_run_classify(const struct cli_settings *settings, int argc, char **argv)
 {
+    if (settings->top == 0) {
+        return cli_usage(cli_command_find("classify"), "--top: 0, wanted 1 or more");
+    }
     struct cli_batch_job job = {
         .settings = settings, .task = HEARTH_TASK_CLASSIFY, .on_item = print_classes};
     return cli_batch_run(&job, argc, argv);

@@ -1,5 +1,8 @@
 #include "scripted_server.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+
 /* The program itself, as a user runs it, against the scripted daemon. */
 #define OUTPUT_BYTES 65536
 
@@ -217,6 +220,96 @@ static void what_is_not_understood_has_code_2(void **state)
     assert_int_equal(ran.code, 2);
 }
 
+static void arguments_too_many_and_values_without_sense_have_code_2(void **state)
+{
+    RUN("", "version", "x");
+    assert_int_equal(ran.code, 2);
+    RUN("", "help", "classify", "x");
+    assert_int_equal(ran.code, 2);
+    RUN("", "models", "list", "x");
+    assert_int_equal(ran.code, 2);
+    RUN("", "classify", "--top", "0", "ab");
+    assert_int_equal(ran.code, 2);
+    RUN("", "generate", "--stream", "--no-stream", "ab");
+    assert_int_equal(ran.code, 2);
+    RUN("", "run", "--timeout", "0", "--", "true");
+    assert_int_equal(ran.code, 2);
+    RUN("", "run", "--", "true"); /* --socket, which stands before it, would be ignored */
+    assert_int_equal(ran.code, 2);
+    RUN("", "run", "--socket", "/tmp/x", "--", "true");
+    assert_int_equal(ran.code, 2);
+}
+
+static void the_start_of_a_command_is_recognised(void **state)
+{
+    RUN("", "stat");
+    assert_int_equal(ran.code, 2);
+    assert_contains(ran.err, "did you mean 'status'?");
+}
+
+static void an_empty_prompt_is_named(void **state)
+{
+    RUN("", "generate");
+    assert_int_equal(ran.code, 1);
+    assert_contains(ran.err, "the prompt is empty");
+}
+
+static int run_into(const char *socket, const char *path, char *command, char *argument)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(1);
+        if (path != NULL && open(path, O_WRONLY) != 1) {
+            _exit(98);
+        }
+        FILE *err = freopen("/dev/null", "w", stderr);
+        execl(HEARTH_PROGRAM, "hearth", "--socket", socket, command, argument, (char *)NULL);
+        _exit(err != NULL ? 99 : 98);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void output_that_cannot_be_written_is_a_failure(void **state)
+{
+    const char *socket = ((struct scripted_server *)*state)->path;
+    static const char *const commands[][2] = {{"classify", "ab"}, {"embed", "ab"},
+                                              {"generate", "ab"}, {"models", "--json"},
+                                              {"status", NULL},   {"version", NULL}};
+    for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
+        char *command = (char *)(uintptr_t)commands[i][0];
+        char *argument = (char *)(uintptr_t)commands[i][1];
+        assert_int_equal(run_into(socket, "/dev/full", command, argument), 1);
+        assert_int_equal(run_into(socket, NULL, command, argument), 1); /* no descriptor 1 */
+        assert_int_equal(run_into(socket, "/dev/null", command, argument), 0);
+    }
+}
+
+static void one_end_of_file_at_a_terminal_is_enough(void **state)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    int inside = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(inside >= 0);
+    const char *socket = ((struct scripted_server *)*state)->path;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(20); /* a program that waits for more is ended by it */
+        dup2(inside, 0);
+        execl(HEARTH_PROGRAM, "hearth", "--socket", socket, "classify", (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(write(terminal, "ab\n\x04", 4), 4);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(inside);
+    close(terminal);
+}
+
 static void every_command_has_help_with_an_example(void **state)
 {
     static const char *const names[] = {"classify", "embed",  "generate", "chat",    "models",
@@ -225,6 +318,7 @@ static void every_command_has_help_with_an_example(void **state)
         RUN("", (char *)(uintptr_t)names[i], "--help");
         assert_int_equal(ran.code, 0);
         assert_contains(ran.out, "\nexample:\n  hearth ");
+        assert_null(strstr(ran.out, " \n"));
     }
     RUN("", "version");
     assert_string_equal(ran.out, "hearth " HEARTH_VERSION "\n");
@@ -242,4 +336,8 @@ KIT_MAIN(WITH_SERVER(classify_prints_label_probability_and_text),
          WITH_SERVER(failures_say_what_and_what_to_do),
          cmocka_unit_test(without_a_daemon_the_code_is_3),
          WITH_SERVER(what_is_not_understood_has_code_2),
+         WITH_SERVER(arguments_too_many_and_values_without_sense_have_code_2),
+         WITH_SERVER(the_start_of_a_command_is_recognised), WITH_SERVER(an_empty_prompt_is_named),
+         WITH_SERVER(output_that_cannot_be_written_is_a_failure),
+         WITH_SERVER(one_end_of_file_at_a_terminal_is_enough),
          WITH_SERVER(every_command_has_help_with_an_example))
