@@ -4,7 +4,7 @@
  *
  * It shares no line with Hearth. What must be equal for a fair comparison is written out here
  * again: n_batch and n_ubatch 128, one prompt at a time in chunks of 128 from its own start,
- * separate caches for each sequence, no flash attention, the same threads.
+ * separate caches for each sequence, no flash attention. The number of threads changes nothing.
  *
  * Input, one record after the other:
  *     p BYTES\n<bytes>                             a plain prompt

@@ -45,7 +45,7 @@ def request_of(prompt, **fields):
     return {"prompt": prompt["prompt"], **fields}
 
 
-def reference(model, requests, tokens=64, threads=THREADS, context=CONTEXT, sequences=SEQUENCES):
+def reference(model, requests, tokens=64, threads=1, context=CONTEXT, sequences=SEQUENCES):
     feed = b""
     for request in requests:
         if "messages" in request:
