@@ -2,10 +2,7 @@
 
 #include "client_priv.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A struct starts with its size as the caller's release knew it. Fields beyond that get defaults;
  * fields beyond what we know must be zero, which stands for "not asked for". */
@@ -99,31 +96,7 @@ int client_request_params(const struct hearth_request_params *given,
     return 0;
 }
 
-/* The folder, and the name below it, where somebody who says nothing finds the daemon. */
-static int print_socket(char *room, size_t room_bytes)
-{
-    const char *path = getenv("HEARTH_SOCKET");
-    if (path != NULL && path[0] != '\0') {
-        return snprintf(room, room_bytes, "%s", path);
-    }
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime != NULL && runtime[0] == '/') {
-        return snprintf(room, room_bytes, "%s/hearth/hearthd.sock", runtime);
-    }
-    if (geteuid() == 0) {
-        return snprintf(room, room_bytes, "/run/hearth/hearthd.sock");
-    }
-    return snprintf(room, room_bytes, "/tmp/hearth-%u/hearthd.sock", (unsigned)geteuid());
-}
-
 int hearth_default_socket(char *room, size_t room_bytes, hearth_error *err)
 {
-    char path[HEARTH_SOCKET_PATH_BYTES];
-    int length = print_socket(path, sizeof path);
-    if (length < 0 || (size_t)length >= sizeof path || (size_t)length >= room_bytes) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "path of the socket: %d bytes, the limit is %zu",
-                           length, HEARTH_MIN(sizeof path, room_bytes) - 1);
-    }
-    memcpy(room, path, (size_t)length + 1);
-    return 0;
+    return hearth_socket_default_path(room, room_bytes, err);
 }

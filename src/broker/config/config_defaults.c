@@ -19,30 +19,10 @@ static const char *environment(const char *name)
     return value != NULL && value[0] == '/' ? value : NULL;
 }
 
-int hearth_config_default_socket(char *room, size_t room_bytes, struct hearth_error *err)
-{
-    const char *asked = getenv("HEARTH_SOCKET");
-    const char *runtime = environment("XDG_RUNTIME_DIR");
-    int size = 0;
-    if (asked != NULL && asked[0] != '\0') {
-        size = snprintf(room, room_bytes, "%s", asked);
-    } else if (runtime != NULL) {
-        size = snprintf(room, room_bytes, "%s/hearth/hearthd.sock", runtime);
-    } else if (geteuid() == 0) {
-        size = snprintf(room, room_bytes, "/run/hearth/hearthd.sock");
-    } else {
-        size = snprintf(room, room_bytes, "/tmp/hearth-%u/hearthd.sock", (unsigned)geteuid());
-    }
-    if (size < 0 || (size_t)size >= room_bytes) {
-        return hearth_fail(err, HEARTH_E_TOO_LARGE, "path of the default socket is too long");
-    }
-    return 0;
-}
-
 static int resolve_socket(struct hearth_config *config, struct hearth_error *err)
 {
     char path[HEARTH_SOCKET_PATH_BYTES];
-    int rc = hearth_config_default_socket(path, sizeof path, err);
+    int rc = hearth_socket_default_path(path, sizeof path, err);
     if (rc < 0) {
         return rc;
     }

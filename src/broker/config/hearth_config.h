@@ -89,12 +89,4 @@ HEARTH_NODISCARD int hearth_config_print(const struct hearth_config *config,
 const struct hearth_config_model *hearth_config_model(const struct hearth_config *config,
                                                       const char *name);
 
-/**
- * Where a client looks for the daemon and the daemon listens if nobody says otherwise:
- * $HEARTH_SOCKET, else $XDG_RUNTIME_DIR/hearth/hearthd.sock, else for root
- * /run/hearth/hearthd.sock, else /tmp/hearth-<uid>/hearthd.sock. HEARTH_E_TOO_LARGE.
- */
-HEARTH_NODISCARD int hearth_config_default_socket(char *room, size_t room_bytes,
-                                                  struct hearth_error *err);
-
 #endif

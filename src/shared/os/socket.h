@@ -10,6 +10,15 @@
 #define HEARTH_SOCKET_PATH_BYTES 108 /* of sockaddr_un, terminator included */
 #define HEARTH_MAX_PASSED_FDS    16  /* descriptors in one message */
 
+/**
+ * Writes where programs look for the daemon and the daemon listens if nobody says otherwise:
+ * $HEARTH_SOCKET, else $XDG_RUNTIME_DIR/hearth/hearthd.sock, else for root
+ * /run/hearth/hearthd.sock, else /tmp/hearth-<uid>/hearthd.sock. HEARTH_E_ARGUMENT if it does not
+ * fit @room_bytes or the name of a socket.
+ */
+HEARTH_NODISCARD int hearth_socket_default_path(char *room, size_t room_bytes,
+                                                struct hearth_error *err);
+
 /** A bound, listening stream socket and the lock that says that it is ours. */
 struct hearth_listener {
     int fd;      /* non-blocking; watch it for IN, then hearth_socket_accept() */

@@ -1,6 +1,6 @@
 #include "kit.h"
 
-#include "hearth_config.h"
+#include "hearth_os.h"
 #include <hearth/hearth.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@ static void expect_same(void)
 {
     char daemon_path[200];
     char client_path[200];
-    assert_int_equal(hearth_config_default_socket(daemon_path, sizeof daemon_path, NULL), 0);
+    assert_int_equal(hearth_socket_default_path(daemon_path, sizeof daemon_path, NULL), 0);
     assert_int_equal(hearth_default_socket(client_path, sizeof client_path, NULL), 0);
     assert_string_equal(daemon_path, client_path);
 }
