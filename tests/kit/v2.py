@@ -44,8 +44,9 @@ def encode_fields(fields, values):
         elif kind in ("str", "bytes"):
             data = value.encode() if isinstance(value, str) else bytes(value or b"")
             out += struct.pack("<I", len(data)) + data
-        elif kind == "f32s":
-            out += struct.pack(f"<I{len(value or [])}f", len(value or []), *(value or []))
+        elif kind in ("f32s", "u32s"):
+            letter = "f" if kind == "f32s" else "I"
+            out += struct.pack(f"<I{len(value or [])}{letter}", len(value or []), *(value or []))
         else:
             body = bytearray()
             for element in value or []:
@@ -85,9 +86,9 @@ def decode_fields(fields, cursor):
             values[name] = cursor.take(cursor.number("u32")).decode()
         elif kind == "bytes":
             values[name] = cursor.take(cursor.number("u32"))
-        elif kind == "f32s":
-            count = cursor.number("u32")
-            values[name] = list(struct.unpack(f"<{count}f", cursor.take(4 * count)))
+        elif kind in ("f32s", "u32s"):
+            count, letter = cursor.number("u32"), "f" if kind == "f32s" else "I"
+            values[name] = list(struct.unpack(f"<{count}{letter}", cursor.take(4 * count)))
         else:
             count, size = cursor.number("u32"), cursor.number("u32")
             inner = Cursor(cursor.take(size))

@@ -27,6 +27,10 @@ const struct config_key config_keys[] = {
     KEY("request_timeout_ms", CONFIG_NUMBER, request_timeout_ms, "300000", 1, 86400000),
     KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000),
     KEY("hang_timeout_ms", CONFIG_NUMBER, hang_timeout_ms, "30000", 1, 86400000),
+    KEY("handshake_timeout_ms", CONFIG_NUMBER, handshake_timeout_ms, "10000", 1, 3600000),
+    KEY("frame_timeout_ms", CONFIG_NUMBER, frame_timeout_ms, "30000", 1, 3600000),
+    KEY("idle_timeout_ms", CONFIG_NUMBER, idle_timeout_ms, "3600000", 0, 86400000),
+    KEY("token_sha256", CONFIG_DIGEST, token_sha256, "", 0, 0),
     KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0),
     KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0),
 };

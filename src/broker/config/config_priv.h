@@ -14,6 +14,7 @@ enum config_kind {
     CONFIG_AUTO_BYTES,  /* uint64_t with K, M, G; or auto (0) */
     CONFIG_CONTAINMENT, /* bool is strict: required | strict */
     CONFIG_LOG_LEVEL,   /* const char * */
+    CONFIG_DIGEST,      /* const char *: 64 lower-case hex digits, or empty (NULL) */
 };
 
 struct config_key {

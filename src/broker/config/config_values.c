@@ -192,6 +192,30 @@ static int set_log_level(struct hearth_config *config, const char *value, struct
     return 0;
 }
 
+/* The SHA-256 of the empty string: a token of nothing would let everybody in. */
+#define DIGEST_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static int set_digest(struct hearth_config *config, const struct config_key *key, const char *value,
+                      struct hearth_error *err)
+{
+    const char **field = (const char **)(void *)((char *)config + key->offset);
+    size_t size = strlen(value);
+    if (size == 0) {
+        *field = NULL;
+        return 0;
+    }
+    if (size != HEARTH_SHA256_HEX_BYTES || strspn(value, "0123456789abcdef") != size) {
+        return hearth_fail(err, HEARTH_E_CONFIG,
+                           "must be a SHA-256 of 64 lower-case hex digits, or empty");
+    }
+    if (strcmp(value, DIGEST_OF_NOTHING) == 0) {
+        return hearth_fail(err, HEARTH_E_CONFIG, "is the digest of an empty token");
+    }
+    const char *copy = config_copy(config, value, size, err);
+    *field = copy != NULL ? copy : *field;
+    return copy != NULL ? 0 : HEARTH_E_NO_MEMORY;
+}
+
 int config_set_value(struct hearth_config *config, const struct config_key *key, const char *value,
                      struct hearth_error *err)
 {
@@ -204,6 +228,7 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
     case CONFIG_AUTO_BYTES: return set_number(config, key, value, err);
     case CONFIG_CONTAINMENT: return set_containment(config, value, err);
     case CONFIG_LOG_LEVEL: return set_log_level(config, value, err);
+    case CONFIG_DIGEST: return set_digest(config, key, value, err);
     }
     HEARTH_UNREACHABLE();
 }
@@ -229,6 +254,9 @@ int config_print_value(const struct hearth_config *config, const struct config_k
     case CONFIG_LOG_LEVEL:
         text = *(const char *const *)field;
         return hearth_buf_printf(out, "%s", text != NULL ? text : "auto");
+    case CONFIG_DIGEST:
+        text = *(const char *const *)field;
+        return hearth_buf_printf(out, "%s", text != NULL ? text : "");
     case CONFIG_PATHS: return print_list(config->models, config->models_count, ":", "auto", out);
     case CONFIG_NAMES: return print_list(config->preload, config->preload_count, ", ", "", out);
     case CONFIG_NUMBER:

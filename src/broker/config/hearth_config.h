@@ -43,15 +43,19 @@ struct hearth_config {
     uint32_t preload_count;
     const char *workers; /* folder of the worker programs */
     uint64_t max_connections;
-    uint64_t queue_limit;        /* requests that may wait for one model */
-    uint64_t memory_limit_bytes; /* of all models */
-    uint64_t threads;            /* compute threads of all workers together */
-    uint64_t worker_nice;        /* of compute threads */
-    uint64_t drain_timeout_ms;   /* for running requests after SIGTERM */
-    uint64_t request_timeout_ms; /* of requests that name none */
-    uint64_t load_timeout_ms;    /* from spawn to ready */
-    uint64_t hang_timeout_ms;    /* from a request's deadline until its worker is killed */
-    bool is_containment_strict;  /* all walls required, not only the mandatory ones */
+    uint64_t queue_limit;          /* requests that may wait for one model */
+    uint64_t memory_limit_bytes;   /* of all models */
+    uint64_t threads;              /* compute threads of all workers together */
+    uint64_t worker_nice;          /* of compute threads */
+    uint64_t drain_timeout_ms;     /* for running requests after SIGTERM */
+    uint64_t request_timeout_ms;   /* of requests that name none */
+    uint64_t load_timeout_ms;      /* from spawn to ready */
+    uint64_t hang_timeout_ms;      /* from a request's deadline until its worker is killed */
+    uint64_t handshake_timeout_ms; /* from a connection to its handshake */
+    uint64_t frame_timeout_ms;     /* for a frame that has begun, and for unread answers to move */
+    uint64_t idle_timeout_ms;      /* of a session without requests; 0 = never */
+    const char *token_sha256;      /* hex, of the token that is asked for; NULL: none is */
+    bool is_containment_strict;    /* all walls required, not only the mandatory ones */
     const char *log_level;
 
     struct hearth_config_model model_options[HEARTH_CONFIG_MODELS];

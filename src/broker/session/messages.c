@@ -49,7 +49,7 @@ static void take(struct connection *connection, const struct hearth_message *mes
     } else if (message->type == HEARTH_MSG_unload_request) {
         loads_unload(connection, &message->as.unload_request);
     } else {
-        HEARTH_UNREACHABLE(); /* all messages to the daemon are above */
+        connection_error(connection, HEARTH_E_UNSUPPORTED, 0, "not answered by this daemon yet");
     }
 }
 

@@ -1,7 +1,9 @@
-/* hearth_metrics.h — counters of the broker, declared once in counters.def.
+/* hearth_metrics.h — numbers of the broker about itself, declared once in the .def files.
  *
- * Plain numbers for one thread: counting is an addition. A counter only grows and starts at zero
- * with the process; rates are the reader's.                                                      */
+ * Plain numbers for one thread: counting is an addition, observing a handful. A *counter* only
+ * grows and starts at zero with the process; a *gauge* is what it was set to last; a *histogram*
+ * keeps how often values fell into each of its buckets. Only hearth_metrics_prometheus() allocates.
+ */
 
 #ifndef HEARTH_METRICS_H
 #define HEARTH_METRICS_H
@@ -15,11 +17,40 @@ enum hearth_counter {
     HEARTH_COUNTER_COUNT_,
 };
 
-struct hearth_metrics {
-    uint64_t counters[HEARTH_COUNTER_COUNT_];
+enum hearth_gauge {
+#define X(NAME, name, unit, help) HEARTH_GAUGE_##NAME,
+#include "gauges.def"
+#undef X
+    HEARTH_GAUGE_COUNT_,
 };
 
-/** Sets all counters to zero. */
+enum hearth_histogram {
+#define X(NAME, name, unit, help) HEARTH_HISTOGRAM_##NAME,
+#include "histograms.def"
+#undef X
+    HEARTH_HISTOGRAM_COUNT_,
+};
+
+/* Buckets are log-linear: every power of two is cut into four, so a bucket is at most a quarter as
+ * wide as its lower bound. Values of 0 to 3 have a bucket each; from 2^36 on there is one. (The
+ * scheme of HdrHistogram, Gil Tene, with two significant bits.) */
+#define HEARTH_HISTOGRAM_BUCKETS 140u
+
+struct hearth_histogram_cells {
+    uint64_t buckets[HEARTH_HISTOGRAM_BUCKETS];
+    uint64_t count;
+    uint64_t sum;
+    uint64_t min; /* meant only if count > 0 */
+    uint64_t max;
+};
+
+struct hearth_metrics {
+    uint64_t counters[HEARTH_COUNTER_COUNT_];
+    uint64_t gauges[HEARTH_GAUGE_COUNT_];
+    struct hearth_histogram_cells histograms[HEARTH_HISTOGRAM_COUNT_];
+};
+
+/** Sets everything to zero. */
 void hearth_metrics_init(struct hearth_metrics *metrics);
 
 static inline void hearth_metrics_add(struct hearth_metrics *metrics, enum hearth_counter counter,
@@ -39,19 +70,51 @@ static inline uint64_t hearth_metrics_value(const struct hearth_metrics *metrics
     return metrics->counters[counter];
 }
 
-/** One counter as a reader sees it; the strings are constants. */
+static inline void hearth_metrics_set(struct hearth_metrics *metrics, enum hearth_gauge gauge,
+                                      uint64_t value)
+{
+    metrics->gauges[gauge] = value;
+}
+
+/** Adds one value to a histogram, in its unit. */
+void hearth_metrics_observe(struct hearth_metrics *metrics, enum hearth_histogram histogram,
+                            uint64_t value);
+
+/** The largest value that falls into bucket @index; UINT64_MAX for the last. */
+uint64_t hearth_histogram_bound(size_t index);
+
+/**
+ * The value that @permille of all values do not exceed (500: the median), at most one bucket's
+ * width above the true one and never above the maximum. 0 if there are none.
+ */
+uint64_t hearth_histogram_quantile(const struct hearth_histogram_cells *cells, unsigned permille);
+
+/** One number as a reader sees it; the strings are constants. */
 struct hearth_metric {
     const char *name; /* "requests_total" */
     const char *unit; /* "requests" */
     const char *help; /* one sentence */
-    uint64_t value;
+    uint64_t value;   /* of a histogram: its count */
 };
 
 /**
- * Reads the counter with @index (0 …) into *@ret_metric; returns false behind the last one.
+ * Reads the counter, gauge or histogram with @index (0 …) into *@ret_metric; returns false behind
+ * the last one:
  *   for (size_t i = 0; hearth_metrics_read(metrics, i, &metric); i++) …
  */
 bool hearth_metrics_read(const struct hearth_metrics *metrics, size_t index,
                          struct hearth_metric *ret_metric);
+bool hearth_metrics_read_gauge(const struct hearth_metrics *metrics, size_t index,
+                               struct hearth_metric *ret_metric);
+bool hearth_metrics_read_histogram(const struct hearth_metrics *metrics, size_t index,
+                                   struct hearth_metric *ret_metric);
+
+/**
+ * Appends everything in the text format of Prometheus (exposition format 0.0.4): names begin with
+ * "hearth_", counters end in "_total", times are in seconds, histogram buckets are cumulative with
+ * bounds at powers of two. HEARTH_E_NO_MEMORY, HEARTH_E_TOO_LARGE if @out is bounded too tightly.
+ */
+HEARTH_NODISCARD int hearth_metrics_prometheus(const struct hearth_metrics *metrics,
+                                               struct hearth_buf *out);
 
 #endif

@@ -43,6 +43,29 @@ int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_w
 
 /* ── Inputs ──────────────────────────────────────────────────────────────────────────────────── */
 
+/* Each input is a text or token ids. */
+static int check_inputs(struct hearth_wire_list cursor, struct hearth_error *err)
+{
+    struct hearth_wire_text input;
+    size_t tokens = 0;
+    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_text, &input); i++) {
+        if (input.text.size == 0 && input.tokens.count == 0) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts[%u]: is empty", i);
+        }
+        if (input.text.size > 0 && input.tokens.count > 0) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                               "texts[%u]: has both text and tokens, one of them is wanted", i);
+        }
+        tokens += input.tokens.count;
+    }
+    if (tokens > HEARTH_MAX_INPUT_TOKENS) {
+        return hearth_fail(err, HEARTH_E_TOO_LARGE,
+                           "texts: %zu token ids in all inputs, the limit is %u", tokens,
+                           HEARTH_MAX_INPUT_TOKENS);
+    }
+    return 0;
+}
+
 static int check_texts(const struct hearth_wire_inference_request *request,
                        struct hearth_error *err)
 {
@@ -58,14 +81,7 @@ static int check_texts(const struct hearth_wire_inference_request *request,
         return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                            "texts: %u given, generate takes exactly one", request->texts.count);
     }
-    struct hearth_wire_list cursor = request->texts;
-    struct hearth_wire_text text;
-    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_text, &text); i++) {
-        if (text.text.size == 0) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts[%u]: is empty", i);
-        }
-    }
-    return 0;
+    return check_inputs(request->texts, err);
 }
 
 static int check_chat(const struct hearth_wire_inference_request *request, struct hearth_error *err)
@@ -162,7 +178,7 @@ static int check_envelope(const struct hearth_wire_inference_request *request,
     if (request->model_id.size == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "model_id: is empty");
     }
-    if ((request->flags & ~HEARTH_FLAG_STREAM) != 0) {
+    if ((request->flags & ~(HEARTH_FLAG_STREAM | HEARTH_FLAG_TOKEN_IDS)) != 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "flags: 0x%x has bits that are not known",
                            (unsigned)request->flags);
     }

@@ -78,13 +78,12 @@ static int read_number(struct reader *in, const struct hearth_wire_place *place,
 static bool is_run_good(struct reader *in, const struct hearth_wire_place *place, uint32_t count)
 {
     const struct hearth_field *field = place->field;
-    bool is_floats = field->kind == HEARTH_FIELD_f32s;
     if (in->is_trusted) {
         return true;
     }
     if (field->limit != 0 && count > field->limit) {
         soft(in, place, HEARTH_E_TOO_LARGE, "%u %s, the limit is %" PRIu64, count,
-             is_floats ? "floats" : "bytes", field->limit);
+             hearth_wire_is_array(field->kind) ? "elements" : "bytes", field->limit);
         return false;
     }
     if (field->kind == HEARTH_FIELD_str) {
@@ -98,7 +97,7 @@ static bool is_run_good(struct reader *in, const struct hearth_wire_place *place
     return true;
 }
 
-/* str, bytes and f32s: a count and that many units. */
+/* str, bytes and arrays: a count and that many units. */
 static int read_run(struct reader *in, const struct hearth_wire_place *place, void *record)
 {
     uint32_t count = 0;
@@ -112,7 +111,7 @@ static int read_run(struct reader *in, const struct hearth_wire_place *place, vo
     }
     if (is_run_good(in, place, count) && record != NULL) {
         void *member = hearth_wire_member(record, place->field);
-        if (place->field->kind == HEARTH_FIELD_f32s) {
+        if (hearth_wire_is_array(place->field->kind)) {
             *(struct hearth_wire_f32s *)member = (struct hearth_wire_f32s){in->at, count};
         } else {
             *(struct hearth_slice *)member = hearth_slice_of(in->at, bytes);
@@ -191,11 +190,12 @@ static int read_list(struct reader *in, const struct hearth_wire_place *place, v
     return rc;
 }
 
-/* Reads all fields of @layout into @record, or only walks them if it is NULL. */
+/* Reads the fields of @layout into @record, or only walks them if it is NULL. The end of the bytes
+ * where a field would begin is no failure: an older peer does not know the fields that follow. */
 static int read_fields(struct reader *in, const struct hearth_wire_place *outer, uint32_t index,
                        const struct hearth_layout *layout, void *record)
 {
-    for (size_t i = 0; i < layout->field_count; i++) {
+    for (size_t i = 0; i < layout->field_count && in->at < in->end; i++) {
         const struct hearth_field *field = &layout->fields[i];
         struct hearth_wire_place place = {outer, layout, field, index};
         int rc;
@@ -263,5 +263,13 @@ void hearth_wire_copy_floats(struct hearth_wire_f32s floats, float *room, uint32
     HEARTH_ASSERT(count <= floats.count);
     if (count > 0) {
         memcpy(room, floats.data, count * sizeof *room);
+    }
+}
+
+void hearth_wire_copy_u32s(struct hearth_wire_u32s numbers, uint32_t *room, uint32_t count)
+{
+    HEARTH_ASSERT(count <= numbers.count);
+    if (count > 0) {
+        memcpy(room, numbers.data, count * sizeof *room);
     }
 }

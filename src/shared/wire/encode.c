@@ -76,10 +76,11 @@ static int check_field(const struct hearth_wire_place *place, const void *member
     case HEARTH_FIELD_f32: return check_number(place, member, err);
     case HEARTH_FIELD_str:
     case HEARTH_FIELD_bytes: return check_slice(place, member, with_text, err);
-    case HEARTH_FIELD_f32s: {
-        const struct hearth_wire_f32s *floats = member;
-        return floats->count > place->field->limit ? over_limit(place, floats->count, "floats", err)
-                                                   : 0;
+    case HEARTH_FIELD_f32s:
+    case HEARTH_FIELD_u32s: {
+        const struct hearth_wire_f32s *array = member;
+        return array->count > place->field->limit ? over_limit(place, array->count, "elements", err)
+                                                  : 0;
     }
     case HEARTH_FIELD_list: return check_list(place, member, with_text, err);
     }
@@ -136,9 +137,9 @@ static size_t size_of_fields(const struct hearth_layout *layout, const void *rec
             bytes += hearth_wire_unit(field->kind);
         } else if (field->kind == HEARTH_FIELD_list) {
             bytes += 2 * HEARTH_WIRE_COUNT_BYTES + size_of_list(field, member);
-        } else if (field->kind == HEARTH_FIELD_f32s) {
-            const struct hearth_wire_f32s *floats = member;
-            bytes += HEARTH_WIRE_COUNT_BYTES + floats->count * sizeof(float);
+        } else if (hearth_wire_is_array(field->kind)) {
+            const struct hearth_wire_f32s *array = member;
+            bytes += HEARTH_WIRE_COUNT_BYTES + array->count * hearth_wire_unit(field->kind);
         } else {
             const struct hearth_slice *slice = member;
             bytes += HEARTH_WIRE_COUNT_BYTES + slice->size;
@@ -204,9 +205,9 @@ static uint8_t *put_fields(uint8_t *at, const struct hearth_layout *layout, cons
             at = put(at, hearth_wire_load(member, unit), unit);
         } else if (field->kind == HEARTH_FIELD_list) {
             at = put_list(at, field, member);
-        } else if (field->kind == HEARTH_FIELD_f32s) {
-            const struct hearth_wire_f32s *floats = member;
-            at = put_run(at, floats->data, floats->count, floats->count * unit);
+        } else if (hearth_wire_is_array(field->kind)) {
+            const struct hearth_wire_f32s *array = member;
+            at = put_run(at, array->data, array->count, array->count * unit);
         } else {
             const struct hearth_slice *slice = member;
             at = put_run(at, slice->data, slice->size, slice->size);

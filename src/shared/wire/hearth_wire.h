@@ -2,9 +2,10 @@
  *
  * V2, the binary encoding (little-endian, packed, no alignment):
  *   message = u16 number, u16 zero, fields in the order of messages.def
- *   str, bytes = u32 size, bytes      f32s = u32 count, floats      f32 = IEEE 754
- *   list = u32 count, u32 size in bytes, records;  record = u32 size, fields
- * What follows the last known field of a message or record is skipped.
+ *   str, bytes = u32 size, bytes      f32s, u32s = u32 count, elements
+ *   list = u32 count, u32 size in bytes, records;  record = u32 size, fields;  f32 = IEEE 754
+ * What follows the last known field of a message or record is skipped; one that ends where a field
+ * would begin leaves this and the following fields zero. So both sides may be the newer one.
  *
  * Words: a *message* has a number and travels alone; a *record* is an element of a list. */
 
@@ -17,7 +18,11 @@
 
 #include <hearth/types.h> /* tasks, priorities, roles … and the words for them */
 
-#define HEARTH_PROTOCOL_VERSION 2u /* V1, the JSON encoding, is not part of this release yet */
+/* Protocol versions are encodings of the same list. A handshake may come in either; its answer
+ * comes in the same, and what follows is in the version that the answer names. */
+#define HEARTH_PROTOCOL_V1      1u                 /* JSON, see json.h */
+#define HEARTH_PROTOCOL_V2      2u                 /* binary, above */
+#define HEARTH_PROTOCOL_VERSION HEARTH_PROTOCOL_V2 /* the newest */
 
 enum hearth_file_role {
     HEARTH_FILE_MODEL,
@@ -25,10 +30,17 @@ enum hearth_file_role {
     HEARTH_FILE_TOKENIZER,
     HEARTH_FILE_CONFIG
 };
-#define HEARTH_FLAG_STREAM 1u
+#define HEARTH_FLAG_STREAM    1u
+#define HEARTH_FLAG_TOKEN_IDS 2u
 
 /** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
 struct hearth_wire_f32s {
+    const void *data;
+    uint32_t count;
+};
+
+/** As f32s, for token ids. */
+struct hearth_wire_u32s {
     const void *data;
     uint32_t count;
 };
@@ -51,6 +63,7 @@ struct hearth_wire_list {
 #define HEARTH_WIRE_C_str   struct hearth_slice
 #define HEARTH_WIRE_C_bytes struct hearth_slice
 #define HEARTH_WIRE_C_f32s  struct hearth_wire_f32s
+#define HEARTH_WIRE_C_u32s  struct hearth_wire_u32s
 
 /* struct hearth_wire_<name> for each record and message. A message without fields gets one byte. */
 #define HEARTH_WIRE_MEMBER(kind, name, limit, help)        HEARTH_WIRE_C_##kind name;
@@ -137,6 +150,9 @@ bool hearth_wire_next(struct hearth_wire_list *cursor, enum hearth_record_type t
 /** Copies @count floats out of a frame (or memory); @count must be at most floats.count. */
 void hearth_wire_copy_floats(struct hearth_wire_f32s floats, float *room, uint32_t count);
 
+/** The same for token ids. */
+void hearth_wire_copy_u32s(struct hearth_wire_u32s numbers, uint32_t *room, uint32_t count);
+
 /**
  * Checks what a client asks beyond the shape: ranges, empty inputs, which fields a task needs, and
  * the sums (texts, chat). HEARTH_E_INPUT_INVALID or HEARTH_E_TOO_LARGE with the field in @err.
@@ -147,6 +163,7 @@ HEARTH_NODISCARD int hearth_wire_check_request(const struct hearth_wire_inferenc
 /** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
 void hearth_wire_default_request(struct hearth_wire_inference_request *request);
 
+#include "json.h"   /* V1 */
 #include "layout.h" /* the list as data; needs the enums above */
 
 #endif

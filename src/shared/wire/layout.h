@@ -16,6 +16,7 @@ enum hearth_field_kind {
     HEARTH_FIELD_str,
     HEARTH_FIELD_bytes,
     HEARTH_FIELD_f32s,
+    HEARTH_FIELD_u32s,
     HEARTH_FIELD_list
 };
 struct hearth_field {

@@ -5,16 +5,20 @@
 
 /* Frames: a little-endian u32 payload length and the payload. */
 #define HEARTH_MAX_FRAME_BYTES        (16u << 20)
-#define HEARTH_MAX_RING_MESSAGE_BYTES (3u << 20) /* 32 texts of 64 KiB and their envelope */
+#define HEARTH_MAX_JSON_BYTES         (256u << 10) /* of a V1 frame to the daemon: parsed in one go */
+#define HEARTH_MAX_JSON_DEPTH         16u          /* objects and arrays inside each other */
+#define HEARTH_MAX_RING_MESSAGE_BYTES (3u << 20)   /* 32 texts of 64 KiB and their envelope */
 
 /* Requests. */
 #define HEARTH_MAX_TEXT_BYTES       65536u
 #define HEARTH_MAX_BATCH            32u
+#define HEARTH_MAX_INPUT_TOKENS     262144u /* of all inputs of a request together, given as ids */
 #define HEARTH_MAX_CHAT_MESSAGES    256u
 #define HEARTH_MAX_STOPS            8u
 #define HEARTH_MAX_STOP_BYTES       256u
 #define HEARTH_MAX_GENERATED_TOKENS 1048576u
 #define HEARTH_MAX_TIMEOUT_MS       (24u * 3600u * 1000u)
+#define HEARTH_MAX_WARMUP_TOKENS    64u
 
 /* Names and small texts. */
 #define HEARTH_MAX_MODEL_ID_BYTES 128u
@@ -29,6 +33,13 @@
 /* Results. */
 #define HEARTH_MAX_VECTOR       65536u /* floats of one embedding */
 #define HEARTH_MAX_OUTPUT_BYTES (8u << 20)
+
+/* Metrics and lists. */
+#define HEARTH_MAX_METRICS          64u /* of a kind */
+#define HEARTH_MAX_BUCKETS          160u
+#define HEARTH_MAX_PROMETHEUS_BYTES (256u << 10)
+#define HEARTH_MAX_SPANS            1000u
+#define HEARTH_MAX_LISTED_REQUESTS  1024u
 
 /* Models. */
 #define HEARTH_MAX_MODELS        64u

@@ -25,12 +25,13 @@ static const char introduction[] =
     "| `str` | `u32` size in bytes, then UTF-8 without a terminator |\n"
     "| `bytes` | `u32` size, then bytes |\n"
     "| `f32s` | `u32` count, then that many `f32` |\n"
+    "| `u32s` | `u32` count, then that many `u32` |\n"
     "| list | `u32` count, `u32` size in bytes of what follows, then the records |\n"
     "| record | `u32` size in bytes, then its fields in the order listed |\n"
     "\n"
     "All listed fields must be there. What follows the last known field of a message or a\n"
     "record is skipped: that is how both may grow. A **limit** is the most bytes of a `str` or\n"
-    "`bytes`, floats of an `f32s`, records of a list, or the largest value of a number.\n"
+    "`bytes`, elements of an `f32s` or `u32s`, records of a list, or the largest value of a number.\n"
     "\n"
     "A message whose bytes do not hold together is `malformed`. One that is sound but has a field\n"
     "over its limit (`too_large`), text that is not UTF-8 or a number out of range\n"
@@ -46,8 +47,8 @@ static const char introduction[] =
     "3. `cancel_request` works at any time; the request still gets its one `inference_response`,\n"
     "   with the code of `cancelled` unless it had ended before.\n";
 
-static const char *const kind_names[] = {"u8",  "u16",   "u32",  "u64", "f32",
-                                         "str", "bytes", "f32s", "list"};
+static const char *const kind_names[] = {"u8",  "u16",   "u32",  "u64",  "f32",
+                                         "str", "bytes", "f32s", "u32s", "list"};
 
 static void print_fields(const struct hearth_layout *layout)
 {

@@ -9,9 +9,14 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats are copied as they stand");
 _Static_assert(sizeof(float) == 4, "f32 is IEEE 754 single");
+/* The codec handles both kinds of array through the first. */
+_Static_assert(sizeof(struct hearth_wire_u32s) == sizeof(struct hearth_wire_f32s) &&
+                   offsetof(struct hearth_wire_u32s, count) ==
+                       offsetof(struct hearth_wire_f32s, count),
+               "arrays are laid out alike");
 
 #define HEARTH_WIRE_HEADER_BYTES 4u /* u16 number, u16 zero */
-#define HEARTH_WIRE_COUNT_BYTES  4u /* in front of str, bytes, f32s, and twice of a list */
+#define HEARTH_WIRE_COUNT_BYTES  4u /* in front of a run, and twice of a list */
 
 /** Where in a message we are, for error texts: message.list[3].field. Lives on the stack. */
 struct hearth_wire_place {
@@ -25,13 +30,14 @@ struct hearth_wire_place {
 int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_wire_place *place,
                        const char *format, ...) HEARTH_PRINTF(4, 5);
 
-/** Bytes of one number, or of one element of str, bytes and f32s; 0 for a list. */
+/** Bytes of one number, or of one element of a run; 0 for a list. */
 static inline size_t hearth_wire_unit(enum hearth_field_kind kind)
 {
     static const uint8_t units[] = {
-        [HEARTH_FIELD_u8] = 1,   [HEARTH_FIELD_u16] = 2,   [HEARTH_FIELD_u32] = 4,
-        [HEARTH_FIELD_u64] = 8,  [HEARTH_FIELD_f32] = 4,   [HEARTH_FIELD_str] = 1,
-        [HEARTH_FIELD_f32s] = 4, [HEARTH_FIELD_bytes] = 1, [HEARTH_FIELD_list] = 0,
+        [HEARTH_FIELD_u8] = 1,    [HEARTH_FIELD_u16] = 2,  [HEARTH_FIELD_u32] = 4,
+        [HEARTH_FIELD_u64] = 8,   [HEARTH_FIELD_f32] = 4,  [HEARTH_FIELD_str] = 1,
+        [HEARTH_FIELD_bytes] = 1, [HEARTH_FIELD_f32s] = 4, [HEARTH_FIELD_u32s] = 4,
+        [HEARTH_FIELD_list] = 0,
     };
     return units[kind];
 }
@@ -39,6 +45,12 @@ static inline size_t hearth_wire_unit(enum hearth_field_kind kind)
 static inline bool hearth_wire_is_number(enum hearth_field_kind kind)
 {
     return kind <= HEARTH_FIELD_f32;
+}
+
+/** f32s and u32s: a count and that many four-byte elements. */
+static inline bool hearth_wire_is_array(enum hearth_field_kind kind)
+{
+    return kind == HEARTH_FIELD_f32s || kind == HEARTH_FIELD_u32s;
 }
 
 /* A number of @width bytes (1, 2, 4, 8), anywhere in memory, little-endian. A float goes as its

@@ -97,7 +97,8 @@ static bool scripted_until_cancel(struct scripted_peer *peer, uint64_t id)
         if (message.type == HEARTH_MSG_cancel_request &&
             message.as.cancel_request.request_id == id) {
             message.type = HEARTH_MSG_cancel_response;
-            message.as.cancel_response = (struct hearth_wire_cancel_response){id, 1, 0};
+            message.as.cancel_response = (struct hearth_wire_cancel_response){
+                .request_id = id, .cancelled = 1};
             scripted_send(peer, &message);
             scripted_end(peer, id, HEARTH_E_CANCELLED, "cancelled by the client", NULL, 0);
             return true;
