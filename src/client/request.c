@@ -254,7 +254,7 @@ static int run_texts(struct hearth_client *client, enum hearth_task task, const 
         return rc;
     }
     for (size_t i = 0; i < count; i++) {
-        records[i].text = hearth_slice_of_string(texts[i]);
+        records[i] = (struct hearth_wire_text){.text = hearth_slice_of_string(texts[i])};
     }
     call.message.as.inference_request.texts =
         (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
