@@ -1,5 +1,5 @@
 # Third-party libraries, one imported target each. Distribution packages come from pkg-config, the
-# locked ones from HEARTH_DEPS_DIR.
+# locked ones from HEARTH_DEPS_DIR; the engines' own libraries are in engines.cmake.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
@@ -8,42 +8,19 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(inih REQUIRED IMPORTED_TARGET inih)
 
-function(hearth_locked_library name library header)
-  set(root ${HEARTH_DEPS_DIR}/${name})
-  if(NOT EXISTS ${root}/include/${header} OR NOT EXISTS ${root}/lib/${library})
-    message(FATAL_ERROR "${name}: ${root}/lib/${library} or include/${header} is missing. "
-      "Run scripts/setup.sh, which fetches what deps/deps.lock lists.")
+# JSON: a distribution package where there is one (Debian 13), else built from the locked source.
+if(EXISTS ${HEARTH_DEPS_DIR}/yyjson/lib/libyyjson.a)
+  add_library(yyjson::yyjson UNKNOWN IMPORTED)
+  set_target_properties(yyjson::yyjson PROPERTIES
+    IMPORTED_LOCATION ${HEARTH_DEPS_DIR}/yyjson/lib/libyyjson.a
+    INTERFACE_INCLUDE_DIRECTORIES ${HEARTH_DEPS_DIR}/yyjson/include)
+else()
+  pkg_check_modules(yyjson IMPORTED_TARGET yyjson>=0.10)
+  if(NOT yyjson_FOUND)
+    message(FATAL_ERROR "yyjson: there is neither ${HEARTH_DEPS_DIR}/yyjson nor a package of the "
+      "distribution.\n  remedy: run scripts/setup.sh, which fetches what deps/deps.lock lists")
   endif()
-  add_library(${name}::${name} UNKNOWN IMPORTED)
-  set_target_properties(${name}::${name} PROPERTIES
-    IMPORTED_LOCATION ${root}/lib/${library}
-    INTERFACE_INCLUDE_DIRECTORIES ${root}/include)
-endfunction()
-
-hearth_locked_library(yyjson libyyjson.a yyjson.h)
-
-if(HEARTH_ONNX)
-  # Header only: the library is opened at run time (dlopen), because its symbols are versioned by release.
-  if(NOT EXISTS ${HEARTH_DEPS_DIR}/onnxruntime/include/onnxruntime_c_api.h)
-    message(FATAL_ERROR "onnxruntime_c_api.h is missing in ${HEARTH_DEPS_DIR}/onnxruntime/include. "
-      "Run scripts/setup.sh, or configure with -DHEARTH_ONNX=OFF.")
-  endif()
-  add_library(onnxruntime::headers INTERFACE IMPORTED)
-  target_include_directories(onnxruntime::headers SYSTEM INTERFACE
-    ${HEARTH_DEPS_DIR}/onnxruntime/include)
-endif()
-
-if(HEARTH_GGUF)
-  if(NOT EXISTS ${HEARTH_DEPS_DIR}/llama/lib/libllama.a)
-    message(FATAL_ERROR "libllama.a is missing in ${HEARTH_DEPS_DIR}/llama/lib. "
-      "Run scripts/setup.sh, or configure with -DHEARTH_GGUF=OFF.")
-  endif()
-  add_library(llama::llama INTERFACE IMPORTED)
-  target_include_directories(llama::llama SYSTEM INTERFACE ${HEARTH_DEPS_DIR}/llama/include)
-  target_link_directories(llama::llama INTERFACE ${HEARTH_DEPS_DIR}/llama/lib)
-  target_link_libraries(llama::llama INTERFACE
-    -Wl,--start-group llama ggml ggml-cpu ggml-base -Wl,--end-group
-    stdc++ m Threads::Threads ${CMAKE_DL_LIBS})
+  add_library(yyjson::yyjson ALIAS PkgConfig::yyjson)
 endif()
 
 set(HEARTH_PYTHON ${HEARTH_DEPS_DIR}/venv/bin/python CACHE FILEPATH

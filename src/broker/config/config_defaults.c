@@ -63,16 +63,34 @@ static int resolve_models(struct hearth_config *config, struct hearth_error *err
     return config->models[0] != NULL ? 0 : HEARTH_E_NO_MEMORY;
 }
 
-/* The folder of hearthd itself: an installation keeps its programs together. */
+/* Is the worker that every build has in @folder? */
+static bool holds_workers(const char *folder)
+{
+    char path[HEARTH_MAX_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/hearth-worker-echo", folder);
+    return size > 0 && (size_t)size < sizeof path && access(path, X_OK) == 0;
+}
+
+/* A build has its programs in one folder. An installation keeps those that nobody starts by hand
+ * out of the search path; where is told from the place of hearthd, so it may be moved as a whole.
+ */
 static int resolve_workers(struct hearth_config *config, struct hearth_error *err)
 {
     char *program = realpath("/proc/self/exe", NULL);
     if (program == NULL) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "find the folder of hearthd");
     }
-    const char *slash = strrchr(program, '/');
-    size_t size = slash != NULL && slash > program ? (size_t)(slash - program) : 1;
-    config->workers = config_copy(config, program, size, err);
+    char *slash = strrchr(program, '/');
+    slash[slash == program ? 1 : 0] = '\0';
+    char path[HEARTH_MAX_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/" HEARTH_WORKER_FOLDER, program);
+    char *installed = NULL;
+    if (!holds_workers(program) && size > 0 && (size_t)size < sizeof path && holds_workers(path)) {
+        installed = realpath(path, NULL);
+    }
+    const char *folder = installed != NULL ? installed : program;
+    config->workers = config_copy(config, folder, strlen(folder), err);
+    free(installed);
     free(program);
     return config->workers != NULL ? 0 : HEARTH_E_NO_MEMORY;
 }

@@ -8,7 +8,8 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#define LIBRARY "libonnxruntime.so.1"
+/* The name that the library of this build calls itself by: distributions add a minor number. */
+#define LIBRARY HEARTH_ORT_SONAME
 
 static const OrtApi *api; /* set once by the main thread before any other exists */
 

@@ -8,8 +8,8 @@
 #include <onnxruntime_c_api.h>
 
 /**
- * Opens libonnxruntime.so.1 once for the process and asks for the API that our header describes; a
- * newer library answers it. Starts no thread and reads no model. HEARTH_E_NO_ENGINE.
+ * Opens the library of this build once for the process and asks for the API that our header
+ * describes; a newer library answers it. Starts no thread and reads no model. HEARTH_E_NO_ENGINE.
  */
 int runtime_open(const char **ret_version, struct hearth_error *err);
 

@@ -1,0 +1,18 @@
+# At the start of an installation: notes which folders it will make, one a line, parents first. Run by
+# `cmake --install`; HEARTH_FOLDERS and HEARTH_NOTES are set by install.cmake.
+foreach(folder IN LISTS HEARTH_FOLDERS)
+  if(IS_ABSOLUTE ${folder})
+    set(path ${folder})
+  else()
+    set(path ${CMAKE_INSTALL_PREFIX}/${folder})
+  endif()
+  set(made "")
+  set(path "$ENV{DESTDIR}${path}")
+  while(NOT EXISTS ${path})
+    list(PREPEND made ${path})
+    get_filename_component(path ${path} DIRECTORY)
+  endwhile()
+  foreach(path IN LISTS made)
+    file(APPEND ${HEARTH_NOTES} "${path}\n")
+  endforeach()
+endforeach()
