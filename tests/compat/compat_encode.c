@@ -43,6 +43,53 @@ static const struct hearth_wire_model_info models[] = {
     .max_tokens = 64, .temperature = 0.5f, .top_k = 40, .top_p = 0.75f, .min_p = 0.125f,           \
     .repetition_penalty = 1.5f, .repetition_window = 64, .seed = UINT64_MAX
 
+/* What came with the second generation of the list. */
+static const uint32_t ids_asked[] = {1, 0, UINT32_MAX};
+static const uint32_t ids_generated[] = {49151, 7};
+static const struct hearth_wire_text tokens[] = {{.tokens = {ids_asked, 3}}};
+static const struct hearth_wire_result generated[] = {
+    {.tokens = 2, .text = TEXT("ab"), .token_ids = {ids_generated, 2}}};
+static const struct hearth_wire_model_info failed[] = {{.name = TEXT("hearth-intent"),
+                                                        .state = 4,
+                                                        .labels = LIST(labels),
+                                                        .error = TEXT("cut off"),
+                                                        .error_code = 15,
+                                                        MODEL}};
+static const struct hearth_wire_counter counters[] = {
+    {.name = TEXT("requests_total"), .value = UINT64_C(1) << 40}, {.name = TEXT("worker_deaths")}};
+static const struct hearth_wire_gauge gauges[] = {{.name = TEXT("queue_depth"), .value = 7}};
+static const struct hearth_wire_bucket buckets[] = {{.up_to = 19, .count = 1},
+                                                    {.up_to = UINT64_MAX, .count = 2}};
+static const struct hearth_wire_histogram histograms[] = {{.name = TEXT("request_total_us"),
+                                                           .count = 3,
+                                                           .sum = 60,
+                                                           .min = 10,
+                                                           .max = 30,
+                                                           .p50 = 20,
+                                                           .p95 = 30,
+                                                           .p99 = 31,
+                                                           .buckets = LIST(buckets)}};
+static const struct hearth_wire_span spans[] = {{.ticket = 9,
+                                                 .model_id = TEXT("tiny"),
+                                                 .task = 3,
+                                                 .priority = 2,
+                                                 .code = 14,
+                                                 .start_ms = 5000,
+                                                 .queue_us = 1,
+                                                 .first_us = 2,
+                                                 .total_us = 3,
+                                                 .inputs = 1,
+                                                 .prompt_tokens = 4,
+                                                 .tokens_generated = 5}};
+static const struct hearth_wire_request_info requests[] = {{.ticket = 3,
+                                                            .model_id = TEXT("tiny"),
+                                                            .task = 2,
+                                                            .priority = 1,
+                                                            .position = 2,
+                                                            .age_ms = 150,
+                                                            .pid = 77,
+                                                            .client = TEXT("sample")}};
+
 #define SAMPLE(name, ...)                                                                          \
     {                                                                                              \
         .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
@@ -75,6 +122,30 @@ static const struct hearth_message samples[] = {
     SAMPLE(unload_request, .request_id = 8, .model_id = TEXT("all-minilm-l6-v2")),
     SAMPLE(unload_response, .request_id = 8),
     SAMPLE(error, .code = 4, .message = TEXT("no message starts with 99, 0")),
+    SAMPLE(handshake_ack, .version = 2,
+           .session_id = TEXT("a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5"),
+           .server = TEXT("hearthd 0.1.0"), .max_frame_bytes = 16u << 20,
+           .idle_timeout_ms = 3600000),
+    SAMPLE(inference_request, .request_id = 45, .task = 2, .flags = 3, .texts = LIST(tokens),
+           SAMPLING),
+    SAMPLE(inference_response, .request_id = 45, .finish_reason = 2, .prompt_tokens = 3,
+           .tokens_generated = 2, .results = LIST(generated)),
+    SAMPLE(cancel_request, .ticket = UINT64_C(1) << 50),
+    SAMPLE(cancel_response, .ticket = UINT64_C(1) << 50),
+    SAMPLE(models_response, .models = LIST(failed)),
+    {.type = HEARTH_MSG_metrics_request},
+    SAMPLE(metrics_response, .counters = LIST(counters), .gauges = LIST(gauges),
+           .histograms = LIST(histograms)),
+    {.type = HEARTH_MSG_prometheus_request},
+    SAMPLE(prometheus_response,
+           .text = TEXT("# TYPE hearth_requests_total counter\nhearth_requests_total 3\n")),
+    SAMPLE(spans_request, .max_count = 10),
+    SAMPLE(spans_response, .spans = LIST(spans), .lost = 6),
+    SAMPLE(warmup_request, .request_id = 11, .model_id = TEXT("tiny"), .tokens = 4),
+    SAMPLE(warmup_response, .request_id = 11, .model_id = TEXT("tiny"), .code = 20,
+           .error = TEXT("it is not loaded"), .elapsed_ms = 12),
+    {.type = HEARTH_MSG_requests_request},
+    SAMPLE(requests_response, .requests = LIST(requests), .total = 12),
 };
 
 int main(void)

@@ -52,6 +52,20 @@ static void decode_recorded(const char *name, int nth, struct recorded *room,
     assert_int_equal(hearth_wire_decode(hearth_slice_of(room->bytes, room->size), ret, NULL), 0);
 }
 
+/* Encoded again it is the same bytes, then zeroes for the fields that it did not have. */
+static void must_encode_to_itself(const struct hearth_message *message,
+                                  const struct recorded *frame)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf again;
+    hearth_buf_init(&again, HEARTH_MAX_FRAME_BYTES);
+    assert_int_equal(hearth_wire_encode(message, &again), 0);
+    assert_in_range(again.size, frame->size, frame->size + 64);
+    assert_memory_equal(again.data, frame->bytes, frame->size);
+    for (size_t i = frame->size; i < again.size; i++) {
+        assert_int_equal(again.data[i], 0);
+    }
+}
+
 static void every_recorded_frame_decodes_and_encodes_to_itself(void **state)
 {
     (void)state;
@@ -66,15 +80,46 @@ static void every_recorded_frame_decodes_and_encodes_to_itself(void **state)
         assert_string_equal(err.text, "");
         assert_int_equal(rc, 0);
         assert_string_equal(hearth_wire_message_layout(message.type)->name, frame.name);
-        HEARTH_AUTO(hearth_buf) struct hearth_buf again;
-        hearth_buf_init(&again, HEARTH_MAX_FRAME_BYTES);
-        assert_int_equal(hearth_wire_encode(&message, &again), 0);
-        assert_int_equal(again.size, frame.size);
-        assert_memory_equal(again.data, frame.bytes, frame.size);
+        must_encode_to_itself(&message, &frame);
         count++;
     }
     fclose(file);
-    assert_int_equal(count, 18);
+    assert_int_equal(count, 34);
+}
+
+static void fields_that_an_old_frame_does_not_have_are_zero(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    struct hearth_message message;
+    decode_recorded("handshake_ack", 1, &frame, &message);
+    assert_int_equal(message.as.handshake_ack.max_frame_bytes, 16u << 20);
+    assert_int_equal(message.as.handshake_ack.idle_timeout_ms, 0);
+    decode_recorded("handshake_ack", 2, &frame, &message);
+    assert_int_equal(message.as.handshake_ack.idle_timeout_ms, 3600000);
+
+    decode_recorded("inference_request", 2, &frame, &message);
+    struct hearth_wire_list cursor = message.as.inference_request.texts;
+    struct hearth_wire_text text;
+    memset(&text, 0xFF, sizeof text);
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_text, &text));
+    assert_true(hearth_slice_equals_string(text.text, "one"));
+    assert_int_equal(text.tokens.count, 0);
+}
+
+static void recorded_token_ids_read_as_they_were_meant(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    struct hearth_message message;
+    uint32_t ids[3];
+    decode_recorded("inference_request", 3, &frame, &message);
+    struct hearth_wire_list cursor = message.as.inference_request.texts;
+    struct hearth_wire_text text;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_text, &text));
+    assert_int_equal(text.tokens.count, 3);
+    hearth_wire_copy_u32s(text.tokens, ids, 3);
+    assert_true(ids[0] == 1 && ids[1] == 0 && ids[2] == UINT32_MAX);
 }
 
 static void a_recorded_chat_request_reads_as_it_was_meant(void **state)
@@ -121,5 +166,7 @@ static void a_recorded_answer_reads_as_it_was_meant(void **state)
 }
 
 KIT_MAIN(cmocka_unit_test(every_recorded_frame_decodes_and_encodes_to_itself),
+         cmocka_unit_test(fields_that_an_old_frame_does_not_have_are_zero),
+         cmocka_unit_test(recorded_token_ids_read_as_they_were_meant),
          cmocka_unit_test(a_recorded_chat_request_reads_as_it_was_meant),
          cmocka_unit_test(a_recorded_answer_reads_as_it_was_meant))

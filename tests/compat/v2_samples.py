@@ -1,7 +1,8 @@
 """Version 2 of the protocol written down a second time, from docs/protocol.md, with struct alone.
 
-The samples are messages as plain values. `v2_samples.py record` prints their frames as hex: that is
-tests/compat/v2_frames.txt, which stays as it is so that old frames go on being decoded.
+The samples are messages as plain values; what one does not name is zero or empty. `v2_samples.py
+record` prints their frames as hex; what is new there is appended to tests/compat/v2_frames.txt, whose
+lines stay as they are, so that old frames go on being decoded.
 `v2_samples.py check PROGRAM` runs a program that prints frames made by the C encoder and decodes them
 here.
 """
@@ -12,25 +13,38 @@ import sys
 from pathlib import Path
 
 RECORDS = {
-    "text": [("str", "text")],
+    "text": [("str", "text"), ("u32s", "tokens")],
     "chat_message": [("u8", "role"), ("str", "content")],
     "stop": [("str", "text")],
     "label": [("str", "name"), ("f32", "score")],
     "result": [("u32", "index"), ("u32", "tokens"), ("u8", "is_truncated"), ("str", "text"),
-               ("list:label", "labels"), ("f32s", "vector")],
+               ("list:label", "labels"), ("f32s", "vector"), ("u32s", "token_ids")],
     "name": [("str", "name")],
     "model_info": [("str", "name"), ("u8", "task"), ("u8", "engine"), ("u8", "state"), ("str", "digest"),
                    ("u32", "worker_pid"), ("u32", "restarts"), ("u64", "size_bytes"),
                    ("u64", "need_bytes"), ("u64", "memory_bytes"), ("u32", "queue_depth"),
                    ("u32", "running"), ("u64", "request_count"), ("f32", "avg_latency_ms"),
                    ("u32", "threads"), ("u32", "context_tokens"), ("u32", "dimensions"),
-                   ("list:name", "labels"), ("str", "containment"), ("str", "error")],
+                   ("list:name", "labels"), ("str", "containment"), ("str", "error"),
+                   ("u16", "error_code")],
+    "counter": [("str", "name"), ("u64", "value")],
+    "gauge": [("str", "name"), ("u64", "value")],
+    "bucket": [("u64", "up_to"), ("u64", "count")],
+    "histogram": [("str", "name"), ("u64", "count"), ("u64", "sum"), ("u64", "min"), ("u64", "max"),
+                  ("u64", "p50"), ("u64", "p95"), ("u64", "p99"), ("list:bucket", "buckets")],
+    "span": [("u64", "ticket"), ("str", "model_id"), ("u8", "task"), ("u8", "priority"),
+             ("u16", "code"), ("u64", "start_ms"), ("u32", "queue_us"), ("u32", "first_us"),
+             ("u32", "total_us"), ("u32", "inputs"), ("u32", "prompt_tokens"),
+             ("u32", "tokens_generated")],
+    "request_info": [("u64", "ticket"), ("str", "model_id"), ("u8", "task"), ("u8", "priority"),
+                     ("u8", "state"), ("u32", "position"), ("u32", "age_ms"), ("u32", "pid"),
+                     ("str", "client")],
 }
 MESSAGES = {
     "handshake": (1, [("u16", "version_min"), ("u16", "version_max"), ("u64", "features"),
                       ("str", "client"), ("bytes", "token")]),
     "handshake_ack": (2, [("u16", "version"), ("u64", "features"), ("str", "session_id"),
-                          ("str", "server"), ("u32", "max_frame_bytes")]),
+                          ("str", "server"), ("u32", "max_frame_bytes"), ("u32", "idle_timeout_ms")]),
     "inference_request": (3, [("u64", "request_id"), ("u8", "task"), ("u8", "priority"),
                               ("u16", "flags"), ("u32", "timeout_ms"), ("str", "model_id"),
                               ("list:text", "texts"), ("list:chat_message", "messages"),
@@ -42,8 +56,8 @@ MESSAGES = {
                                ("u32", "tokens_generated"), ("u32", "queue_us"), ("u32", "first_us"),
                                ("u32", "total_us"), ("list:result", "results")]),
     "stream_chunk": (5, [("u64", "request_id"), ("list:result", "results")]),
-    "cancel_request": (6, [("u64", "request_id")]),
-    "cancel_response": (7, [("u64", "request_id"), ("u8", "cancelled")]),
+    "cancel_request": (6, [("u64", "request_id"), ("u64", "ticket")]),
+    "cancel_response": (7, [("u64", "request_id"), ("u8", "cancelled"), ("u64", "ticket")]),
     "health_check": (8, [("u8", "check_type")]),
     "health_response": (9, [("u8", "check_type"), ("u8", "ok"), ("u8", "state"), ("u8", "ready"),
                             ("u8", "accepting_requests"), ("u32", "models_loaded"),
@@ -59,8 +73,21 @@ MESSAGES = {
     "unload_request": (14, [("u64", "request_id"), ("str", "model_id")]),
     "unload_response": (15, [("u64", "request_id"), ("u16", "code"), ("str", "error")]),
     "error": (16, [("u16", "code"), ("u64", "request_id"), ("str", "message")]),
+    "metrics_request": (17, []),
+    "metrics_response": (18, [("list:counter", "counters"), ("list:gauge", "gauges"),
+                              ("list:histogram", "histograms")]),
+    "prometheus_request": (19, []),
+    "prometheus_response": (20, [("str", "text")]),
+    "spans_request": (21, [("u32", "max_count")]),
+    "spans_response": (22, [("list:span", "spans"), ("u64", "lost")]),
+    "warmup_request": (23, [("u64", "request_id"), ("str", "model_id"), ("u32", "tokens")]),
+    "warmup_response": (24, [("u64", "request_id"), ("str", "model_id"), ("u8", "success"),
+                             ("u16", "code"), ("str", "error"), ("u32", "elapsed_ms")]),
+    "requests_request": (25, []),
+    "requests_response": (26, [("list:request_info", "requests"), ("u32", "total")]),
 }
 NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f32": "<f"}
+ARRAYS = {"f32s": "f", "u32s": "I"}
 
 MODEL = {"name": "hearth-intent", "task": 0, "engine": 1, "state": 2, "digest": "ab" * 32,
          "worker_pid": 4711, "restarts": 1, "size_bytes": 90000000, "need_bytes": 120000000,
@@ -110,11 +137,57 @@ SAMPLES = [
     ("unload_request", {"request_id": 8, "model_id": "all-minilm-l6-v2"}),
     ("unload_response", {"request_id": 8, "code": 0, "error": ""}),
     ("error", {"code": 4, "request_id": 0, "message": "no message starts with 99, 0"}),
+    # From here on: what came with the second generation of the list.
+    ("handshake_ack", {"version": 2, "features": 0, "session_id": "a5" * 32, "server": "hearthd 0.1.0",
+                       "max_frame_bytes": 16 << 20, "idle_timeout_ms": 3600000}),
+    ("inference_request", {**REQUEST, "request_id": 45, "task": 2, "flags": 3, "messages": [],
+                           "texts": [{"tokens": [1, 0, 0xFFFFFFFF]}], "stops": []}),
+    ("inference_response", {"request_id": 45, "finish_reason": 2, "prompt_tokens": 3,
+                            "tokens_generated": 2, "results": [{"text": "ab", "tokens": 2,
+                                                                "token_ids": [49151, 7]}]}),
+    ("cancel_request", {"ticket": 1 << 50}),
+    ("cancel_response", {"cancelled": 0, "ticket": 1 << 50}),
+    ("models_response", {"models": [{**MODEL, "state": 4, "error": "cut off", "error_code": 15}]}),
+    ("metrics_request", {}),
+    ("metrics_response", {"counters": [{"name": "requests_total", "value": 1 << 40},
+                                       {"name": "worker_deaths", "value": 0}],
+                          "gauges": [{"name": "queue_depth", "value": 7}],
+                          "histograms": [{"name": "request_total_us", "count": 3, "sum": 60, "min": 10,
+                                          "max": 30, "p50": 20, "p95": 30, "p99": 31,
+                                          "buckets": [{"up_to": 19, "count": 1},
+                                                      {"up_to": (1 << 64) - 1, "count": 2}]}]}),
+    ("prometheus_request", {}),
+    ("prometheus_response", {"text": "# TYPE hearth_requests_total counter\nhearth_requests_total 3\n"}),
+    ("spans_request", {"max_count": 10}),
+    ("spans_response", {"spans": [{"ticket": 9, "model_id": "tiny", "task": 3, "priority": 2, "code": 14,
+                                   "start_ms": 5000, "queue_us": 1, "first_us": 2, "total_us": 3,
+                                   "inputs": 1, "prompt_tokens": 4, "tokens_generated": 5}],
+                        "lost": 6}),
+    ("warmup_request", {"request_id": 11, "model_id": "tiny", "tokens": 4}),
+    ("warmup_response", {"request_id": 11, "model_id": "tiny", "success": 0, "code": 20,
+                         "error": "it is not loaded", "elapsed_ms": 12}),
+    ("requests_request", {}),
+    ("requests_response", {"requests": [{"ticket": 3, "model_id": "tiny", "task": 2, "priority": 1,
+                                         "state": 0, "position": 2, "age_ms": 150, "pid": 77,
+                                         "client": "sample"}], "total": 12}),
 ]
 
 
 def sized(data, count=None):
     return struct.pack("<I", len(data) if count is None else count) + data
+
+
+def zero(kind):
+    return 0 if kind in NUMBERS else {"str": "", "bytes": b""}.get(kind, [])
+
+
+def whole(fields, values):
+    """The same values with every field named."""
+    out = {name: values.get(name, zero(kind)) for kind, name in fields}
+    for kind, name in fields:
+        if kind.startswith("list:"):
+            out[name] = [whole(RECORDS[kind[5:]], value) for value in out[name]]
+    return out
 
 
 def encode_fields(fields, values):
@@ -127,8 +200,8 @@ def encode_fields(fields, values):
             out += sized(value.encode())
         elif kind == "bytes":
             out += sized(value)
-        elif kind == "f32s":
-            out += sized(struct.pack(f"<{len(value)}f", *value), len(value))
+        elif kind in ARRAYS:
+            out += sized(struct.pack(f"<{len(value)}{ARRAYS[kind]}", *value), len(value))
         else:
             records = [encode_fields(RECORDS[kind[5:]], v) for v in value]
             out += struct.pack("<I", len(records)) + sized(b"".join(sized(r) for r in records))
@@ -137,7 +210,7 @@ def encode_fields(fields, values):
 
 def encode(name, values):
     number, fields = MESSAGES[name]
-    return struct.pack("<HH", number, 0) + encode_fields(fields, values)
+    return struct.pack("<HH", number, 0) + encode_fields(fields, whole(fields, values))
 
 
 class Reader:
@@ -165,9 +238,9 @@ def decode_fields(fields, reader):
             values[name] = reader.take(reader.number("<I")).decode()
         elif kind == "bytes":
             values[name] = reader.take(reader.number("<I"))
-        elif kind == "f32s":
+        elif kind in ARRAYS:
             count = reader.number("<I")
-            values[name] = list(struct.unpack(f"<{count}f", reader.take(4 * count)))
+            values[name] = list(struct.unpack(f"<{count}{ARRAYS[kind]}", reader.take(4 * count)))
         else:
             count = reader.number("<I")
             inside = Reader(reader.take(reader.number("<I")))
@@ -197,7 +270,7 @@ def check(program):
     for index, (name, values) in enumerate(SAMPLES):
         try:
             found = decode(bytes.fromhex(lines[index]))
-            same = found == (name, values)
+            same = found == (name, whole(MESSAGES[name][1], values))
         except (ValueError, IndexError, StopIteration) as problem:
             found, same = problem, False
         failed |= not same

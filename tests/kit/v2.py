@@ -77,10 +77,16 @@ class Cursor:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
 
+def zero(kind):
+    return 0 if kind in NUMBERS else {"str": "", "bytes": b""}.get(kind, [])
+
+
 def decode_fields(fields, cursor):
     values = {}
     for kind, name, record in fields:
-        if kind in NUMBERS:
+        if cursor.at == len(cursor.data):       # from an older peer
+            values[name] = zero(kind)
+        elif kind in NUMBERS:
             values[name] = cursor.number(kind)
         elif kind == "str":
             values[name] = cursor.take(cursor.number("u32")).decode()
