@@ -32,9 +32,11 @@ enum hearth_histogram {
 };
 
 /* Buckets are log-linear: every power of two is cut into four, so a bucket is at most a quarter as
- * wide as its lower bound. Values of 0 to 3 have a bucket each; from 2^36 on there is one. (The
- * scheme of HdrHistogram, Gil Tene, with two significant bits.) */
-#define HEARTH_HISTOGRAM_BUCKETS 140u
+ * wide as its lower bound. Values of 0 to 3 have a bucket each, and the last one takes all from
+ * 2^36 on. (The scheme of HdrHistogram, Gil Tene, with two significant bits.) */
+#define HEARTH_HISTOGRAM_LINEAR   4u  /* buckets of one value, and buckets to a power of two */
+#define HEARTH_HISTOGRAM_TOP_BITS 36u /* where the last bucket begins, as a power of two */
+#define HEARTH_HISTOGRAM_BUCKETS  (HEARTH_HISTOGRAM_LINEAR * (HEARTH_HISTOGRAM_TOP_BITS - 1u) + 1u)
 
 struct hearth_histogram_cells {
     uint64_t buckets[HEARTH_HISTOGRAM_BUCKETS];
@@ -112,7 +114,8 @@ bool hearth_metrics_read_histogram(const struct hearth_metrics *metrics, size_t 
 /**
  * Appends everything in the text format of Prometheus (exposition format 0.0.4): names begin with
  * "hearth_", counters end in "_total", times are in seconds, histogram buckets are cumulative with
- * bounds at powers of two. HEARTH_E_NO_MEMORY, HEARTH_E_TOO_LARGE if @out is bounded too tightly.
+ * bounds at powers of two of their unit (a value of 7 us was a time from 7 to under 8 us, so it is
+ * within 8 us). HEARTH_E_NO_MEMORY, HEARTH_E_TOO_LARGE if @out is bounded too tightly.
  */
 HEARTH_NODISCARD int hearth_metrics_prometheus(const struct hearth_metrics *metrics,
                                                struct hearth_buf *out);
