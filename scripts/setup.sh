@@ -10,16 +10,16 @@
 #   --no-engines    leaves out both engines, as HEARTH_ONNX=OFF HEARTH_GGUF=OFF in the environment do
 #
 # A run with nothing to do takes seconds; an interrupted run is simply started again.
-# HEARTH_CACHE is where fetched and built dependencies are kept (~/.cache/hearth);
+# HEARTH_ORT_DIR and HEARTH_LLAMA_DIR name the prefix (include/, lib/) of an engine to use instead of
+# the locked one. HEARTH_CACHE is where fetched and built dependencies are kept (~/.cache/hearth);
 # HEARTH_JOBS limits how many compilers run at once.
 set -euo pipefail
 # shellcheck source=scripts/progress.sh
 . "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
 cd "$TOP"
 
-BUILD_PACKAGES="build-essential cmake ninja-build pkg-config python3 python3-venv ca-certificates
-    libseccomp-dev libssl-dev libutf8proc-dev libpcre2-dev libinih-dev"
-TEST_PACKAGES="libcmocka-dev clang-format strace"
+PACKAGES="build-essential cmake ninja-build pkg-config python3 python3-venv ca-certificates
+    libseccomp-dev libssl-dev libutf8proc-dev libpcre2-dev libinih-dev libcmocka-dev strace"
 
 check='' build=yes models=yes presets=()
 export HEARTH_ONNX=${HEARTH_ONNX:-ON} HEARTH_GGUF=${HEARTH_GGUF:-ON}
@@ -39,25 +39,43 @@ done
 
 # --- what this is -------------------------------------------------------------------------------
 
+RELEASE=''   # 12 or 13, by require_platform
 require_platform() {
-    local name='an unknown system' id='' version=''
+    local name='an unknown system' id='' way=''
     if [ -r /etc/os-release ]; then
         # shellcheck source=/dev/null
         name=$(. /etc/os-release && echo "$PRETTY_NAME")
         # shellcheck source=/dev/null
-        id=$(. /etc/os-release && echo "$ID") version=$(. /etc/os-release && echo "${VERSION_ID:-}")
+        id=$(. /etc/os-release && echo "$ID ${VERSION_ID:-}")
     fi
-    if [ "$(uname -s)" != Linux ] || [ "$(uname -m)" != x86_64 ] || [ "$id $version" != "debian 12" ]; then
-        fail "this is $name on $(uname -s) $(uname -m); set-up knows Debian 12 on x86-64 only" \
-            "use such a machine, a container of debian:12, or a root made by debootstrap"
-    fi
+    case "$(uname -s) $(uname -m) $id" in
+    "Linux x86_64 debian 12" | "Linux x86_64 debian 13") RELEASE=${id#debian } ;;
+    Linux\ aarch64*) way="arm64 is cross-compiled and untested: scripts/test.sh --arm64 on x86-64 does it" ;;
+    Linux*) way="use such a machine, a container of debian:12 or debian:13, or a root made by debootstrap" ;;
+    Darwin* | *BSD*) way="the sandbox needs Linux; use a virtual machine with Debian" ;;
+    *) way="on Windows install Debian in WSL 2 and run this inside of it" ;;
+    esac
+    [ -n "$RELEASE" ] ||
+        fail "this is $name on $(uname -s) $(uname -m); set-up knows Debian 12 and 13 on x86-64 only" \
+            "$way (docs/setup.md)"
 }
 
 # --- distribution packages ----------------------------------------------------------------------
 
+# Debian 13 carries some of what deps.lock holds for Debian 12, and no clang-format 14.
+wanted_packages() {
+    echo "$PACKAGES"
+    if [ "$RELEASE" = 12 ]; then
+        echo clang-format
+    else
+        echo libyyjson-dev
+        [ "$HEARTH_ONNX" = OFF ] || [ -n "${HEARTH_ORT_DIR:-}" ] || echo libonnxruntime-dev
+    fi
+}
+
 missing_packages() {
     local package
-    for package in $BUILD_PACKAGES $TEST_PACKAGES; do
+    for package in $(wanted_packages); do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed' || echo "$package"
     done
 }
@@ -89,6 +107,7 @@ install_packages() {
 # What decides that a build folder must be made anew: options, and which engines .deps points at.
 build_identity() {
     echo "HEARTH_ONNX=$HEARTH_ONNX HEARTH_GGUF=$HEARTH_GGUF"
+    echo "HEARTH_ORT_DIR=${HEARTH_ORT_DIR:-} HEARTH_LLAMA_DIR=${HEARTH_LLAMA_DIR:-}"
     find .deps -maxdepth 1 -type l -printf '%f %l\n' | sort
 }
 
@@ -98,7 +117,8 @@ build_preset() {
     if [ "$(cat "$folder/identity" 2>/dev/null)" != "$identity" ]; then
         rm -rf "$folder"
         quietly "configure-$preset" 'see the log' cmake --preset "$preset" \
-            -DHEARTH_ONNX="$HEARTH_ONNX" -DHEARTH_GGUF="$HEARTH_GGUF"
+            -DHEARTH_ONNX="$HEARTH_ONNX" -DHEARTH_GGUF="$HEARTH_GGUF" \
+            -DHEARTH_ORT_DIR="${HEARTH_ORT_DIR:-}" -DHEARTH_LLAMA_DIR="${HEARTH_LLAMA_DIR:-}"
         echo "$identity" >"$folder/identity"
     fi
     quietly "build-$preset" 'see the log: the first error counts' \
@@ -138,9 +158,12 @@ print_check() {
     tool linux 5.13 "$(uname -r | grep -oE '^[0-9.]+[0-9]')" "$(uname -v | cut -c1-40)"
     tool glibc 2.28 "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" "$(getconf GNU_LIBC_VERSION)"
     program gcc 12 && program g++ 12 && program cmake 3.25 && program ninja 1.10
-    program pkg-config 0.29 && program /usr/bin/python3 3.11 && program clang-format 14 && program strace 5
+    program pkg-config 0.29 && program /usr/bin/python3 3.11 && program strace 5
+    if [ "$RELEASE" = 12 ]; then program clang-format 14; else program .deps/venv/bin/clang-format 14; fi
     library libseccomp 2.5 && library libcrypto 3.0 && library libutf8proc 2.6 && library libpcre2-8 10.40
     library inih 55 && library cmocka 1.1.5
+    [ "$RELEASE" = 12 ] || library yyjson 0.10
+    [ "$RELEASE" = 12 ] || [ "$HEARTH_ONNX" = OFF ] || [ -n "${HEARTH_ORT_DIR:-}" ] || library libonnxruntime 1.21
     local package
     for package in $(missing_packages); do
         tool "$package" - '' '(Debian package)'
