@@ -18,6 +18,10 @@ class Broken(Exception):
     """What a test found to be otherwise."""
 
 
+class Skipped(Exception):
+    """Why a test cannot be run here; counted by its name, never as passed."""
+
+
 def must(claim, text):
     if not claim:
         raise Broken(text)
@@ -156,13 +160,15 @@ def run_tests(tests):
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     for number, test in enumerate(tests, 1):
-        name, problem = test.__name__.replace("_", " "), None
+        name, problem, skip = test.__name__.replace("_", " "), None, ""
         try:
             test()
+        except Skipped as reason:
+            skip = f" # SKIP {reason}"
         except Exception as found:      # a test may break in any way; it must not stop the others
             problem = f"{type(found).__name__}: {found}"
         failed += problem is not None
-        print(f"{'not ok' if problem else 'ok'} {number} - {name}", flush=True)
+        print(f"{'not ok' if problem else 'ok'} {number} - {name}{skip}", flush=True)
         for line in (problem or "").splitlines():
             print("# " + line)
     return 1 if failed else 0
