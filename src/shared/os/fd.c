@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +100,29 @@ int hearth_fd_write(int fd, const void *data, size_t size, size_t *ret_bytes)
         return hearth_os_io_error();
     }
     *ret_bytes = (size_t)n;
+    return 0;
+}
+
+bool hearth_fd_is_socket(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+int hearth_fd_reopen_pipe(int fd, int *ret_fd, struct hearth_error *err)
+{
+    struct stat st;
+    char path[40];
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode)) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "descriptor %d is not a pipe", fd);
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (own < 0) {
+        return hearth_fail_errno(err, hearth_os_access_error(), "open the pipe of descriptor %d",
+                                 fd);
+    }
+    *ret_fd = own;
     return 0;
 }
 

@@ -49,6 +49,15 @@ int hearth_fd_read(int fd, void *room, size_t room_bytes, size_t *ret_bytes);
  */
 int hearth_fd_write(int fd, const void *data, size_t size, size_t *ret_bytes);
 
+bool hearth_fd_is_socket(int fd);
+
+/**
+ * Opens the pipe behind @fd once more for writing, non-blocking and close-on-exec: the flags of @fd
+ * are shared with whoever started us, those of *@ret_fd with nobody. HEARTH_E_UNSUPPORTED if @fd is
+ * no pipe; HEARTH_E_DENIED, HEARTH_E_SYSTEM.
+ */
+int hearth_fd_reopen_pipe(int fd, int *ret_fd, struct hearth_error *err);
+
 /** Writes all of @data to a blocking descriptor. HEARTH_E_DISCONNECTED, HEARTH_E_SYSTEM. */
 int hearth_fd_write_all(int fd, struct hearth_slice data);
 

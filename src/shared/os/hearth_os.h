@@ -18,6 +18,7 @@
 #include "file.h"
 #include "loop.h"
 #include "memfd.h"
+#include "notify.h"
 #include "proc.h"
 #include "process.h"
 #include "socket.h"

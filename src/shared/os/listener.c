@@ -165,7 +165,7 @@ int hearth_listener_open(const char *path, struct hearth_listener *ret_listener,
 
 void hearth_listener_close(struct hearth_listener *listener)
 {
-    if (listener->fd >= 0) {
+    if (listener->fd >= 0 && !listener->is_inherited) {
         unlink(listener->path); /* ours as long as we hold the lock */
     }
     hearth_fd_close(&listener->fd);

@@ -13,6 +13,9 @@ int hearth_os_io_error(void);
 /* From errno of an open, mkdir, bind…: DENIED, ARGUMENT (name too long) or SYSTEM. */
 int hearth_os_access_error(void);
 
+/* Reads a whole decimal number; false if @text is anything else or does not fit. */
+bool hearth_os_number(const char *text, uint64_t *ret);
+
 /* The time until @deadline_ns in @room, or NULL for HEARTH_NEVER; 0 needs no clock. */
 struct timespec *hearth_os_time_left(uint64_t deadline_ns, struct timespec *room);
 

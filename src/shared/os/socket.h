@@ -21,8 +21,9 @@ HEARTH_NODISCARD int hearth_socket_default_path(char *room, size_t room_bytes,
 
 /** A bound, listening stream socket and the lock that says that it is ours. */
 struct hearth_listener {
-    int fd;      /* non-blocking; watch it for IN, then hearth_socket_accept() */
-    int lock_fd; /* holds flock on "<path>.lock" for as long as the daemon lives */
+    int fd;            /* non-blocking; watch it for IN, then hearth_socket_accept() */
+    int lock_fd;       /* holds flock on "<path>.lock" for as long as the daemon lives */
+    bool is_inherited; /* path, lock and mode are somebody else's: see hearth_listener_inherit() */
     char path[HEARTH_SOCKET_PATH_BYTES];
 };
 
@@ -41,8 +42,8 @@ int hearth_listener_open(const char *path, struct hearth_listener *ret_listener,
                          struct hearth_error *err);
 
 /**
- * Removes the socket file, then closes both descriptors. Fine on one that was never opened (fds
- * -1).
+ * Removes the socket file unless it was inherited, then closes both descriptors. Fine on one that
+ * was never opened (fds -1).
  */
 void hearth_listener_close(struct hearth_listener *listener);
 
