@@ -97,6 +97,14 @@ bool hearth_log_level_of(const char *name, enum hearth_log_level *ret_level);
 /** Sends lines to @fd (default 2), which stays the caller's; -1 writes nothing. */
 void hearth_log_set_fd(int fd);
 
+/**
+ * Writes to standard error in such a way that a line never waits, even if others write to the same
+ * pipe and its reader has stopped. For a process that must go on; what it forks and keeps must call
+ * hearth_log_set_fd(2) if it closes descriptors. Does nothing if standard error is no pipe, which
+ * needs nothing, or another user's.
+ */
+void hearth_log_own_stderr(void);
+
 /** Adds "process":@name to every line; @name is a constant ("hearthd", "spawner", "worker"). */
 void hearth_log_set_process(const char *name);
 

@@ -2,7 +2,9 @@
  *
  * A line is built on the stack. Nothing here changes the flags of standard error: it is shared with
  * whoever started us, so room is asked for before each write instead. A pipe that reports room
- * takes PIPE_BUF bytes in one piece, which is more than a line. */
+ * takes PIPE_BUF bytes in one piece, which is more than a line. Another writer may take that room
+ * first, so a process that must go on calls hearth_log_own_stderr(): a pipe is opened once more, so
+ * that the flag is ours alone, and a socket is written by a call that does not wait. */
 
 #include "hearth_log.h"
 
@@ -30,6 +32,7 @@ struct event_rate {
 static struct {
     atomic_int fd;
     atomic_int level;
+    atomic_bool sends; /* the descriptor is a socket, and may be written as one */
     _Atomic(const char *) process;
     atomic_uint_fast64_t lost;
     atomic_uint_fast64_t lost_untold;
@@ -89,9 +92,11 @@ static void write_line(int fd, const struct line *line, uint64_t told)
     unsigned events = 0;
     size_t written = 0;
     int rc = hearth_fd_wait(fd, HEARTH_READY_OUT, 0, &events);
-    if (rc == 0) { /* a reader that is gone would raise SIGPIPE */
-        rc = (events & HEARTH_READY_END) != 0
-                 ? HEARTH_E_DISCONNECTED
+    if (rc == 0 && (events & HEARTH_READY_END) != 0) {
+        rc = HEARTH_E_DISCONNECTED; /* to write would raise SIGPIPE */
+    } else if (rc == 0) {
+        rc = atomic_load(&log_shared.sends)
+                 ? hearth_socket_send(fd, line->text, line->size, &written)
                  : hearth_fd_write(fd, line->text, line->size, &written);
     }
     if (rc < 0 || written != line->size) {
@@ -155,7 +160,19 @@ bool hearth_log_level_of(const char *name, enum hearth_log_level *ret_level)
 
 void hearth_log_set_fd(int fd)
 {
+    atomic_store(&log_shared.sends, false);
     atomic_store(&log_shared.fd, fd);
+}
+
+void hearth_log_own_stderr(void)
+{
+    int fd = -1;
+    if (hearth_fd_reopen_pipe(2, &fd, NULL) == 0) { /* open for as long as the process lives */
+        hearth_log_set_fd(fd);
+    } else if (hearth_fd_is_socket(2)) { /* not for workers: their filter knows no sockets */
+        hearth_log_set_fd(2);
+        atomic_store(&log_shared.sends, true);
+    }
 }
 
 void hearth_log_set_process(const char *name)

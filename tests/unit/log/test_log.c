@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A pipe in place of standard error. Event names differ between tests: the rate limit remembers. */
@@ -207,6 +208,72 @@ static void full_sink_loses_lines_without_blocking_and_tells(void **state)
     assert_int_equal(count_of(written(sink), "lost_lines"), 0);
 }
 
+/* Standard error becomes @fd; what it was is returned. */
+static int replace_stderr(int fd)
+{
+    int saved = dup(2);
+    assert_true(saved >= 0);
+    assert_int_equal(dup2(fd, 2), 2);
+    return saved;
+}
+
+static void restore_stderr(int saved)
+{
+    assert_int_equal(dup2(saved, 2), 2);
+    hearth_fd_close(&saved);
+    hearth_log_set_fd(2);
+}
+
+/* Room that was there when it was asked for may be gone when the line is written: another process
+ * was quicker. Nothing can be put between the two, so the writing is shown not to wait by itself.
+ */
+static void own_end_of_a_pipe_never_waits_and_leaves_the_shared_flags(void **state)
+{
+    struct sink *sink = *state;
+    int saved = replace_stderr(sink->fds[1]);
+    hearth_log_own_stderr();
+    hearth_log(HEARTH_LOG_INFO, "test.own", NULL);
+    int own = sink->fds[1] + 1; /* the smallest free number, or beyond it */
+    while (own < 100 &&
+           (fcntl(own, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) != (O_WRONLY | O_NONBLOCK)) {
+        own++;
+    }
+    restore_stderr(saved);
+    assert_int_equal(count_of(written(sink), "test.own"), 1);
+    assert_int_equal(fcntl(sink->fds[1], F_GETFL) & O_NONBLOCK, 0);
+    static const char junk[65536];
+    size_t put = 0;
+    while (hearth_fd_write(own, junk, sizeof junk, &put) == 0) {
+    }
+    assert_int_equal(hearth_fd_write(own, "x", 1, &put), HEARTH_E_NOT_READY);
+    hearth_fd_close(&own);
+}
+
+static void socket_as_standard_error_takes_lines_and_loses_them_when_full(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    int saved = replace_stderr(ends[1]);
+    hearth_log_own_stderr();
+    struct hearth_log_losses before;
+    struct hearth_log_losses after;
+    hearth_log_losses(&before);
+    hearth_log(HEARTH_LOG_INFO, "test.socket", NULL);
+    static const char junk[4096];
+    while (send(ends[1], junk, sizeof junk, MSG_DONTWAIT) > 0) {
+    }
+    hearth_log(HEARTH_LOG_INFO, "test.socket", NULL); /* the socket itself is a blocking one */
+    hearth_log_losses(&after);
+    restore_stderr(saved);
+    assert_int_equal(after.lost - before.lost, 1);
+    char line[256] = "";
+    assert_true(recv(ends[0], line, sizeof line - 1, 0) > 0);
+    assert_non_null(strstr(line, "test.socket"));
+    hearth_fd_close(&ends[0]);
+    hearth_fd_close(&ends[1]);
+}
+
 static void reader_that_went_costs_a_line_and_not_the_process(void **state)
 {
     struct sink *sink = *state;
@@ -262,5 +329,7 @@ KIT_MAIN(WITH_SINK(line_has_time_level_event_and_typed_fields),
          WITH_SINK(lines_below_the_level_are_not_written),
          WITH_SINK(frequent_event_is_limited_and_others_are_not),
          WITH_SINK(full_sink_loses_lines_without_blocking_and_tells),
+         WITH_SINK(own_end_of_a_pipe_never_waits_and_leaves_the_shared_flags),
+         WITH_SINK(socket_as_standard_error_takes_lines_and_loses_them_when_full),
          WITH_SINK(reader_that_went_costs_a_line_and_not_the_process),
          WITH_SINK(logging_allocates_nothing), WITH_SINK(lines_of_several_threads_are_whole))
