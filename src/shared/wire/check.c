@@ -9,14 +9,14 @@
 
 static size_t append_place(char *room, size_t room_bytes, const struct hearth_wire_place *place)
 {
+    const char *name = place->member != NULL ? place->member : place->field->name;
     size_t used = 0;
     int more;
     if (place->outer != NULL) {
         used = append_place(room, room_bytes, place->outer);
-        more =
-            snprintf(room + used, room_bytes - used, "[%u].%s", place->index, place->field->name);
+        more = snprintf(room + used, room_bytes - used, "[%u].%s", place->index, name);
     } else {
-        more = snprintf(room, room_bytes, "%s.%s", place->layout->name, place->field->name);
+        more = snprintf(room, room_bytes, "%s.%s", place->layout->name, name);
     }
     used += more > 0 ? (size_t)more : 0;
     return HEARTH_MIN(used, room_bytes - 1);

@@ -197,7 +197,7 @@ static int read_fields(struct reader *in, const struct hearth_wire_place *outer,
 {
     for (size_t i = 0; i < layout->field_count && in->at < in->end; i++) {
         const struct hearth_field *field = &layout->fields[i];
-        struct hearth_wire_place place = {outer, layout, field, index};
+        struct hearth_wire_place place = {outer, layout, field, index, NULL};
         int rc;
         if (hearth_wire_is_number(field->kind)) {
             rc = read_number(in, &place, record);

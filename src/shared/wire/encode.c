@@ -93,7 +93,7 @@ static int check_fields(const struct hearth_layout *layout, const void *record,
 {
     for (size_t i = 0; i < layout->field_count; i++) {
         const struct hearth_field *field = &layout->fields[i];
-        struct hearth_wire_place place = {outer, layout, field, index};
+        struct hearth_wire_place place = {outer, layout, field, index, NULL};
         int rc = check_field(&place, hearth_wire_peek(record, field), with_text, err);
         if (rc < 0) {
             return rc;

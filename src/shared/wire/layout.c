@@ -31,7 +31,7 @@
             __VA_ARGS__};                                                                          \
         return &layout;                                                                            \
     }
-#define RECORD_LAYOUT(name_, help_) LAYOUT(name_, help_, .number = 0)
+#define RECORD_LAYOUT(name_, help_) LAYOUT(name_, help_, .record = HEARTH_RECORD_##name_)
 #define MESSAGE_LAYOUT(name_, number_, direction_, help_)                                          \
     LAYOUT(name_, help_, .number = (number_), .direction = HEARTH_##direction_)
 HEARTH_RECORDS(RECORD_LAYOUT)

@@ -33,7 +33,8 @@ struct hearth_layout {
     const struct hearth_field *fields;
     size_t field_count;
     size_t struct_bytes;
-    uint16_t number;                 /* messages only */
+    uint16_t number;                 /* messages only; 0 for a record */
+    enum hearth_record_type record;  /* records only */
     enum hearth_direction direction; /* messages only */
 };
 const struct hearth_layout *hearth_wire_message_layout(enum hearth_message_type type); /* or NULL */

@@ -23,12 +23,22 @@ struct hearth_wire_place {
     const struct hearth_wire_place *outer; /* NULL in the message itself */
     const struct hearth_layout *layout;
     const struct hearth_field *field;
-    uint32_t index; /* of the record in its list; unused in the message itself */
+    uint32_t index;     /* of the record in its list; unused in the message itself */
+    const char *member; /* what the field is called in this encoding; NULL = as in the list */
 };
 
 /** As hearth_fail(), with the place in front; a NULL @place is left out. Returns @code. */
 int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_wire_place *place,
                        const char *format, ...) HEARTH_PRINTF(4, 5);
+
+/* The words of types.h by number, ended by NULL; and the one of @number, or NULL. */
+extern const char *const hearth_wire_task_words[];
+extern const char *const hearth_wire_priority_words[];
+extern const char *const hearth_wire_role_words[];
+extern const char *const hearth_wire_engine_words[];
+extern const char *const hearth_wire_finish_words[];
+extern const char *const hearth_wire_state_words[];
+const char *hearth_wire_word(const char *const *words, uint64_t number);
 
 /** Bytes of one number, or of one element of a run; 0 for a list. */
 static inline size_t hearth_wire_unit(enum hearth_field_kind kind)

@@ -1,0 +1,85 @@
+/* json_shape.h — the shapes of V1 as data, beside the layouts. Private to the room.
+ *
+ * The general rules: a number is a number, a number of which 1 is the largest is a boolean, text
+ * and bytes are a string, arrays and lists are an array, a record is an object. A record that has
+ * nothing but runs (str, bytes, arrays), at most one of them not empty, is written as that run
+ * alone. What is empty is left out of messages to the daemon and of records; what is sent to a
+ * client shows all its members. */
+
+#ifndef HEARTH_JSON_SHAPE_H
+#define HEARTH_JSON_SHAPE_H
+
+#include "wire_priv.h"
+
+#include "json_shape.def"
+
+enum hearth_json_form {
+    HEARTH_JSON_PLAIN,
+    HEARTH_JSON_WORDS,
+    HEARTH_JSON_VERSION,
+    HEARTH_JSON_BITS,
+    HEARTH_JSON_SOLE,
+    HEARTH_JSON_KEYED,
+    HEARTH_JSON_NULLABLE,
+    HEARTH_JSON_REQUIRED
+};
+struct hearth_json_shape {
+    unsigned owner;
+    size_t offset; /* of the field in its struct: names it within its owner */
+    const char *member;
+    const char *group;
+    enum hearth_json_form form;
+    const char *const *words; /* ended by NULL */
+};
+
+enum hearth_json_extra_kind {
+    HEARTH_JSON_V1_CODE,
+    HEARTH_JSON_HTTP_STATUS,
+    HEARTH_JSON_FIRST_TEXT,
+    HEARTH_JSON_FIRST_TOKEN,
+    HEARTH_JSON_TRUE,
+    HEARTH_JSON_FALSE,
+    HEARTH_JSON_NULL,
+    HEARTH_JSON_BUCKETS
+};
+struct hearth_json_extra {
+    unsigned owner;
+    const char *member;
+    enum hearth_json_extra_kind kind;
+    const char *help;
+};
+
+/** The rows of one message or record: a piece of each table. */
+struct hearth_json_owner {
+    const struct hearth_layout *layout;
+    const struct hearth_json_shape *shapes;
+    size_t shape_count;
+    const struct hearth_json_extra *extras;
+    size_t extra_count;
+    const char *group; /* the one that it has, or NULL */
+};
+struct hearth_json_owner hearth_json_owner_of(const struct hearth_layout *layout);
+
+/** What the table says about a field, or the general rule. */
+struct hearth_json_shape hearth_json_shape_of(const struct hearth_json_owner *owner,
+                                              const struct hearth_field *field);
+
+/** True if V1 has this message: those between clients and the daemon. */
+bool hearth_json_is_public(const struct hearth_layout *layout);
+
+/** True if all fields are runs, so that a record may be written as one of them. */
+bool hearth_json_is_bare(const struct hearth_layout *layout);
+
+/** True for numbers that are booleans in V1. */
+static inline bool hearth_json_is_boolean(const struct hearth_field *field,
+                                          const struct hearth_json_shape *shape)
+{
+    return field->kind == HEARTH_FIELD_u8 && field->limit == 1 && shape->words == NULL;
+}
+
+static inline bool hearth_json_is_run(enum hearth_field_kind kind)
+{
+    return kind == HEARTH_FIELD_str || kind == HEARTH_FIELD_bytes || hearth_wire_is_array(kind);
+}
+
+#endif
