@@ -1,0 +1,12 @@
+/* hearth_bench.h — the cases; each file of micro/ and end_to_end/ has one or a family of them. */
+
+#ifndef HEARTH_BENCH_H
+#define HEARTH_BENCH_H
+
+#include "hearth_harness.h"
+
+/* An array of cases, ended by one without an id. */
+extern const struct hearth_harness_case bench_frames[];
+extern const struct hearth_harness_case bench_ring[];
+
+#endif
