@@ -1,9 +1,11 @@
 /* models.h — the models and the health of the daemon. Included by hearth.h. */
 
+#ifndef HEARTH_HEARTH_H
+#include <hearth/hearth.h> /* which includes this file */
+#endif
+
 #ifndef HEARTH_MODELS_H
 #define HEARTH_MODELS_H
-
-#include <hearth/hearth.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,13 +36,15 @@ typedef struct hearth_model {
     size_t label_count;
     const char *containment; /* walls of its worker */
     const char *error;       /* why the last load failed, or "" */
+    int error_code;          /* HEARTH_E_* of that, or 0 */
 } hearth_model;
 
 /**
  * Asks for every model that the daemon knows, loaded or not.
  *
  * *@ret_list is owned by the caller until hearth_model_list_free(). Blocks for at most the
- * timeout of the connection. Returns HEARTH_E_DISCONNECTED, HEARTH_E_EXPIRED or HEARTH_E_NO_MEMORY.
+ * timeout of the connection. Returns HEARTH_E_DISCONNECTED, HEARTH_E_EXPIRED, HEARTH_E_BUSY (in a
+ * callback), HEARTH_E_NO_MEMORY, or what hearth_connect() returns if it had to connect again.
  */
 HEARTH_API int hearth_models(hearth_client *client, hearth_model_list **ret_list,
                              hearth_error *err);
@@ -64,6 +68,14 @@ HEARTH_API int hearth_load(hearth_client *client, const char *model, uint32_t ti
 HEARTH_API int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms,
                              hearth_error *err);
 
+/**
+ * Runs the model once, so that the next request finds it warm; generators make @tokens tokens (0:
+ * 1, at most 64). @ret_elapsed_ms may be NULL. @timeout_ms and errors as hearth_load(), and what a
+ * request to that model returns.
+ */
+HEARTH_API int hearth_warm_up(hearth_client *client, const char *model, uint32_t tokens,
+                              uint32_t timeout_ms, uint32_t *ret_elapsed_ms, hearth_error *err);
+
 /** What a probe found. Below `ok`, only a full check fills it. May grow: do not copy it by value.
  */
 typedef struct hearth_health_report {
@@ -85,9 +97,9 @@ typedef struct hearth_health_report {
 } hearth_health_report;
 
 /**
- * Asks how the daemon is. *@ret_report lives in the client until its next hearth_health().
- * Blocks for at most the timeout of the connection. Errors as hearth_models(); "not ready" is no
- * error but ok = 0.
+ * Asks how the daemon is; needs no session. *@ret_report lives in the client until its next
+ * hearth_health(). Blocks for at most the timeout of the connection. Errors as hearth_models();
+ * "not ready" is no error but ok = 0.
  */
 HEARTH_API int hearth_health(hearth_client *client, enum hearth_check_type check,
                              const hearth_health_report **ret_report, hearth_error *err);

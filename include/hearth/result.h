@@ -1,9 +1,11 @@
 /* result.h — reading an answer. Included by hearth.h. */
 
+#ifndef HEARTH_HEARTH_H
+#include <hearth/hearth.h> /* which includes this file */
+#endif
+
 #ifndef HEARTH_RESULT_H
 #define HEARTH_RESULT_H
-
-#include <hearth/hearth.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,11 @@
-/* client_priv.h — one connection, and what the files of this room ask of each other. */
+/* client_priv.h — one connection, and what the files of this room ask of each other.
+ *
+ *     params.c    structs that may grow          connect.c   the connection: start, loss, end
+ *     request.c   inference, submitted or waited for         dispatch.c  sending, receiving,
+ * waiting answer.c    messages → results → callbacks             open.c      open requests by id
+ *     question.c  one question to the daemon itself; models.c, metrics.c, requests.c ask them
+ *
+ * There is one engine: whatever blocks submits or asks, then dispatches until it has its answer. */
 
 #ifndef HEARTH_CLIENT_PRIV_H
 #define HEARTH_CLIENT_PRIV_H
@@ -12,32 +19,99 @@
 
 #include <pthread.h>
 
-#define HEARTH_CLIENT_MAGIC       0x48434c49u
-#define HEARTH_CLIENT_TIMEOUT_MS  10000u
-#define HEARTH_CLIENT_REQUEST_MS  300000u
-#define HEARTH_CLIENT_GRACE_MS    2000u /* for the daemon to say that the time is over */
-#define HEARTH_CLIENT_CANCEL_MS   1000u /* for 20 bytes to leave: more means that nobody reads */
-#define HEARTH_CLIENT_QUEUE_BYTES (HEARTH_MAX_RING_MESSAGE_BYTES + 4096u)
+#define HEARTH_CLIENT_MAGIC        0x48434c49u
+#define HEARTH_CLIENT_TIMEOUT_MS   10000u
+#define HEARTH_CLIENT_REQUEST_MS   300000u
+#define HEARTH_CLIENT_GRACE_MS     2000u /* for the daemon to say that the time is over */
+#define HEARTH_CLIENT_CANCEL_MS    1000u /* for 20 bytes to leave: more means that nobody reads */
+#define HEARTH_CLIENT_BACKLOG_MS   1u    /* a full backlog has no descriptor to wait for */
+#define HEARTH_CLIENT_IDLE_MS      1000u /* so close to the daemon's idle limit, connect anew */
+#define HEARTH_CLIENT_QUEUE_BYTES  (HEARTH_MAX_RING_MESSAGE_BYTES + 4096u)
+#define HEARTH_CLIENT_CANCEL_BYTES (512u << 10) /* beyond that: a cancel for each open request */
+#define HEARTH_CLIENT_HELLO_BYTES  1024u
+#define HEARTH_CLIENT_FILLS        16 /* reads of 64 KiB in one dispatch: others want their turn */
 
-/** What hearth_cancel() may touch from another thread. */
+/* ── Open requests ───────────────────────────────────────────────────────────────────────────── */
+
+struct client_request {
+    struct hearth_list link;     /* in the order of submission */
+    struct client_request *next; /* in its bucket */
+    uint64_t id;
+    uint64_t deadline_ns;
+    bool is_text;            /* generate or chat: results are pieces of one text */
+    hearth_item_fn *on_item; /* NULL also when it has seen enough */
+    void *item_arg;
+    hearth_done_fn *on_done;
+    void *done_arg;
+    struct hearth_result *result; /* grows */
+};
+
+/** By id, and in order. */
+struct client_open {
+    struct hearth_list all;
+    struct client_request **buckets;
+    size_t bucket_count; /* a power of two, or 0 */
+    size_t count;
+};
+
+void client_open_init(struct client_open *open);
+void client_open_finish(struct client_open *open);
+/** Makes room for one more. HEARTH_E_NO_MEMORY, HEARTH_E_QUEUE_FULL at the most that may be. */
+HEARTH_NODISCARD int client_open_reserve(struct client_open *open);
+void client_open_add(struct client_open *open, struct client_request *request);
+struct client_request *client_open_find(const struct client_open *open, uint64_t id);
+void client_open_remove(struct client_open *open, struct client_request *request);
+/** Moves all into the list @ret. */
+void client_open_take_all(struct client_open *open, struct hearth_list *ret);
+
+/* ── The client ──────────────────────────────────────────────────────────────────────────────── */
+
+/** What another thread may touch, to cancel. The owner of the client writes it with the lock held;
+ * what only he writes (all but the queues and is_deaf) he reads without. */
 struct client_shared {
     pthread_mutex_t lock;
-    uint64_t open_id;      /* request under way, or 0 */
-    bool is_sent;          /* its last byte has left: the socket is between two frames */
-    bool is_cancel_wanted; /* it came before that */
-    bool is_cut;           /* a cancel left half a frame behind: nothing can follow it */
+    enum hearth_client_state state;
+    int fd;                          /* -1 if closed */
+    struct hearth_frame_queue hello; /* leaves while CONNECTING */
+    struct hearth_frame_queue queue; /* leaves while CONNECTED */
+    struct client_open open;
+    uint64_t waiting_id; /* request for which a call waits, or 0 */
+    pthread_t owner;     /* who submitted or dispatched last */
+    bool is_deaf;        /* the daemon takes no more bytes; what it said may still come */
+};
+
+/** A question to the daemon itself, on the stack of the call that waits for it. */
+struct client_question {
+    enum hearth_message_type wanted;
+    uint64_t id; /* that the answer carries, or 0 if answers carry none */
+    int (*take)(void *arg, const struct hearth_message *answer, struct hearth_error *err);
+    void *arg;
+    struct hearth_error *err;
+    bool is_done;
+    int code;
 };
 
 struct hearth_client {
     uint32_t magic;
-    int fd;
     uint32_t timeout_ms;
-    bool is_broken; /* every call from now on returns HEARTH_E_DISCONNECTED */
+    bool reconnects;
+    bool has_no_session;
+    bool is_dispatching;
+    bool was_lost_in_use;       /* the last connection ended with requests or a question open */
+    struct hearth_error loss;   /* code < 0: the connection has ended, nobody was told yet */
+    struct hearth_error reason; /* code < 0: what the daemon has said of the connection */
     uint64_t last_id;
+    uint64_t next_deadline_ns; /* no open request has an earlier one */
+    uint64_t handshake_deadline_ns;
+    uint64_t last_use_ns;
+    uint32_t idle_timeout_ms; /* of the daemon; 0: none */
     struct hearth_frame_reader reader;
-    struct hearth_frame_queue queue;
+    struct client_question *question;
     struct client_shared shared;
     struct hearth_health_report report;
+    struct hearth_buf prometheus;
+    char *program;
+    char *token;
     char path[HEARTH_SOCKET_PATH_BYTES];
     char server[HEARTH_MAX_NAME_BYTES + 1];
     char version[HEARTH_MAX_NAME_BYTES + 1];
@@ -50,30 +124,90 @@ int client_connect_params(const struct hearth_connect_params *given,
 int client_request_params(const struct hearth_request_params *given,
                           struct hearth_request_params *ret, struct hearth_error *err);
 
-/**
- * Sends one message. HEARTH_E_TOO_LARGE or HEARTH_E_INPUT_INVALID (nothing was sent, the field is
- * in @err), HEARTH_E_NO_MEMORY, HEARTH_E_EXPIRED, HEARTH_E_DISCONNECTED.
- */
-int client_send(struct hearth_client *client, const struct hearth_message *message,
-                uint64_t deadline_ns, struct hearth_error *err);
+/** Deadline @timeout_ms from now; 0 is none. */
+uint64_t client_deadline_ns(uint32_t timeout_ms);
+
+/* ── The connection (connect.c) ──────────────────────────────────────────────────────────────── */
 
 /**
- * Receives the next message that is not a late answer to a cancel. Slices in it live until the next
- * receive. An `error` message of the connection becomes its code; HEARTH_E_EXPIRED,
- * HEARTH_E_DISCONNECTED, HEARTH_E_NO_MEMORY.
+ * Sees to it that there is a connection, or the beginning of one: connects again if the daemon has
+ * closed it while nothing was open, or if the client reconnects always. Waits only, until
+ * @deadline_ns, should the daemon's backlog be full.
  */
-int client_receive(struct hearth_client *client, uint64_t deadline_ns, struct hearth_message *ret,
-                   struct hearth_error *err);
+HEARTH_NODISCARD int client_connection_ensure(struct hearth_client *client, uint64_t deadline_ns,
+                                              struct hearth_error *err);
 
-/** Ends the connection: what came cannot be right. Returns HEARTH_E_DISCONNECTED. */
-int client_broken(struct hearth_client *client, struct hearth_error *err, const char *format, ...)
+/** Notes that the connection has ended, or that what came cannot be right; the first cause counts.
+ * Those who wait are told by client_connection_end(). */
+void client_connection_lose(struct hearth_client *client, int code, const char *format, ...)
     HEARTH_PRINTF(3, 4);
+
+/** Closes the connection and ends what is open with client->loss. Calls callbacks. */
+void client_connection_end(struct hearth_client *client);
+
+/** HEARTH_E_BUSY if a callback of @client runs, in which @function may not be called. */
+HEARTH_NODISCARD int client_check_outside(struct hearth_client *client, const char *function,
+                                          struct hearth_error *err);
+
+/** True if a request or a question is under way. */
+bool client_is_in_use(const struct hearth_client *client);
+
+/** Takes the answer to the handshake. */
+void client_connection_take(struct hearth_client *client, const struct hearth_message *message);
+
+/* ── Moving bytes (dispatch.c) ───────────────────────────────────────────────────────────────── */
+
+/**
+ * Queues @message. HEARTH_E_QUEUE_FULL (nothing is queued, later there will be room),
+ * HEARTH_E_TOO_LARGE or HEARTH_E_INPUT_INVALID (a field, named in @err), HEARTH_E_NO_MEMORY. With
+ * the lock held. @cap: bytes that may then wait.
+ */
+HEARTH_NODISCARD int client_queue(struct hearth_client *client,
+                                  const struct hearth_message *message, size_t cap,
+                                  struct hearth_error *err);
+
+/** Sends what the socket takes now. With the lock held. 0, HEARTH_E_NOT_READY (something waits),
+ * HEARTH_E_DISCONNECTED (is_deaf is set: answers may still be read). */
+int client_flush(struct hearth_client *client);
+
+/** Receives what is there and hands it on; notes a loss. Calls callbacks. Without a request or a
+ * question under way there are none to call. */
+void client_read(struct hearth_client *client);
+
+/** True if the daemon takes no more bytes. Any thread. */
+bool client_is_deaf(struct hearth_client *client);
+
+/** Waits until something can be done or @deadline_ns, then dispatches. HEARTH_E_* of dispatch. */
+int client_progress(struct hearth_client *client, uint64_t deadline_ns, struct hearth_error *err);
+
+/* ── Requests and answers ────────────────────────────────────────────────────────────────────── */
+
+/** Takes @request out of the open ones, frees it and tells its end: @err->code 0 hands the result
+ * on. */
+void client_request_end(struct hearth_client *client, struct client_request *request,
+                        const struct hearth_error *err);
+
+/** As end, for one that is in no table any more. */
+void client_request_tell(struct client_request *request, const struct hearth_error *err);
+
+void client_take_chunk(struct hearth_client *client, const struct hearth_wire_stream_chunk *chunk);
+void client_take_response(struct hearth_client *client,
+                          const struct hearth_wire_inference_response *response);
 
 /** Turns the code and text of an answer into an error; 0 stays 0. */
 int client_answer_code(uint16_t code, struct hearth_slice text, struct hearth_error *err);
 
-/** Deadline @timeout_ms from now; 0 is none. */
-uint64_t client_deadline_ns(uint32_t timeout_ms);
+/**
+ * Sends @message and waits until @question is answered, refused, or @timeout_ms is over (0: without
+ * a limit). Returns what take() returned, or why it was not called. When the time is over for an
+ * answer without an id the connection ends: a late one could pass for the next.
+ */
+int client_ask(struct hearth_client *client, const struct hearth_message *message,
+               struct client_question *question, uint32_t timeout_ms, struct hearth_error *err);
+
+/** True, and the question is done, if @message was its answer. */
+bool client_question_take(struct hearth_client *client, const struct hearth_message *message);
+void client_question_end(struct hearth_client *client, const struct hearth_error *err);
 
 /* ── Results ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -82,6 +216,7 @@ uint64_t client_deadline_ns(uint32_t timeout_ms);
 struct hearth_result {
     struct hearth_arena arena; /* everything but the text under way */
     struct hearth_buf text;    /* generate, chat: grows by pieces */
+    struct hearth_buf ids;     /* the same for token ids: uint32_t each */
     hearth_item *items;
     bool *is_answered;
     size_t count;

@@ -1,180 +1,36 @@
-/* request.c — one inference request: built from the caller's strings, sent, and followed to its one
- * terminal message. Late messages of earlier requests (expired, cancelled) are told by their id. */
+/* request.c — one inference request: built from the caller's strings, submitted, and for the calls
+ * that block waited for. Late messages of requests that have ended are told by their id.         */
 
 #include "client_priv.h"
 
 #include <string.h>
 
-/** A request under way, on the stack of the call that waits for it. */
-struct call {
+/** A request to be submitted, on the stack of the call. */
+struct draft {
     struct hearth_client *client;
     struct hearth_request_params params;
     struct hearth_message message;
     struct hearth_wire_stop stops[HEARTH_MAX_STOPS];
-    struct hearth_result *result;
-    uint64_t id;
+    size_t answers;
     uint64_t deadline_ns;
-    bool is_text; /* generate or chat: results are pieces of one text */
+    hearth_done_fn *on_done;
+    void *done_arg;
+    bool is_waited_for;
 };
 
-/* ── Cancel ──────────────────────────────────────────────────────────────────────────────────── */
+/* ── Building ────────────────────────────────────────────────────────────────────────────────── */
 
-/* With the lock held and the stream between two frames. */
-static int send_cancel(struct hearth_client *client, struct hearth_error *err)
+static void fill_request(struct draft *draft, enum hearth_task task)
 {
-    struct hearth_message message = {.type = HEARTH_MSG_cancel_request};
-    message.as.cancel_request.request_id = client->shared.open_id;
-    HEARTH_AUTO(hearth_buf) struct hearth_buf payload;
-    hearth_buf_init(&payload, 64);
-    struct hearth_frame_queue queue;
-    hearth_frame_queue_init(&queue, 64);
-    int rc = hearth_wire_encode(&message, &payload);
-    rc = rc < 0 ? rc : hearth_frame_queue_push(&queue, hearth_buf_slice(&payload));
-    if (rc == 0) {
-        rc = hearth_frame_send_all(&queue, client->fd, client_deadline_ns(HEARTH_CLIENT_CANCEL_MS));
-        client->shared.is_cut = rc < 0;
-    }
-    hearth_frame_queue_finish(&queue);
-    if (rc == HEARTH_E_NO_MEMORY) {
-        return hearth_fail_oom(err);
-    }
-    return rc < 0 ? hearth_fail(err, HEARTH_E_DISCONNECTED, "the daemon takes no more bytes") : 0;
-}
-
-int hearth_cancel(hearth_client *client, hearth_error *err)
-{
-    HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
-    struct client_shared *shared = &client->shared;
-    pthread_mutex_lock(&shared->lock);
-    int rc = 0;
-    if (shared->open_id == 0) {
-        rc = hearth_fail(err, HEARTH_E_NO_REQUEST, "no request runs on this client");
-    } else if (shared->is_sent) {
-        rc = send_cancel(client, err);
-    } else {
-        shared->is_cancel_wanted = true; /* the sender sees to it between two frames */
-    }
-    pthread_mutex_unlock(&shared->lock);
-    return rc;
-}
-
-static void open_request(struct hearth_client *client, uint64_t id)
-{
-    struct client_shared *shared = &client->shared;
-    pthread_mutex_lock(&shared->lock);
-    HEARTH_ASSERT(shared->open_id == 0 || id == 0); /* two threads, or a call from on_item */
-    shared->open_id = id;
-    shared->is_sent = false;
-    shared->is_cancel_wanted = false;
-    pthread_mutex_unlock(&shared->lock);
-}
-
-static int request_is_sent(struct hearth_client *client, struct hearth_error *err)
-{
-    struct client_shared *shared = &client->shared;
-    pthread_mutex_lock(&shared->lock);
-    shared->is_sent = true;
-    int rc = shared->is_cancel_wanted ? send_cancel(client, err) : 0;
-    pthread_mutex_unlock(&shared->lock);
-    return rc;
-}
-
-/* ── Answers ─────────────────────────────────────────────────────────────────────────────────── */
-
-static int add_results(struct call *call, const struct hearth_wire_list *results, bool is_streamed,
-                       struct hearth_error *err)
-{
-    struct hearth_wire_list cursor = *results;
-    struct hearth_wire_result record;
-    while (hearth_wire_next(&cursor, HEARTH_RECORD_result, &record)) {
-        hearth_item item;
-        int rc = client_result_add(call->result, &record, call->is_text && is_streamed, &item);
-        if (rc == HEARTH_E_NO_MEMORY) {
-            return hearth_fail_oom(err);
-        }
-        if (rc < 0) {
-            return client_broken(call->client, err, "the daemon answered input %u out of turn",
-                                 record.index);
-        }
-        if (is_streamed && call->params.on_item != NULL &&
-            call->params.on_item(&item, call->params.arg) != 0) {
-            rc = hearth_cancel(call->client, err);
-            if (rc < 0) {
-                return rc;
-            }
-            call->params.on_item = NULL; /* it has seen enough; the terminal still comes */
-        }
-    }
-    return 0;
-}
-
-static int take_terminal(struct call *call, const struct hearth_wire_inference_response *response,
-                         struct hearth_error *err)
-{
-    int rc = client_answer_code(response->code, response->error, err);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = add_results(call, &response->results, false, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (call->is_text && call->result->text.size == 0) {
-        /* Nothing was generated: a whole answer all the same. */
-        hearth_item item;
-        struct hearth_wire_result nothing = {.text = hearth_slice_of("", 0)};
-        rc = client_result_add(call->result, &nothing, true, &item);
-    }
-    if (rc == 0 && client_result_end(call->result, response) < 0) {
-        return client_broken(call->client, err, "the daemon left inputs without an answer");
-    }
-    return rc < 0 ? hearth_fail_oom(err) : 0;
-}
-
-/* Returns 1 after the terminal message of success. */
-static int take_message(struct call *call, const struct hearth_message *message,
-                        struct hearth_error *err)
-{
-    const struct hearth_wire_inference_response *response = &message->as.inference_response;
-    const struct hearth_wire_stream_chunk *chunk = &message->as.stream_chunk;
-    if (message->type == HEARTH_MSG_inference_response && response->request_id == call->id) {
-        int rc = take_terminal(call, response, err);
-        return rc < 0 ? rc : 1;
-    }
-    if (message->type == HEARTH_MSG_stream_chunk && chunk->request_id == call->id) {
-        return add_results(call, &chunk->results, true, err);
-    }
-    return 0; /* of a request that this side has given up */
-}
-
-static int follow(struct call *call, struct hearth_error *err)
-{
-    for (;;) {
-        struct hearth_message message;
-        int rc = client_receive(call->client, call->deadline_ns, &message, err);
-        if (rc == HEARTH_E_EXPIRED) {
-            hearth_cancel(call->client, NULL); /* nobody waits for it any more */
-            return rc;
-        }
-        rc = rc < 0 ? rc : take_message(call, &message, err);
-        if (rc != 0) {
-            return rc < 0 ? rc : 0;
-        }
-    }
-}
-
-/* ── Requests ────────────────────────────────────────────────────────────────────────────────── */
-
-static void fill_request(struct call *call, enum hearth_task task)
-{
-    const struct hearth_request_params *params = &call->params;
-    struct hearth_wire_inference_request *request = &call->message.as.inference_request;
-    call->message.type = HEARTH_MSG_inference_request;
-    *request = (struct hearth_wire_inference_request){
-        .request_id = call->id,
+    const struct hearth_request_params *params = &draft->params;
+    unsigned flags = (params->on_item != NULL ? HEARTH_FLAG_STREAM : 0u) |
+                     (params->wants_token_ids ? HEARTH_FLAG_TOKEN_IDS : 0u);
+    draft->message.type = HEARTH_MSG_inference_request;
+    draft->message.as.inference_request = (struct hearth_wire_inference_request){
+        .request_id = draft->client->last_id + 1,
         .task = (uint8_t)task,
         .priority = (uint8_t)params->priority,
-        .flags = params->on_item != NULL ? HEARTH_FLAG_STREAM : 0,
+        .flags = (uint16_t)flags,
         .timeout_ms = params->timeout_ms,
         .model_id = hearth_slice_of_string(params->model),
         .max_tokens = params->max_tokens,
@@ -185,53 +41,34 @@ static void fill_request(struct call *call, enum hearth_task task)
         .repetition_penalty = params->repetition_penalty,
         .repetition_window = params->repetition_window,
         .seed = params->seed,
-        .stops = {.count = (uint32_t)params->stop_count, .items = call->stops},
+        .stops = {.count = (uint32_t)params->stop_count, .items = draft->stops},
     };
     for (size_t i = 0; i < params->stop_count; i++) {
-        call->stops[i].text = hearth_slice_of_string(params->stops[i]);
+        draft->stops[i].text = hearth_slice_of_string(params->stops[i]);
     }
 }
 
-static int begin_call(struct call *call, struct hearth_client *client, enum hearth_task task,
-                      const struct hearth_request_params *params, struct hearth_error *err)
+static int begin_draft(struct draft *draft, struct hearth_client *client, enum hearth_task task,
+                       const struct hearth_request_params *params, struct hearth_error *err)
 {
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
-    int rc = client_request_params(params, &call->params, err);
+    int rc = client_request_params(params, &draft->params, err);
     if (rc < 0) {
         return rc;
     }
-    call->client = client;
-    call->id = ++client->last_id;
-    call->is_text = task == HEARTH_TASK_GENERATE || task == HEARTH_TASK_CHAT;
-    fill_request(call, task);
-    return 0;
-}
-
-static int run_call(struct call *call, size_t answers, struct hearth_result **ret_result,
-                    struct hearth_error *err)
-{
-    struct hearth_client *client = call->client;
-    int rc = hearth_wire_check_request(&call->message.as.inference_request, err);
-    if (rc < 0) {
-        return rc;
+    if (client->has_no_session) {
+        return hearth_fail(err, HEARTH_E_UNAUTHENTICATED,
+                           "the client was made with without_session");
     }
-    HEARTH_AUTO(hearth_result) struct hearth_result *result = client_result_create(answers);
-    if (result == NULL) {
-        return hearth_fail_oom(err);
-    }
-    call->result = result;
-    uint32_t timeout_ms = call->params.timeout_ms;
-    call->deadline_ns =
+    uint32_t timeout_ms = draft->params.timeout_ms;
+    draft->client = client;
+    draft->deadline_ns =
         client_deadline_ns(timeout_ms == 0 ? 0 : timeout_ms + HEARTH_CLIENT_GRACE_MS);
-    open_request(client, call->id);
-    rc = client_send(client, &call->message, call->deadline_ns, err);
-    rc = rc < 0 ? rc : request_is_sent(client, err);
-    rc = rc < 0 ? rc : follow(call, err);
-    open_request(client, 0);
-    if (rc == 0 && ret_result != NULL) {
-        *ret_result = HEARTH_TAKE(result);
-    }
-    return rc;
+    draft->on_done = draft->params.on_done;
+    draft->done_arg = draft->params.arg;
+    draft->is_waited_for = false;
+    fill_request(draft, task);
+    return 0;
 }
 
 static int refuse_count(const char *what, size_t count, unsigned most, struct hearth_error *err)
@@ -240,57 +77,40 @@ static int refuse_count(const char *what, size_t count, unsigned most, struct he
                        "%s: %zu given, 1 to %u wanted", what, count, most);
 }
 
-static int run_texts(struct hearth_client *client, enum hearth_task task, const char *const *texts,
-                     size_t count, const struct hearth_request_params *params,
-                     struct hearth_result **ret_result, struct hearth_error *err)
+/* @records lends its texts to the message and outlives it. */
+static int draft_inputs(struct draft *draft, const struct hearth_input *inputs, size_t count,
+                        struct hearth_wire_text records[HEARTH_MAX_BATCH], struct hearth_error *err)
 {
-    struct call call;
-    struct hearth_wire_text records[HEARTH_MAX_BATCH];
     if (count == 0 || count > HEARTH_MAX_BATCH) {
         return refuse_count("texts", count, HEARTH_MAX_BATCH, err);
     }
-    int rc = begin_call(&call, client, task, params, err);
-    if (rc < 0) {
-        return rc;
-    }
     for (size_t i = 0; i < count; i++) {
-        records[i] = (struct hearth_wire_text){.text = hearth_slice_of_string(texts[i])};
+        bool has_ids = inputs[i].token_id_count > 0;
+        if (inputs[i].token_id_count > HEARTH_MAX_INPUT_TOKENS) {
+            return hearth_fail(err, HEARTH_E_TOO_LARGE,
+                               "inputs[%zu]: %zu token ids, the limit is %u", i,
+                               inputs[i].token_id_count, HEARTH_MAX_INPUT_TOKENS);
+        }
+        if (has_ids && (inputs[i].token_ids == NULL || inputs[i].text != NULL)) {
+            return hearth_fail(err, HEARTH_E_ARGUMENT,
+                               "inputs[%zu]: wanted either text or token_ids", i);
+        }
+        records[i] = (struct hearth_wire_text){.text = hearth_slice_of_string(inputs[i].text)};
+        records[i].tokens.data = inputs[i].token_ids;
+        records[i].tokens.count = (uint32_t)inputs[i].token_id_count;
     }
-    call.message.as.inference_request.texts =
+    draft->answers = count;
+    draft->message.as.inference_request.texts =
         (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return run_call(&call, count, ret_result, err);
+    return hearth_wire_check_request(&draft->message.as.inference_request, err);
 }
 
-int hearth_classify(hearth_client *client, const char *const *texts, size_t count,
-                    const hearth_request_params *params, hearth_result **ret_result,
-                    hearth_error *err)
+static int draft_chat(struct draft *draft, const struct hearth_chat_message *messages, size_t count,
+                      struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES],
+                      struct hearth_error *err)
 {
-    return run_texts(client, HEARTH_TASK_CLASSIFY, texts, count, params, ret_result, err);
-}
-
-int hearth_embed(hearth_client *client, const char *const *texts, size_t count,
-                 const hearth_request_params *params, hearth_result **ret_result, hearth_error *err)
-{
-    return run_texts(client, HEARTH_TASK_EMBED, texts, count, params, ret_result, err);
-}
-
-int hearth_generate(hearth_client *client, const char *prompt, const hearth_request_params *params,
-                    hearth_result **ret_result, hearth_error *err)
-{
-    return run_texts(client, HEARTH_TASK_GENERATE, &prompt, 1, params, ret_result, err);
-}
-
-int hearth_chat(hearth_client *client, const hearth_chat_message *messages, size_t count,
-                const hearth_request_params *params, hearth_result **ret_result, hearth_error *err)
-{
-    struct call call;
-    struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
     if (count == 0 || count > HEARTH_MAX_CHAT_MESSAGES) {
         return refuse_count("messages", count, HEARTH_MAX_CHAT_MESSAGES, err);
-    }
-    int rc = begin_call(&call, client, HEARTH_TASK_CHAT, params, err);
-    if (rc < 0) {
-        return rc;
     }
     for (size_t i = 0; i < count; i++) {
         records[i] = (struct hearth_wire_chat_message){
@@ -298,7 +118,277 @@ int hearth_chat(hearth_client *client, const hearth_chat_message *messages, size
             .content = hearth_slice_of_string(messages[i].content),
         };
     }
-    call.message.as.inference_request.messages =
+    draft->answers = 1;
+    draft->message.as.inference_request.messages =
         (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return run_call(&call, 1, ret_result, err);
+    return hearth_wire_check_request(&draft->message.as.inference_request, err);
+}
+
+/* ── Submitting ──────────────────────────────────────────────────────────────────────────────── */
+
+static struct client_request *create_request(const struct draft *draft)
+{
+    struct client_request *request = hearth_alloc(1, sizeof *request);
+    if (request == NULL) {
+        return NULL;
+    }
+    uint8_t task = draft->message.as.inference_request.task;
+    hearth_list_init(&request->link);
+    request->id = draft->message.as.inference_request.request_id;
+    request->deadline_ns = draft->deadline_ns;
+    request->is_text = task == HEARTH_TASK_GENERATE || task == HEARTH_TASK_CHAT;
+    request->on_item = draft->params.on_item;
+    request->item_arg = draft->params.arg;
+    request->on_done = draft->on_done;
+    request->done_arg = draft->done_arg;
+    request->result = client_result_create(draft->answers);
+    if (request->result == NULL) {
+        hearth_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+static void free_request(struct client_request *request)
+{
+    hearth_result_free(request->result);
+    hearth_free(request);
+}
+
+/* Returns 1 if the connection turned out to have been closed before a byte of this was sent: it was
+ * idle, so another serves as well. With the lock held. */
+static int queue_and_send(struct draft *draft, struct client_request *request,
+                          struct hearth_error *err)
+{
+    struct hearth_client *client = draft->client;
+    struct client_shared *shared = &client->shared;
+    shared->owner = pthread_self();
+    int rc = client_open_reserve(&shared->open);
+    if (rc < 0) {
+        return rc == HEARTH_E_NO_MEMORY
+                   ? hearth_fail_oom(err)
+                   : hearth_fail(err, rc, "%d requests are open", HEARTH_MAX_OPEN_REQUESTS);
+    }
+    bool is_alone = !client->is_dispatching && !client_is_in_use(client) &&
+                    shared->state == HEARTH_CLIENT_CONNECTED &&
+                    hearth_frame_queue_bytes(&shared->queue) == 0;
+    rc = client_queue(client, &draft->message, HEARTH_CLIENT_QUEUE_BYTES, err);
+    if (rc == HEARTH_E_QUEUE_FULL) {
+        client_flush(client);
+        rc = client_queue(client, &draft->message, HEARTH_CLIENT_QUEUE_BYTES, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    size_t waiting = hearth_frame_queue_bytes(&shared->queue);
+    if (client_flush(client) == HEARTH_E_DISCONNECTED && is_alone &&
+        hearth_frame_queue_bytes(&shared->queue) == waiting) {
+        return 1;
+    }
+    client_open_add(&shared->open, request);
+    if (draft->is_waited_for) {
+        shared->waiting_id = request->id;
+    }
+    return 0;
+}
+
+static int send_on_a_connection(struct draft *draft, struct client_request *request,
+                                uint64_t connect_ns, struct hearth_error *err)
+{
+    struct hearth_client *client = draft->client;
+    int rc = 1;
+    for (int attempt = 0; rc == 1; attempt++) {
+        rc = client_connection_ensure(client, connect_ns, err);
+        if (rc < 0) {
+            return rc;
+        }
+        pthread_mutex_lock(&client->shared.lock);
+        rc = queue_and_send(draft, request, err);
+        pthread_mutex_unlock(&client->shared.lock);
+        if (rc == 1 && attempt > 0) {
+            return hearth_fail(err, HEARTH_E_DISCONNECTED,
+                               "the daemon closes connections as soon as they are open");
+        }
+    }
+    return rc;
+}
+
+static int submit(struct draft *draft, uint64_t connect_ns, uint64_t *ret_id,
+                  struct hearth_error *err)
+{
+    struct hearth_client *client = draft->client;
+    struct client_request *request = create_request(draft);
+    if (request == NULL) {
+        return hearth_fail_oom(err);
+    }
+    int rc = send_on_a_connection(draft, request, connect_ns, err);
+    if (rc < 0) {
+        free_request(request);
+        return rc;
+    }
+    client->last_id = request->id;
+    client->last_use_ns = hearth_clock_ns();
+    client->next_deadline_ns = HEARTH_MIN(client->next_deadline_ns, request->deadline_ns);
+    if (ret_id != NULL) {
+        *ret_id = request->id;
+    }
+    return 0;
+}
+
+/* For programs with a loop: what cannot be done now is said so. */
+static int submit_now(struct draft *draft, uint64_t *ret_id, struct hearth_error *err)
+{
+    if (draft->on_done == NULL) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "params: on_done is NULL");
+    }
+    return submit(draft, client_deadline_ns(HEARTH_CLIENT_BACKLOG_MS), ret_id, err);
+}
+
+int hearth_submit(hearth_client *client, enum hearth_task task, const hearth_input *inputs,
+                  size_t count, const hearth_request_params *params, uint64_t *ret_request,
+                  hearth_error *err)
+{
+    struct draft draft;
+    struct hearth_wire_text records[HEARTH_MAX_BATCH];
+    int rc = begin_draft(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : draft_inputs(&draft, inputs, count, records, err);
+    return rc < 0 ? rc : submit_now(&draft, ret_request, err);
+}
+
+int hearth_submit_chat(hearth_client *client, const hearth_chat_message *messages, size_t count,
+                       const hearth_request_params *params, uint64_t *ret_request,
+                       hearth_error *err)
+{
+    struct draft draft;
+    struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
+    int rc = begin_draft(&draft, client, HEARTH_TASK_CHAT, params, err);
+    rc = rc < 0 ? rc : draft_chat(&draft, messages, count, records, err);
+    return rc < 0 ? rc : submit_now(&draft, ret_request, err);
+}
+
+/* ── End ─────────────────────────────────────────────────────────────────────────────────────── */
+
+void client_request_tell(struct client_request *request, const struct hearth_error *err)
+{
+    hearth_result *result = HEARTH_TAKE(request->result);
+    if (err->code < 0) {
+        hearth_result_free(result);
+        result = NULL;
+    }
+    request->on_done(request->id, result, err, request->done_arg);
+    free_request(request);
+}
+
+void client_request_end(struct hearth_client *client, struct client_request *request,
+                        const struct hearth_error *err)
+{
+    pthread_mutex_lock(&client->shared.lock);
+    client_open_remove(&client->shared.open, request);
+    pthread_mutex_unlock(&client->shared.lock);
+    client_request_tell(request, err);
+}
+
+/* ── Waiting ─────────────────────────────────────────────────────────────────────────────────── */
+
+/** What a call waits for, on its stack. */
+struct answer {
+    bool is_done;
+    struct hearth_result *result;
+    struct hearth_error err;
+};
+
+static void take_answer(uint64_t request, hearth_result *result, const hearth_error *err, void *arg)
+{
+    (void)request;
+    struct answer *answer = arg;
+    answer->is_done = true;
+    answer->result = result;
+    answer->err = *err;
+}
+
+static int run(struct draft *draft, struct hearth_result **ret_result, struct hearth_error *err)
+{
+    struct hearth_client *client = draft->client;
+    struct answer answer = {0};
+    draft->on_done = take_answer;
+    draft->done_arg = &answer;
+    draft->is_waited_for = true;
+    uint64_t connect_ns = HEARTH_MIN(draft->deadline_ns, client_deadline_ns(client->timeout_ms));
+    int rc = submit(draft, connect_ns, NULL, err);
+    while (rc == HEARTH_E_QUEUE_FULL && client_is_in_use(client) &&
+           hearth_clock_ns() < draft->deadline_ns) {
+        client_progress(client, draft->deadline_ns, NULL); /* submitted ones are before it */
+        rc = submit(draft, connect_ns, NULL, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    while (!answer.is_done) {
+        client_progress(client, HEARTH_NEVER, NULL); /* the request has a deadline of its own */
+    }
+    pthread_mutex_lock(&client->shared.lock);
+    client->shared.waiting_id = 0;
+    pthread_mutex_unlock(&client->shared.lock);
+    if (answer.err.code < 0) {
+        return hearth_fail(err, answer.err.code, "%s", answer.err.text);
+    }
+    if (ret_result != NULL) {
+        *ret_result = HEARTH_TAKE(answer.result);
+    }
+    hearth_result_free(answer.result);
+    return 0;
+}
+
+int hearth_infer(hearth_client *client, enum hearth_task task, const hearth_input *inputs,
+                 size_t count, const hearth_request_params *params, hearth_result **ret_result,
+                 hearth_error *err)
+{
+    struct draft draft;
+    struct hearth_wire_text records[HEARTH_MAX_BATCH];
+    int rc = client_check_outside(client, "a call that waits", err);
+    rc = rc < 0 ? rc : begin_draft(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : draft_inputs(&draft, inputs, count, records, err);
+    return rc < 0 ? rc : run(&draft, ret_result, err);
+}
+
+static int infer_texts(struct hearth_client *client, enum hearth_task task,
+                       const char *const *texts, size_t count,
+                       const struct hearth_request_params *params,
+                       struct hearth_result **ret_result, struct hearth_error *err)
+{
+    struct hearth_input inputs[HEARTH_MAX_BATCH] = {{0}};
+    for (size_t i = 0; i < HEARTH_MIN(count, HEARTH_COUNT(inputs)); i++) {
+        inputs[i].text = texts[i];
+    }
+    return hearth_infer(client, task, inputs, count, params, ret_result, err);
+}
+
+int hearth_classify(hearth_client *client, const char *const *texts, size_t count,
+                    const hearth_request_params *params, hearth_result **ret_result,
+                    hearth_error *err)
+{
+    return infer_texts(client, HEARTH_TASK_CLASSIFY, texts, count, params, ret_result, err);
+}
+
+int hearth_embed(hearth_client *client, const char *const *texts, size_t count,
+                 const hearth_request_params *params, hearth_result **ret_result, hearth_error *err)
+{
+    return infer_texts(client, HEARTH_TASK_EMBED, texts, count, params, ret_result, err);
+}
+
+int hearth_generate(hearth_client *client, const char *prompt, const hearth_request_params *params,
+                    hearth_result **ret_result, hearth_error *err)
+{
+    return infer_texts(client, HEARTH_TASK_GENERATE, &prompt, 1, params, ret_result, err);
+}
+
+int hearth_chat(hearth_client *client, const hearth_chat_message *messages, size_t count,
+                const hearth_request_params *params, hearth_result **ret_result, hearth_error *err)
+{
+    struct draft draft;
+    struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
+    int rc = client_check_outside(client, "hearth_chat()", err);
+    rc = rc < 0 ? rc : begin_draft(&draft, client, HEARTH_TASK_CHAT, params, err);
+    rc = rc < 0 ? rc : draft_chat(&draft, messages, count, records, err);
+    return rc < 0 ? rc : run(&draft, ret_result, err);
 }

@@ -12,6 +12,7 @@ struct hearth_result *client_result_create(size_t count)
     }
     hearth_arena_init(&result->arena, CLIENT_RESULT_BYTES);
     hearth_buf_init(&result->text, HEARTH_MAX_OUTPUT_BYTES + 1);
+    hearth_buf_init(&result->ids, HEARTH_MAX_GENERATED_TOKENS * sizeof(uint32_t));
     result->items = hearth_arena_alloc(&result->arena, count, sizeof *result->items);
     result->is_answered = hearth_arena_alloc(&result->arena, count, sizeof *result->is_answered);
     if (result->items == NULL || result->is_answered == NULL) {
@@ -31,6 +32,8 @@ void hearth_result_free(hearth_result *result)
     hearth_arena_finish(&result->arena);
     hearth_buf_wipe(&result->text);
     hearth_buf_finish(&result->text);
+    hearth_buf_wipe(&result->ids);
+    hearth_buf_finish(&result->ids);
     hearth_free(result);
 }
 
@@ -90,6 +93,25 @@ static int join_text(struct hearth_buf *text, struct hearth_slice piece, hearth_
     return 0;
 }
 
+/* As join_text(), for token ids. */
+static int join_ids(struct hearth_buf *ids, struct hearth_wire_u32s piece, hearth_item *ret)
+{
+    if (piece.count == 0) {
+        return 0;
+    }
+    size_t size = (size_t)piece.count * sizeof(uint32_t);
+    int rc = hearth_buf_reserve(ids, size);
+    if (rc < 0) {
+        return rc;
+    }
+    uint32_t *room = (uint32_t *)(void *)(ids->data + ids->size);
+    hearth_wire_copy_u32s(piece, room, piece.count);
+    ids->size += size;
+    ret->token_ids = room;
+    ret->token_id_count = piece.count;
+    return 0;
+}
+
 static int unpack(struct hearth_result *result, const struct hearth_wire_result *record,
                   hearth_item *item)
 {
@@ -103,7 +125,8 @@ static int unpack(struct hearth_result *result, const struct hearth_wire_result 
 int client_result_add(struct hearth_result *result, const struct hearth_wire_result *record,
                       bool is_piece, hearth_item *ret_item)
 {
-    bool is_text = result->count == 1 && (is_piece || record->text.size > 0);
+    bool is_text =
+        result->count == 1 && (is_piece || record->text.size > 0 || record->token_ids.count > 0);
     if (record->index >= result->count || (result->is_answered[record->index] && !is_piece)) {
         return HEARTH_E_MALFORMED;
     }
@@ -112,6 +135,7 @@ int client_result_add(struct hearth_result *result, const struct hearth_wire_res
     int rc = unpack(result, record, item);
     if (rc == 0 && is_text) {
         rc = join_text(&result->text, record->text, item);
+        rc = rc < 0 ? rc : join_ids(&result->ids, record->token_ids, item);
     } else if (rc == 0) {
         item->text = hearth_arena_copy(&result->arena, record->text);
         item->text_bytes = record->text.size;
@@ -137,6 +161,10 @@ int client_result_end(struct hearth_result *result,
     if (result->text.size > 0) {
         result->items[0].text = (const char *)result->text.data;
         result->items[0].text_bytes = result->text.size;
+    }
+    if (result->ids.size > 0) {
+        result->items[0].token_ids = (const uint32_t *)(const void *)result->ids.data;
+        result->items[0].token_id_count = result->ids.size / sizeof(uint32_t);
     }
     result->usage = (hearth_usage){
         .finish_reason = (enum hearth_finish_reason)response->finish_reason,
