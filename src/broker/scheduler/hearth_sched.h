@@ -35,14 +35,18 @@ struct hearth_job {
 
     enum hearth_job_state state;
     uint32_t lane;
-    struct hearth_list link; /* in its lane: queue of its priority, or running */
+    uint32_t generation;     /* of its lane when it was submitted */
+    struct hearth_list link; /* in its lane: queue of its priority, doomed or running */
     struct hearth_list due;  /* in the order of deadlines */
 };
 
 struct hearth_lane {
     struct hearth_list queued[HEARTH_SCHED_PRIORITIES];
+    struct hearth_list doomed;
     struct hearth_list running;
-    uint32_t queued_count;
+    uint32_t generation; /* a queued job of an earlier one is doomed */
+    uint32_t doomed_count;
+    uint32_t queued_count; /* without the doomed */
     uint32_t running_count;
     uint32_t running_inputs;
     uint32_t credit; /* 0 while there is no worker */
@@ -53,7 +57,7 @@ struct hearth_sched {
     uint32_t queue_limit;       /* jobs that may wait in one lane */
     uint64_t queue_limit_bytes; /* memory of all that wait */
     uint64_t queued_bytes;
-    uint32_t queued_count;
+    uint32_t queued_count; /* with the doomed */
     uint32_t running_count;
     struct hearth_list due;
     struct hearth_lane lanes[HEARTH_SCHED_LANES];
@@ -84,6 +88,15 @@ void hearth_sched_finish(struct hearth_sched *sched, struct hearth_job *job);
 /** Takes a queued job out; returns false, and does nothing, if it is not queued. */
 bool hearth_sched_withdraw(struct hearth_sched *sched, struct hearth_job *job);
 
+/**
+ * Sets all that waits in @lane aside, in the same short time however many there are: none of it
+ * will go. These jobs are still queued; the caller withdraws them one by one, when it likes.
+ */
+void hearth_sched_doom(struct hearth_sched *sched, uint32_t lane);
+
+/** The next doomed job of @lane, or NULL. */
+struct hearth_job *hearth_sched_first_doomed(const struct hearth_sched *sched, uint32_t lane);
+
 /** Returns a job, queued or running, whose deadline is not after @now_ms, or NULL. It stays where
  * it is: the caller withdraws or finishes it, or moves its deadline. */
 struct hearth_job *hearth_sched_due(const struct hearth_sched *sched, uint64_t now_ms);
@@ -99,7 +112,7 @@ uint64_t hearth_sched_next_deadline(const struct hearth_sched *sched);
 struct hearth_job *hearth_sched_first_queued(const struct hearth_sched *sched, uint32_t lane);
 struct hearth_job *hearth_sched_first_running(const struct hearth_sched *sched, uint32_t lane);
 
-/** How many queued jobs go before @job, which must be queued. */
+/** How many queued jobs go before @job, which must be queued; 0 if it is doomed. */
 uint32_t hearth_sched_position(const struct hearth_sched *sched, const struct hearth_job *job);
 
 static inline const struct hearth_lane *hearth_sched_lane(const struct hearth_sched *sched,

@@ -20,6 +20,7 @@ void hearth_sched_init(struct hearth_sched *sched, uint32_t queue_limit, uint64_
     for (uint32_t i = 0; i < HEARTH_SCHED_LANES; i++) {
         struct hearth_lane *lane = &sched->lanes[i];
         hearth_list_init(&lane->running);
+        hearth_list_init(&lane->doomed);
         for (uint32_t p = 0; p < HEARTH_SCHED_PRIORITIES; p++) {
             hearth_list_init(&lane->queued[p]);
         }
@@ -90,6 +91,7 @@ int hearth_sched_submit(struct hearth_sched *sched, struct hearth_job *job, uint
     }
     job->state = HEARTH_JOB_QUEUED;
     job->lane = lane_index;
+    job->generation = lane->generation;
     hearth_list_append(&lane->queued[job->priority], &job->link);
     insert_by_deadline(sched, job);
     lane->queued_count++;
@@ -122,10 +124,20 @@ static bool has_credit(const struct hearth_lane *lane, const struct hearth_job *
            job->inputs <= lane->credit - lane->running_inputs;
 }
 
+static bool is_doomed(const struct hearth_lane *lane, const struct hearth_job *job)
+{
+    return job->generation != lane->generation;
+}
+
 static void leave_queue(struct hearth_sched *sched, struct hearth_job *job)
 {
+    struct hearth_lane *lane = &sched->lanes[job->lane];
     hearth_list_remove(&job->link);
-    sched->lanes[job->lane].queued_count--;
+    if (is_doomed(lane, job)) {
+        lane->doomed_count--;
+    } else {
+        lane->queued_count--;
+    }
     sched->queued_count--;
     sched->queued_bytes -= job->bytes;
 }
@@ -170,6 +182,39 @@ bool hearth_sched_withdraw(struct hearth_sched *sched, struct hearth_job *job)
     return true;
 }
 
+/* Moves all elements of @from behind those of @to. */
+static void splice(struct hearth_list *to, struct hearth_list *from)
+{
+    if (hearth_list_is_empty(from)) {
+        return;
+    }
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    hearth_list_init(from);
+}
+
+void hearth_sched_doom(struct hearth_sched *sched, uint32_t lane_index)
+{
+    struct hearth_lane *lane = lane_at(sched, lane_index);
+    if (lane->queued_count == 0) {
+        return; /* so that a generation is never used up by nothing */
+    }
+    for (uint32_t p = HEARTH_SCHED_PRIORITIES; p-- > 0;) {
+        splice(&lane->doomed, &lane->queued[p]);
+    }
+    lane->doomed_count += lane->queued_count;
+    lane->queued_count = 0;
+    lane->generation++;
+}
+
+struct hearth_job *hearth_sched_first_doomed(const struct hearth_sched *sched, uint32_t lane)
+{
+    const struct hearth_list *doomed = &peek_lane(sched, lane)->doomed;
+    return HEARTH_LIST_FIRST(struct hearth_job, link, doomed);
+}
+
 struct hearth_job *hearth_sched_due(const struct hearth_sched *sched, uint64_t now_ms)
 {
     HEARTH_CHECK(sched, SCHED_MAGIC);
@@ -210,6 +255,9 @@ uint32_t hearth_sched_position(const struct hearth_sched *sched, const struct he
     HEARTH_ASSERT(job->state == HEARTH_JOB_QUEUED);
     const struct hearth_lane *lane = peek_lane(sched, job->lane);
     uint32_t before = 0;
+    if (is_doomed(lane, job)) {
+        return 0;
+    }
     for (uint32_t p = (uint32_t)job->priority; p < HEARTH_SCHED_PRIORITIES; p++) {
         for (const struct hearth_list *at = lane->queued[p].next; at != &lane->queued[p];
              at = at->next) {

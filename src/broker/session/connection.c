@@ -1,21 +1,29 @@
 /* connection.c — the socket of one client: frames in, frames out, and its end.
  *
  * A client that does not read is first not read from (its queue is crowded), then cut with a reason
- * when the queue is full. A connection is destroyed only from its own callbacks, the timer, or the
- * server's end, never while one of its frames is being handled.                                  */
+ * when the queue is full. One that only stops sending (shutdown) gets the answers to what it asked.
+ * A connection ends only from its own callbacks, the timer, or the server's end, never while one of
+ * its frames is being handled.                                                                   */
 
 #include "session_priv.h"
 
 #include "hearth_log.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FRAMES_PER_WAKE 16u
 #define NS_PER_WAKE     (HEARTH_NS_PER_MS / 2)
 
+static bool is_deaf(const struct connection *connection)
+{
+    return connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_GONE;
+}
+
 static void update_events(struct connection *connection)
 {
     bool is_crowded = hearth_frame_queue_is_crowded(&connection->queue);
-    bool wants_in = connection->state != CONNECTION_CLOSING && !is_crowded;
+    bool wants_in = !is_deaf(connection) && !is_crowded && !connection->has_input_ended;
     bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0;
     hearth_loop_modify(connection->server->parts.loop, &connection->watch,
                        (wants_in ? HEARTH_READY_IN : 0u) | (wants_out ? HEARTH_READY_OUT : 0u));
@@ -26,19 +34,35 @@ static void update_events(struct connection *connection)
 void connection_close_after(struct connection *connection)
 {
     struct hearth_loop *loop = connection->server->parts.loop;
-    if (connection->state != CONNECTION_CLOSING) {
+    if (!is_deaf(connection)) {
         connection->state = CONNECTION_CLOSING;
-        hearth_loop_arm(loop, &connection->close_timer,
-                        hearth_clock_deadline_ns(hearth_loop_now_ns(loop), CLOSE_GRACE_MS));
+        connection->close_at_ns =
+            hearth_clock_deadline_ns(hearth_loop_now_ns(loop), CLOSE_GRACE_MS);
+        timeouts_look(connection);
     }
-    hearth_loop_defer(loop, &connection->more); /* it is destroyed there, or when all is out */
+    hearth_loop_defer(loop, &connection->more); /* it ends there, or when all is out */
 }
 
+static int encode(struct connection *connection, const struct hearth_message *message,
+                  struct hearth_buf *buf)
+{
+    struct hearth_json_room *room = &connection->server->json_out;
+    if (!connection->is_json) {
+        return hearth_wire_encode(message, buf);
+    }
+    /* With less room than the largest frame, what does not fit is the queue's fault. */
+    bool has_room = buf->cap - buf->size > HEARTH_MAX_FRAME_BYTES;
+    int rc = hearth_json_encode(message, room, buf);
+    hearth_json_room_reset(room, JSON_KEEP_BYTES);
+    return rc == HEARTH_E_TOO_LARGE && !has_room ? HEARTH_E_QUEUE_FULL : rc;
+}
+
+/* The size of a message is known before it is written in V2, and only after it in V1. */
 static int push(struct connection *connection, const struct hearth_message *message)
 {
     struct hearth_frame_queue *queue = &connection->queue;
     size_t limit = MAX_OUTBOUND_BYTES - (message->type == HEARTH_MSG_error ? 0 : LAST_WORDS_BYTES);
-    size_t size = hearth_wire_size(message);
+    size_t size = connection->is_json ? 0 : hearth_wire_size(message);
     if (size + HEARTH_FRAME_PREFIX_BYTES >
         limit - HEARTH_MIN(limit, hearth_frame_queue_bytes(queue))) {
         return HEARTH_E_QUEUE_FULL;
@@ -47,7 +71,10 @@ static int push(struct connection *connection, const struct hearth_message *mess
     if (buf == NULL) {
         return HEARTH_E_NO_MEMORY;
     }
-    int rc = hearth_wire_encode(message, buf);
+    int rc = encode(connection, message, buf);
+    if (rc == 0 && hearth_frame_queue_bytes(queue) > limit) {
+        rc = HEARTH_E_QUEUE_FULL;
+    }
     if (rc < 0) {
         hearth_frame_queue_abort(queue);
         return rc;
@@ -55,40 +82,74 @@ static int push(struct connection *connection, const struct hearth_message *mess
     return hearth_frame_queue_commit(queue);
 }
 
-static void cut(struct connection *connection, int code)
+/* V1 takes several times the room of V2 for numbers: the request still gets its one end. */
+static int push_without_results(struct connection *connection, const struct hearth_message *message)
 {
-    const char *text = code == HEARTH_E_QUEUE_FULL ? "answers are not read fast enough"
-                                                   : hearth_error_sentence(code);
+    struct hearth_message less = *message;
+    less.as.inference_response.code = (uint16_t)-HEARTH_E_TOO_LARGE;
+    less.as.inference_response.error = hearth_slice_of_string(
+        "the answer has more than 16777216 bytes in this protocol version; ask for less at once");
+    less.as.inference_response.finish_reason = HEARTH_FINISH_FAILED;
+    less.as.inference_response.results = (struct hearth_wire_list){0};
+    return push(connection, &less);
+}
+
+static int flush(struct connection *connection)
+{
+    size_t before = hearth_frame_queue_bytes(&connection->queue);
+    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
+    size_t after = hearth_frame_queue_bytes(&connection->queue);
+    if (after == 0) {
+        connection->unread_since_ns = 0;
+    } else if (after < before || connection->unread_since_ns == 0) {
+        connection->unread_since_ns = hearth_loop_now_ns(connection->server->parts.loop);
+    }
+    return rc;
+}
+
+void connection_cut(struct connection *connection, int code, const char *text)
+{
     struct hearth_message message = {
         .type = HEARTH_MSG_error,
         .as.error = {.code = (uint16_t)-code, .message = text_slice(text)}};
     hearth_log(HEARTH_LOG_WARN, "connection.cut", "pid", hearth_log_i(connection->peer.pid), "why",
                hearth_log_s(text), NULL);
+    hearth_metrics_count(connection->server->parts.metrics, HEARTH_COUNTER_CONNECTIONS_CUT);
     (void)push(connection, &message); /* if even this finds no room, the end itself must do */
     connection_close_after(connection);
 }
 
 void connection_send(struct connection *connection, const struct hearth_message *message)
 {
-    if (connection->state == CONNECTION_CLOSING) {
+    struct hearth_loop *loop = connection->server->parts.loop;
+    if (is_deaf(connection)) {
         return;
     }
     int rc = push(connection, message);
+    if (rc == HEARTH_E_TOO_LARGE && message->type == HEARTH_MSG_inference_response) {
+        rc = push_without_results(connection, message);
+    }
     if (rc < 0) {
-        cut(connection, rc);
+        connection_cut(connection, rc,
+                       rc == HEARTH_E_QUEUE_FULL ? "answers are not read fast enough"
+                                                 : hearth_error_sentence(rc));
         return;
     }
+    connection->active_ns = hearth_loop_now_ns(loop);
     bool was_crowded = hearth_frame_queue_is_crowded(&connection->queue);
-    rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
+    rc = flush(connection);
     if (rc < 0 && rc != HEARTH_E_NOT_READY) {
         connection_close_after(connection);
         return;
     }
-    if (was_crowded && !hearth_frame_queue_is_crowded(&connection->queue)) {
-        /* Frames may have waited in the reader, of which no descriptor tells. */
-        hearth_loop_defer(connection->server->parts.loop, &connection->more);
+    if (connection->has_input_ended ||
+        (was_crowded && !hearth_frame_queue_is_crowded(&connection->queue))) {
+        /* It may have been the last answer; or frames may have waited in the reader, of which no
+         * descriptor tells. */
+        hearth_loop_defer(loop, &connection->more);
     }
     update_events(connection);
+    timeouts_look(connection);
 }
 
 void connection_error(struct connection *connection, int code, uint64_t request_id,
@@ -101,10 +162,26 @@ void connection_error(struct connection *connection, int code, uint64_t request_
     connection_send(connection, &message);
 }
 
+void connection_refuse(struct connection *connection)
+{
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    snprintf(text, sizeof text, "%" PRIu64 " connections are open (max_connections)",
+             connection->server->parts.config->max_connections);
+    connection_error(connection, connection->refusal, 0,
+                     connection->refusal == HEARTH_E_TOO_MANY_CONNECTIONS
+                         ? text
+                         : "only the user who runs hearthd, and root, may connect");
+    connection_close_after(connection);
+}
+
 /* ---- in ----------------------------------------------------------------------------------- */
 
 static void stream_broke(struct connection *connection, int code)
 {
+    if (connection->state == CONNECTION_REFUSED) {
+        connection_refuse(connection);
+        return;
+    }
     if (code == HEARTH_E_TOO_LARGE) {
         connection_error(connection, code, 0,
                          connection->state == CONNECTION_NEW
@@ -117,25 +194,55 @@ static void stream_broke(struct connection *connection, int code)
     connection_close_after(connection);
 }
 
+/* No whole frame is left. A frame that has begun has its limit in time. */
+static void reader_is_dry(struct connection *connection)
+{
+    bool is_partial = hearth_frame_reader_is_partial(&connection->reader);
+    connection->is_reader_dry = true;
+    if (is_partial && connection->has_input_ended) {
+        connection_error(connection, HEARTH_E_MALFORMED, 0, "the input ended inside a frame");
+        connection_close_after(connection);
+    } else if (is_partial && connection->frame_begun_ns == 0) {
+        connection->frame_begun_ns = hearth_loop_now_ns(connection->server->parts.loop);
+    }
+}
+
+static void take_frame(struct connection *connection, struct hearth_slice frame)
+{
+    connection->frame_begun_ns = 0;
+    connection->active_ns = hearth_loop_now_ns(connection->server->parts.loop);
+    connection->has_asked = true;
+    if (connection->state == CONNECTION_REFUSED) {
+        connection->is_json = hearth_wire_is_json(frame);
+        connection_refuse(connection);
+        return;
+    }
+    message_take(connection, frame);
+}
+
 /* Handles frames that are here already, a bounded number; the rest in the next round. */
 static void take_frames(struct connection *connection)
 {
     uint64_t begin_ns = hearth_clock_ns();
     for (unsigned i = 0; i < FRAMES_PER_WAKE; i++) {
         struct hearth_slice frame;
-        if (connection->state == CONNECTION_CLOSING ||
-            hearth_frame_queue_is_crowded(&connection->queue)) {
+        if (is_deaf(connection)) {
+            return;
+        }
+        if (hearth_frame_queue_is_crowded(&connection->queue)) {
+            connection->frame_begun_ns = 0; /* it is we who do not read */
             return;
         }
         int rc = hearth_frame_reader_next(&connection->reader, &frame);
         if (rc == HEARTH_E_NOT_READY) {
+            reader_is_dry(connection);
             return;
         }
         if (rc < 0) {
             stream_broke(connection, rc);
             return;
         }
-        message_take(connection, frame);
+        take_frame(connection, frame);
         if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
             break;
         }
@@ -143,79 +250,101 @@ static void take_frames(struct connection *connection)
     hearth_loop_defer(connection->server->parts.loop, &connection->more);
 }
 
-/* True if the connection goes on. */
-static bool flush(struct connection *connection)
+/* True when nothing more can come: all that was asked is answered, and all answers are out. */
+static bool is_finished(const struct connection *connection)
 {
-    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
-    bool is_empty = rc == 0;
-    if ((rc < 0 && rc != HEARTH_E_NOT_READY) ||
-        (is_empty && connection->state == CONNECTION_CLOSING)) {
-        connection_destroy(connection);
-        return false;
-    }
-    return true;
+    bool has_all = connection->has_input_ended && connection->is_reader_dry &&
+                   connection->open_count == 0 && connection->waiter_count == 0;
+    return (has_all || connection->state == CONNECTION_CLOSING) &&
+           hearth_frame_queue_bytes(&connection->queue) == 0;
 }
 
-/* Nobody will take the answers any more. */
-static void abandon_all(struct connection *connection)
+/* What every callback of the socket ends with. */
+static void settle(struct connection *connection)
 {
-    HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
+    if (is_finished(connection)) {
+        connection_end(connection);
+        return;
+    }
+    update_events(connection);
+    timeouts_look(connection);
+}
+
+/* Nobody will take the answers any more. Returns true when no request is left. */
+static bool abandon_some(struct connection *connection)
+{
+    uint64_t begun_ns = hearth_clock_ns();
+    loads_forget(connection);
+    for (uint32_t i = 0; slice_has_room(i, begun_ns); i++) {
+        struct request *request =
+            HEARTH_LIST_FIRST(struct request, of_client, &connection->requests);
+        if (request == NULL) {
+            return true;
+        }
         request_abandon(request);
     }
-    loads_forget(connection);
+    return hearth_list_is_empty(&connection->requests);
 }
 
 static void on_more(void *arg)
 {
     struct connection *connection = HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC);
-    if (!flush(connection)) {
+    int rc = connection->state == CONNECTION_GONE ? 0 : flush(connection);
+    if (connection->state == CONNECTION_GONE || (rc < 0 && rc != HEARTH_E_NOT_READY)) {
+        connection_end(connection);
         return;
     }
-    if (connection->state == CONNECTION_CLOSING) {
-        abandon_all(connection); /* here, not where it was cut: a request may be in hand there */
+    if (connection->state == CONNECTION_CLOSING && !abandon_some(connection)) {
+        hearth_loop_defer(connection->server->parts.loop, &connection->more);
     }
     take_frames(connection);
-    update_events(connection);
+    settle(connection);
+}
+
+/* Reads once. False: the connection is over. END tells a peer that has closed its socket from one
+ * that only sends nothing more. */
+static bool read_some(struct connection *connection, bool is_end)
+{
+    if (connection->has_input_ended && !is_end) {
+        return true;
+    }
+    int rc = hearth_frame_reader_fill(&connection->reader, connection->fd);
+    connection->is_reader_dry = false;
+    if (rc == HEARTH_E_DISCONNECTED && !is_end && connection->state != CONNECTION_REFUSED) {
+        connection->has_input_ended = true;
+        return true;
+    }
+    return rc == 0 || rc == HEARTH_E_NOT_READY;
 }
 
 static void on_ready(void *arg, unsigned events)
 {
     struct connection *connection = HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC);
     bool was_crowded = hearth_frame_queue_is_crowded(&connection->queue);
-    if ((events & (HEARTH_READY_OUT | HEARTH_READY_END)) != 0 && !flush(connection)) {
+    bool is_end = (events & HEARTH_READY_END) != 0;
+    int rc = is_end || (events & HEARTH_READY_OUT) != 0 ? flush(connection) : 0;
+    bool is_over =
+        (rc < 0 && rc != HEARTH_E_NOT_READY) || (is_end && connection->state == CONNECTION_CLOSING);
+    bool wants_in = (is_end || (events & HEARTH_READY_IN) != 0) && !is_deaf(connection);
+    if (is_over || (wants_in && !read_some(connection, is_end))) {
+        connection_end(connection);
         return;
     }
-    if ((events & (HEARTH_READY_IN | HEARTH_READY_END)) != 0 &&
-        connection->state != CONNECTION_CLOSING) {
-        int rc = hearth_frame_reader_fill(&connection->reader, connection->fd);
-        if (rc < 0 && rc != HEARTH_E_NOT_READY) {
-            connection_destroy(connection);
-            return;
-        }
+    if (wants_in || was_crowded) { /* frames may have waited for room */
         take_frames(connection);
-    } else if ((events & HEARTH_READY_END) != 0) {
-        connection_destroy(connection);
-        return;
-    } else if (was_crowded) {
-        take_frames(connection); /* frames may have waited for room */
     }
-    update_events(connection);
+    settle(connection);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-static void on_close_timer(void *arg, uint64_t now_ns)
-{
-    (void)now_ns;
-    connection_destroy(HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC));
-}
-
-void connection_refuse(int fd, int code, const char *text)
+/* Without a connection to keep: in V2, as nothing was heard of it. */
+static void refuse_at_once(int fd, int code)
 {
     struct hearth_frame_queue queue;
     struct hearth_message message = {
         .type = HEARTH_MSG_error,
-        .as.error = {.code = (uint16_t)-code, .message = text_slice(text)}};
+        .as.error = {.code = (uint16_t)-code, .message = text_slice(hearth_error_sentence(code))}};
     hearth_frame_queue_init(&queue, LAST_WORDS_BYTES);
     struct hearth_buf *buf = hearth_frame_queue_begin(&queue);
     int rc = buf != NULL ? hearth_wire_encode(&message, buf) : HEARTH_E_NO_MEMORY;
@@ -228,25 +357,36 @@ void connection_refuse(int fd, int code, const char *text)
     hearth_fd_close(&fd);
 }
 
-void connection_open(struct hearth_server *server, int fd)
+static void count_in(struct connection *connection, int by)
+{
+    struct hearth_server *server = connection->server;
+    uint32_t *count = connection->refusal != 0 ? &server->refused_count : &server->connection_count;
+    *count = (uint32_t)((int)*count + by);
+}
+
+void connection_open(struct hearth_server *server, int fd, int refusal)
 {
     struct hearth_error err = {0};
-    struct connection *connection = hearth_alloc(1, sizeof *connection);
+    struct connection *connection = refusal == 0 || server->refused_count < MAX_REFUSED
+                                        ? hearth_alloc(1, sizeof *connection)
+                                        : NULL;
     if (connection == NULL) {
-        connection_refuse(fd, HEARTH_E_NO_MEMORY, hearth_error_sentence(HEARTH_E_NO_MEMORY));
+        refuse_at_once(fd, refusal != 0 ? refusal : HEARTH_E_NO_MEMORY);
         return;
     }
     connection->magic = CONNECTION_MAGIC;
     connection->server = server;
     connection->fd = fd;
+    connection->refusal = refusal;
+    connection->state = refusal != 0 ? CONNECTION_REFUSED : CONNECTION_NEW;
     hearth_list_init(&connection->requests);
     hearth_list_init(&connection->waiters);
     hearth_frame_reader_init(&connection->reader, FIRST_FRAME_BYTES);
     hearth_frame_queue_init(&connection->queue, MAX_OUTBOUND_BYTES);
-    hearth_timer_init(&connection->close_timer, on_close_timer, connection);
     hearth_deferred_init(&connection->more, on_more, connection);
+    timeouts_init(connection);
     hearth_list_append(&server->connections, &connection->link);
-    server->connection_count++;
+    count_in(connection, 1);
     int rc = hearth_socket_peer(fd, &connection->peer, &err);
     rc = rc < 0 ? rc
                 : hearth_loop_watch(server->parts.loop, &connection->watch, fd, HEARTH_READY_IN,
@@ -254,21 +394,43 @@ void connection_open(struct hearth_server *server, int fd)
     if (rc < 0) {
         hearth_log(HEARTH_LOG_WARN, "connection.failed", "error", hearth_log_err(&err), NULL);
         connection_destroy(connection);
+        return;
+    }
+    timeouts_look(connection);
+}
+
+static void close_socket(struct connection *connection)
+{
+    struct hearth_loop *loop = connection->server->parts.loop;
+    if (connection->state == CONNECTION_GONE) {
+        return;
+    }
+    connection->state = CONNECTION_GONE;
+    count_in(connection, -1);
+    hearth_loop_unwatch(loop, &connection->watch);
+    hearth_loop_disarm(loop, &connection->timer);
+    hearth_frame_reader_finish(&connection->reader);
+    hearth_frame_queue_finish(&connection->queue);
+    hearth_fd_close(&connection->fd);
+}
+
+void connection_end(struct connection *connection)
+{
+    close_socket(connection);
+    if (abandon_some(connection)) {
+        connection_destroy(connection);
+    } else {
+        hearth_loop_defer(connection->server->parts.loop, &connection->more);
     }
 }
 
 void connection_destroy(struct connection *connection)
 {
-    struct hearth_server *server = connection->server;
-    abandon_all(connection);
-    hearth_loop_unwatch(server->parts.loop, &connection->watch);
-    hearth_loop_disarm(server->parts.loop, &connection->close_timer);
-    hearth_loop_undefer(server->parts.loop, &connection->more);
-    hearth_frame_reader_finish(&connection->reader);
-    hearth_frame_queue_finish(&connection->queue);
-    hearth_fd_close(&connection->fd);
+    close_socket(connection);
+    while (!abandon_some(connection)) {
+    }
+    hearth_loop_undefer(connection->server->parts.loop, &connection->more);
     hearth_list_remove(&connection->link);
-    server->connection_count--;
     connection->magic = 0;
     hearth_free(connection);
 }

@@ -26,6 +26,8 @@ struct hearth_server_parts {
     struct hearth_budget *budget;
     struct hearth_metrics *metrics;
     int spawner_fd; /* becomes the server's */
+    struct hearth_listener
+        listener; /* becomes the server's; fd <= 0: it binds the configured one */
 };
 
 /** How a drain ended. */
@@ -35,7 +37,8 @@ struct hearth_drain_result {
 };
 
 /**
- * Binds the configured socket and makes the server; clients are accepted once the loop runs.
+ * Binds the configured socket unless it was given one, and makes the server; clients are accepted
+ * once the loop runs.
  * @on_end(@arg, …) is called once, when a drain is complete or the spawner is lost; the caller then
  * stops the loop.
  *
@@ -50,6 +53,9 @@ HEARTH_NODISCARD int hearth_server_create(const struct hearth_server_parts *part
 /** Closes everything, without a word to clients; workers are killed. NULL is fine. */
 void hearth_server_destroy(struct hearth_server *server);
 HEARTH_DEFINE_CLEANUP(hearth_server)
+
+/** Takes over the limits of the configuration, which has changed in place. */
+void hearth_server_reload(struct hearth_server *server);
 
 /** Begins to load the configured models; what cannot be loaded is logged. Logs `daemon.ready` when
  *  each has succeeded or failed. */

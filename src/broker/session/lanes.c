@@ -8,6 +8,7 @@
 #include "session_priv.h"
 
 #include "hearth_log.h"
+#include <stdio.h>
 #include <string.h>
 
 /* ---- lease -------------------------------------------------------------------------------- */
@@ -103,11 +104,33 @@ void lanes_ended(struct hearth_server *server, uint32_t slot)
     lanes_arm_deadline(server);
 }
 
+/* What waits now is doomed at once, so that no worker gets it; each is told in its turn. */
 void lane_fail_queued(struct hearth_server *server, uint32_t slot, int code, const char *text)
 {
-    struct hearth_job *job;
-    while ((job = hearth_sched_first_queued(&server->sched, slot)) != NULL) {
-        request_fail(request_of_job(job), code, text);
+    struct doom *doom = &server->dooms[slot];
+    if (hearth_sched_lane(&server->sched, slot)->queued_count == 0) {
+        return;
+    }
+    hearth_sched_doom(&server->sched, slot);
+    doom->code = code;
+    snprintf(doom->text, sizeof doom->text, "%s", text);
+    hearth_loop_defer(server->parts.loop, &server->doom_more);
+}
+
+void lanes_on_doom(void *arg)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    uint64_t begun_ns = hearth_clock_ns();
+    uint32_t ended = 0;
+    for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
+        struct hearth_job *job;
+        while ((job = hearth_sched_first_doomed(&server->sched, slot)) != NULL) {
+            if (!slice_has_room(ended++, begun_ns)) {
+                hearth_loop_defer(server->parts.loop, &server->doom_more);
+                return;
+            }
+            request_fail(request_of_job(job), server->dooms[slot].code, server->dooms[slot].text);
+        }
     }
     lanes_arm_deadline(server);
 }
@@ -145,7 +168,10 @@ void lanes_on_deadline(void *arg, uint64_t now_ns)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
     struct hearth_job *job;
-    while ((job = hearth_sched_due(&server->sched, now_ns / HEARTH_NS_PER_MS)) != NULL) {
+    uint64_t begun_ns = hearth_clock_ns();
+    uint32_t ended = 0;
+    while (slice_has_room(ended++, begun_ns) &&
+           (job = hearth_sched_due(&server->sched, now_ns / HEARTH_NS_PER_MS)) != NULL) {
         struct request *request = request_of_job(job);
         if (job->state == HEARTH_JOB_QUEUED) {
             request_fail(request, HEARTH_E_EXPIRED, "the deadline passed while the request waited");
@@ -153,5 +179,5 @@ void lanes_on_deadline(void *arg, uint64_t now_ns)
             expire_running(server, request);
         }
     }
-    lanes_arm_deadline(server);
+    lanes_arm_deadline(server); /* if more are due: for the next round */
 }

@@ -34,6 +34,7 @@ static void drop(struct waiter *waiter)
 {
     hearth_list_remove(&waiter->link);
     waiter->client->waiter_count--;
+    timeouts_look(waiter->client); /* it may be idle from now on */
     hearth_free(waiter);
 }
 

@@ -38,20 +38,14 @@ static void add_manifest(struct listing *listing, struct hearth_wire_model_info 
     }
 }
 
-static void add_worker(struct listing *listing, struct hearth_wire_model_info *info,
-                       const struct hearth_worker_info *worker)
+static void add_worker(struct hearth_wire_model_info *info, const struct hearth_worker_info *worker)
 {
-    struct hearth_proc_usage usage;
     info->worker_pid = (uint32_t)worker->pid;
     info->restarts = worker->restarts;
     info->need_bytes = worker->need_bytes;
     info->threads = worker->threads;
     info->context_tokens = worker->context_tokens;
     info->dimensions = worker->dimensions;
-    if (worker->pid != 0 && hearth_proc_usage(worker->pid, &usage, NULL) == 0) {
-        info->memory_bytes = usage.rss_bytes;
-        listing->total_memory_bytes += usage.rss_bytes;
-    }
 }
 
 static void add_lane(const struct hearth_server *server, uint32_t slot,
@@ -80,11 +74,14 @@ static void add_model(struct hearth_server *server, struct listing *listing,
         .containment =
             hearth_slice_of_string(hearth_model_has_worker(model) ? worker.containment : ""),
         .error = text_slice(model->state == HEARTH_MODEL_FAILED ? model->failure.text : ""),
+        .error_code = (uint16_t)(model->state == HEARTH_MODEL_FAILED ? -model->failure.code : 0),
     };
     if (model->manifest != NULL) {
         add_manifest(listing, info, model->manifest);
     }
-    add_worker(listing, info, &worker);
+    add_worker(info, &worker);
+    info->memory_bytes = memory_of_worker(server, model->slot, worker.pid);
+    listing->total_memory_bytes += info->memory_bytes;
     add_lane(server, model->slot, info);
 }
 
@@ -123,6 +120,7 @@ void models_list(struct connection *connection)
         return;
     }
     const struct hearth_model *sorted[HEARTH_MAX_MODELS];
+    memory_begin(server);
     uint32_t count = sort_by_name(server->parts.registry, sorted);
     for (uint32_t i = 0; i < count; i++) {
         add_model(server, listing, sorted[i]);

@@ -1,20 +1,17 @@
-/* requests.c — one inference request from its frame to its one terminal message.
+/* requests.c — open requests: their memory, their answers and their one end.
  *
  * queued → running → ended, or queued → ended. The request is ended in exactly one place,
  * finish_request(), which also unlinks it; every other function gets there. A request whose client
- * has gone while a worker has it stays, without a client, until the worker lets go of it. */
+ * has gone while a worker has it stays, without a client, until the worker lets go of it. A warm-up
+ * is a request like any other but for the message that ends it and for what is counted.          */
 
 #include "session_priv.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-#define DEFAULT_MAX_TOKENS 256u
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-static struct request *request_new(struct hearth_server *server)
+struct request *request_new(struct hearth_server *server)
 {
     struct request *request = HEARTH_LIST_FIRST(struct request, of_client, &server->free_requests);
     if (request != NULL) {
@@ -27,6 +24,7 @@ static struct request *request_new(struct hearth_server *server)
         request->magic = REQUEST_MAGIC;
         request->server = server;
         hearth_list_init(&request->of_client);
+        hearth_list_init(&request->of_ticket);
         hearth_buf_init(&request->bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
     }
     return request;
@@ -40,12 +38,13 @@ static void drop_bytes(struct request *request)
     }
 }
 
-static void request_recycle(struct request *request)
+void request_recycle(struct request *request)
 {
     struct hearth_server *server = request->server;
     struct hearth_buf bytes;
     HEARTH_ASSERT(request->job.state == HEARTH_JOB_IDLE);
     drop_bytes(request);
+    hearth_list_remove(&request->of_ticket);
     if (server->free_count >= REQUESTS_KEPT) {
         hearth_buf_finish(&request->bytes);
         hearth_free(request);
@@ -53,6 +52,7 @@ static void request_recycle(struct request *request)
     }
     bytes = request->bytes;
     *request = (struct request){.magic = REQUEST_MAGIC, .server = server, .bytes = bytes};
+    hearth_list_init(&request->of_ticket);
     hearth_list_append(&server->free_requests, &request->of_client);
     server->free_count++;
 }
@@ -66,177 +66,42 @@ void requests_free_all(struct hearth_server *server)
     }
 }
 
-/* ---- admission ---------------------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------------------------ */
 
-static struct request *find_open(const struct connection *connection, uint64_t client_id)
+struct request *request_find_open(const struct connection *connection, uint64_t client_id)
 {
     HEARTH_LIST_EACH(struct request, of_client, request, &connection->requests) {
-        if (request->client_id == client_id) {
+        if (request->client_id == client_id && client_id != 0) {
             return request;
         }
     }
     return NULL;
 }
 
-/* On the request, unless its id is that of one that is open: that one gets its own end. */
-void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
+static struct hearth_list *bucket_of(struct hearth_server *server, uint64_t ticket)
 {
-    struct hearth_metrics *metrics = connection->server->parts.metrics;
-    if (client_id == 0 || find_open(connection, client_id) != NULL) {
-        connection_error(connection, code, 0, text);
-        return;
-    }
-    struct hearth_message message = {
-        .type = HEARTH_MSG_inference_response,
-        .as.inference_response = {.request_id = client_id,
-                                  .code = (uint16_t)-code,
-                                  .error = text_slice(text),
-                                  .finish_reason = HEARTH_FINISH_FAILED}};
-    hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_TOTAL);
-    hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_FAILED);
-    connection_send(connection, &message);
+    return &server->tickets[ticket % TICKET_BUCKETS];
 }
 
-static bool does_task(const struct hearth_model *model, enum hearth_task task)
+void request_number(struct request *request)
 {
-    return model->manifest->task == (task == HEARTH_TASK_CHAT ? HEARTH_TASK_GENERATE : task);
+    request->ticket.id = ++request->server->last_ticket_id;
+    hearth_list_append(bucket_of(request->server, request->ticket.id), &request->of_ticket);
 }
 
-/* Requests for a model that is about to serve may wait for it. */
-static int check_model_state(const struct hearth_model *model, struct hearth_error *err)
+static struct request *find_ticket(struct hearth_server *server, uint64_t ticket)
 {
-    switch (model->state) {
-    case HEARTH_MODEL_LOADING:
-    case HEARTH_MODEL_READY:
-    case HEARTH_MODEL_RESTARTING: return 0;
-    case HEARTH_MODEL_ABSENT:
-        return hearth_fail(err, HEARTH_E_NOT_READY,
-                           "\"%.64s\" is not loaded; load it with `hearth models load %.64s`",
-                           model->id, model->id);
-    case HEARTH_MODEL_DRAINING:
-        return hearth_fail(err, HEARTH_E_NOT_READY, "\"%.64s\" is being unloaded", model->id);
-    case HEARTH_MODEL_FAILED:
-        return hearth_fail(err, HEARTH_E_NOT_READY, "\"%.64s\" could not be loaded: %.150s",
-                           model->id, model->failure.text);
-    }
-    return hearth_fail(err, HEARTH_E_INTERNAL, "unknown state of a model");
-}
-
-static int check_target(struct hearth_server *server,
-                        const struct hearth_wire_inference_request *asked,
-                        struct hearth_model **ret, struct hearth_error *err)
-{
-    if (server->is_draining) {
-        return hearth_fail(err, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
-    }
-    struct hearth_model *model = hearth_registry_find(server->parts.registry, asked->model_id);
-    if (model == NULL) {
-        return hearth_fail(err, HEARTH_E_NO_MODEL,
-                           "model \"%.*s\" is in none of the model folders of this daemon",
-                           HEARTH_SLICE_ARGS(asked->model_id));
-    }
-    int rc = check_model_state(model, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (!does_task(model, (enum hearth_task)asked->task)) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "\"%.64s\" does %s, not %s", model->id,
-                           hearth_task_name(model->manifest->task),
-                           hearth_task_name((enum hearth_task)asked->task));
-    }
-    *ret = model;
-    return 0;
-}
-
-/* Fills a fresh record; its bytes are what the worker will get. */
-static int fill(struct request *request, struct connection *connection,
-                const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
-                struct hearth_error *err)
-{
-    struct hearth_server *server = connection->server;
-    struct hearth_message message = {.type = HEARTH_MSG_inference_request,
-                                     .as.inference_request = *asked};
-    uint64_t timeout_ms =
-        asked->timeout_ms != 0 ? asked->timeout_ms : server->parts.config->request_timeout_ms;
-    request->slot = model->slot;
-    request->client_id = asked->request_id;
-    request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
-    request->ticket.id = ++server->last_ticket_id;
-    request->ticket.task = (enum hearth_task)asked->task;
-    request->ticket.is_stream = (asked->flags & HEARTH_FLAG_STREAM) != 0;
-    request->ticket.inputs = asked->task == HEARTH_TASK_CHAT ? 1 : asked->texts.count;
-    request->job.inputs = request->ticket.inputs;
-    request->job.priority = (enum hearth_priority)asked->priority;
-    request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
-    message.as.inference_request.request_id = request->ticket.id;
-    if (asked->max_tokens == 0) {
-        message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
-    }
-    int rc = hearth_wire_encode(&message, &request->bytes);
-    request->job.bytes = request->bytes.size;
-    return rc < 0 ? hearth_fail(err, rc, "request of %zu bytes: %s", hearth_wire_size(&message),
-                                hearth_error_sentence(rc))
-                  : 0;
-}
-
-static int admit(struct connection *connection, struct request *request,
-                 const struct hearth_wire_inference_request *asked, struct hearth_error *err)
-{
-    struct hearth_server *server = connection->server;
-    struct hearth_model *model = NULL;
-    int rc = check_target(server, asked, &model, err);
-    rc = rc < 0 ? rc : fill(request, connection, model, asked, err);
-    if (rc < 0) {
-        return rc;
-    }
-    rc =
-        hearth_sched_submit(&server->sched, &request->job, model->slot, server_now_ms(server), err);
-    if (rc < 0) {
-        return hearth_because(err, rc, "\"%.64s\"", model->id);
-    }
-    request->client = connection;
-    hearth_list_append(&connection->requests, &request->of_client);
-    connection->open_count++;
-    return 0;
-}
-
-void request_admit(struct connection *connection, const struct hearth_wire_inference_request *asked)
-{
-    struct hearth_server *server = connection->server;
-    struct hearth_error err = {0};
-    char text[64];
-    if (asked->request_id == 0) {
-        connection_error(connection, HEARTH_E_INPUT_INVALID, 0, "request_id must not be 0");
-        return;
-    }
-    if (find_open(connection, asked->request_id) != NULL) {
-        snprintf(text, sizeof text, "request_id %" PRIu64 " is open already", asked->request_id);
-        connection_error(connection, HEARTH_E_INPUT_INVALID, 0, text);
-        return;
-    }
-    if (connection->open_count >= MAX_OPEN_REQUESTS) {
-        request_refuse(connection, asked->request_id, HEARTH_E_QUEUE_FULL,
-                       "1024 requests of this connection are open");
-        return;
-    }
-    int rc = hearth_wire_check_request(asked, &err);
-    if (rc < 0) {
-        request_refuse(connection, asked->request_id, rc, err.text);
-        return;
-    }
-    struct request *request = request_new(server);
-    rc = request == NULL ? hearth_fail_oom(&err) : admit(connection, request, asked, &err);
-    if (rc < 0) {
-        if (request != NULL) {
-            request_recycle(request);
+    HEARTH_LIST_EACH(struct request, of_ticket, request, bucket_of(server, ticket)) {
+        if (request->ticket.id == ticket) {
+            return request;
         }
-        request_refuse(connection, asked->request_id, rc, err.text);
-        return;
     }
-    uint32_t slot = request->slot;
-    hearth_metrics_count(server->parts.metrics, HEARTH_COUNTER_REQUESTS_TOTAL);
-    lane_dispatch(server, slot);
-    lanes_arm_deadline(server);
+    return NULL;
+}
+
+bool request_is_visible(const struct request *request, const struct hearth_peer *peer)
+{
+    return request->client != NULL && (peer->uid == 0 || request->client->peer.uid == peer->uid);
 }
 
 /* ---- answers ------------------------------------------------------------------------------ */
@@ -247,19 +112,35 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
     return (uint32_t)HEARTH_MIN(us, UINT32_MAX);
 }
 
-static void count(const struct request *request,
-                  const struct hearth_wire_inference_response *response)
+void request_tell_warmup(struct connection *connection,
+                         const struct hearth_wire_warmup_response *told)
 {
-    struct hearth_server *server = request->server;
-    struct hearth_metrics *metrics = server->parts.metrics;
-    int code = -(int)response->code;
-    hearth_metrics_count(metrics, code == 0                    ? HEARTH_COUNTER_REQUESTS_SUCCEEDED
-                                  : code == HEARTH_E_CANCELLED ? HEARTH_COUNTER_REQUESTS_CANCELLED
-                                                               : HEARTH_COUNTER_REQUESTS_FAILED);
-    hearth_metrics_add(metrics, HEARTH_COUNTER_TOKENS_INPUT_TOTAL, response->prompt_tokens);
-    hearth_metrics_add(metrics, HEARTH_COUNTER_TOKENS_OUTPUT_TOTAL, response->tokens_generated);
-    server->records[request->slot].ended++;
-    server->records[request->slot].total_ns += hearth_clock_ns() - request->admitted_ns;
+    struct hearth_message message = {.type = HEARTH_MSG_warmup_response,
+                                     .as.warmup_response = *told};
+    connection_send(connection, &message);
+}
+
+static void tell_end(const struct request *request,
+                     const struct hearth_wire_inference_response *response)
+{
+    const struct hearth_model *model =
+        hearth_registry_at(request->server->parts.registry, request->slot);
+    struct hearth_message message = {.type = HEARTH_MSG_inference_response,
+                                     .as.inference_response = *response};
+    if (!request->is_warmup) {
+        message.as.inference_response.request_id = request->client_id;
+        connection_send(request->client, &message);
+        return;
+    }
+    struct hearth_wire_warmup_response told = {
+        .request_id = request->client_id,
+        .model_id = hearth_slice_of_string(model != NULL ? model->id : ""),
+        .success = response->code == 0,
+        .code = response->code,
+        .error = response->error,
+        .elapsed_ms = response->total_us / 1000,
+    };
+    request_tell_warmup(request->client, &told);
 }
 
 /* The one end: the job has left the scheduler. */
@@ -268,21 +149,18 @@ static void finish_request(struct request *request,
 {
     struct hearth_server *server = request->server;
     struct connection *client = request->client;
+    struct hearth_wire_inference_response told = *response;
     uint64_t now_ns = hearth_clock_ns();
-    count(request, response);
+    uint64_t started_ns = request->started_ns != 0 ? request->started_ns : now_ns;
+    uint64_t first_ns = request->first_ns != 0 ? request->first_ns : now_ns;
+    told.queue_us = us_between(request->admitted_ns, started_ns);
+    told.first_us = us_between(request->admitted_ns, first_ns);
+    told.total_us = us_between(request->admitted_ns, now_ns);
+    measure_end(request, &told);
     if (client != NULL) {
-        struct hearth_message message = {.type = HEARTH_MSG_inference_response,
-                                         .as.inference_response = *response};
-        struct hearth_wire_inference_response *out = &message.as.inference_response;
-        uint64_t started_ns = request->started_ns != 0 ? request->started_ns : now_ns;
-        uint64_t first_ns = request->first_ns != 0 ? request->first_ns : now_ns;
-        out->request_id = request->client_id;
-        out->queue_us = us_between(request->admitted_ns, started_ns);
-        out->first_us = us_between(request->admitted_ns, first_ns);
-        out->total_us = us_between(request->admitted_ns, now_ns);
         hearth_list_remove(&request->of_client);
         client->open_count--;
-        connection_send(client, &message);
+        tell_end(request, &told);
     }
     request_recycle(request);
     server_check_drained(server);
@@ -355,18 +233,37 @@ static void cancel_running(struct request *request)
     }
 }
 
+/* A request of this connection by its own number, or one of the same user's by its ticket. */
+static struct request *find_asked(struct connection *connection,
+                                  const struct hearth_wire_cancel_request *asked)
+{
+    if (asked->ticket == 0) {
+        return request_find_open(connection, asked->request_id);
+    }
+    struct request *request = find_ticket(connection->server, asked->ticket);
+    return request != NULL && request_is_visible(request, &connection->peer) ? request : NULL;
+}
+
 void request_cancel(struct connection *connection, const struct hearth_wire_cancel_request *asked)
 {
-    struct request *request = find_open(connection, asked->request_id);
-    struct hearth_message message = {
-        .type = HEARTH_MSG_cancel_response,
-        .as.cancel_response = {.request_id = asked->request_id, .cancelled = request != NULL}};
+    if (asked->ticket != 0 && asked->request_id != 0) {
+        connection_error(connection, HEARTH_E_INPUT_INVALID, asked->request_id,
+                         "cancel_request has both a request_id and a ticket; give one");
+        return;
+    }
+    struct request *request = find_asked(connection, asked);
+    struct hearth_message message = {.type = HEARTH_MSG_cancel_response,
+                                     .as.cancel_response = {.request_id = asked->request_id,
+                                                            .cancelled = request != NULL,
+                                                            .ticket = asked->ticket}};
     connection_send(connection, &message);
     if (request == NULL) {
         return;
     }
     if (request->job.state == HEARTH_JOB_QUEUED) {
-        request_fail(request, HEARTH_E_CANCELLED, "cancelled by the client");
+        request_fail(request, HEARTH_E_CANCELLED,
+                     asked->ticket == 0 ? "cancelled by the client"
+                                        : "cancelled through its ticket by the same user or root");
         lanes_arm_deadline(connection->server);
     } else {
         cancel_running(request);

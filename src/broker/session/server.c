@@ -3,7 +3,6 @@
 #include "session_priv.h"
 
 #include "hearth_log.h"
-#include <stdio.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_WAKE 16u
@@ -35,23 +34,11 @@ static bool is_welcome(int fd)
 
 static void accept_one(struct hearth_server *server, int fd)
 {
-    struct hearth_metrics *metrics = server->parts.metrics;
-    char text[HEARTH_ERROR_TEXT_BYTES];
-    if (!is_welcome(fd)) {
-        hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_REFUSED);
-        connection_refuse(fd, HEARTH_E_DENIED,
-                          "only the user who runs hearthd, and root, may connect");
-        return;
-    }
-    if (server->connection_count >= server->parts.config->max_connections) {
-        hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_REFUSED);
-        snprintf(text, sizeof text, "%u connections are open (max_connections)",
-                 server->connection_count);
-        connection_refuse(fd, HEARTH_E_TOO_MANY_CONNECTIONS, text);
-        return;
-    }
-    hearth_metrics_count(metrics, HEARTH_COUNTER_CONNECTIONS_ACCEPTED);
-    connection_open(server, fd);
+    bool is_full = server->connection_count >= server->parts.config->max_connections;
+    int refusal = !is_welcome(fd) ? HEARTH_E_DENIED : is_full ? HEARTH_E_TOO_MANY_CONNECTIONS : 0;
+    hearth_metrics_count(server->parts.metrics, refusal == 0 ? HEARTH_COUNTER_CONNECTIONS_ACCEPTED
+                                                             : HEARTH_COUNTER_CONNECTIONS_REFUSED);
+    connection_open(server, fd, refusal);
 }
 
 /* The waiting connection keeps the socket ready: without a pause the loop would spin and log. */
@@ -173,7 +160,8 @@ static void unload_all(struct hearth_server *server)
 /* Two steps: when nothing runs, the workers are told to end; when they have, the drain is over. */
 void server_check_drained(struct hearth_server *server)
 {
-    if (!server->is_draining || server->is_ended || server->sched.running_count > 0) {
+    if (!server->is_draining || server->is_ended || server->sched.running_count > 0 ||
+        server->sched.queued_count > 0) {
         return;
     }
     if (has_workers(server)) {
@@ -227,11 +215,18 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     const struct hearth_config *config = parts->config;
     server->magic = SERVER_MAGIC;
     server->parts = *parts;
-    server->listener = (struct hearth_listener){.fd = -1, .lock_fd = -1};
+    server->listener = parts->listener.fd > 0 ? parts->listener
+                                              : (struct hearth_listener){.fd = -1, .lock_fd = -1};
     server->started_ns = hearth_clock_ns();
     hearth_list_init(&server->connections);
     hearth_list_init(&server->free_requests);
+    for (size_t i = 0; i < TICKET_BUCKETS; i++) {
+        hearth_list_init(&server->tickets[i]);
+    }
+    hearth_json_room_init(&server->json_in, JSON_ROOM_BYTES);
+    hearth_json_room_init(&server->json_out, JSON_ROOM_BYTES);
     hearth_sched_init(&server->sched, (uint32_t)config->queue_limit, MAX_QUEUED_BYTES);
+    hearth_deferred_init(&server->doom_more, lanes_on_doom, server);
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
     hearth_timer_init(&server->drain_timer, on_drain_timer, server);
@@ -241,6 +236,9 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
 /* The one who is denied here is the operator himself: the text says what he can do. */
 static int open_listener(struct hearth_server *server, struct hearth_error *err)
 {
+    if (server->listener.fd > 0) {
+        return 0; /* it was handed over */
+    }
     int rc = hearth_listener_open(server->parts.config->socket, &server->listener, err);
     return rc != HEARTH_E_DENIED
                ? rc
@@ -258,6 +256,8 @@ int hearth_server_create(const struct hearth_server_parts *parts,
         return hearth_fail_oom(err);
     }
     prepare(server, parts);
+    token_preload();
+    hearth_loop_set_lag_hook(parts->loop, measure_callback, server);
     server->on_end = on_ended;
     server->arg = arg;
     int rc =
@@ -274,6 +274,15 @@ int hearth_server_create(const struct hearth_server_parts *parts,
     return 0;
 }
 
+void hearth_server_reload(struct hearth_server *server)
+{
+    HEARTH_CHECK(server, SERVER_MAGIC);
+    server->sched.queue_limit = (uint32_t)server->parts.config->queue_limit;
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
+        timeouts_look(connection); /* a limit may be nearer now */
+    }
+}
+
 void hearth_server_destroy(struct hearth_server *server)
 {
     if (server == NULL) {
@@ -282,6 +291,8 @@ void hearth_server_destroy(struct hearth_server *server)
     HEARTH_CHECK(server, SERVER_MAGIC);
     struct hearth_loop *loop = server->parts.loop;
     server->is_ended = true;
+    hearth_loop_set_lag_hook(loop, NULL, NULL);
+    hearth_loop_undefer(loop, &server->doom_more);
     hearth_loop_unwatch(loop, &server->listen_watch);
     hearth_listener_close(&server->listener);
     HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
@@ -295,6 +306,8 @@ void hearth_server_destroy(struct hearth_server *server)
     }
     hearth_pool_destroy(server->pool);
     requests_free_all(server);
+    hearth_json_room_finish(&server->json_in);
+    hearth_json_room_finish(&server->json_out);
     hearth_loop_disarm(loop, &server->deadline_timer);
     hearth_loop_disarm(loop, &server->lease_timer);
     hearth_loop_disarm(loop, &server->drain_timer);

@@ -14,6 +14,8 @@
 #define CONNECTION_MAGIC 0x434f4e4eu
 #define REQUEST_MAGIC    0x52455155u
 
+#define TICKET_BUCKETS     1024u
+#define TOKEN_GUARDS       8u
 #define MAX_OPEN_REQUESTS  1024u        /* of one connection */
 #define MAX_WAITERS        64u          /* loads and unloads that one connection awaits */
 #define MAX_QUEUED_BYTES   (256u << 20) /* of all requests that wait */
@@ -21,30 +23,50 @@
 #define LAST_WORDS_BYTES   1024u /* kept free for the reason of a cut */
 #define FIRST_FRAME_BYTES  4096u /* of a frame before the handshake */
 #define CLOSE_GRACE_MS     5000u /* for a client to read why it is closed */
+#define REFUSAL_WAIT_MS    100u  /* for the first words of one that is refused */
+#define MAX_REFUSED        16u   /* that wait so; more are refused in V2 at once */
+#define SLICE_COUNT        64u   /* requests that one callback ends, and how long that may take */
+#define SLICE_NS           (HEARTH_NS_PER_MS / 2)
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
 #define REQUESTS_KEPT      256u        /* free requests; with their buffers 16 MiB at the most */
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
+#define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
+#define JSON_KEEP_BYTES    (1u << 20)  /* of it, kept between messages */
 
 enum connection_state {
+    CONNECTION_REFUSED, /* one too many: waits for its first words, to be refused in its encoding */
     CONNECTION_NEW,     /* no handshake yet */
     CONNECTION_OPEN,    /* has a session */
     CONNECTION_CLOSING, /* last bytes go out; nothing is read */
+    CONNECTION_GONE,    /* its socket is closed; its requests are let go of in slices */
 };
 
 struct connection {
     uint32_t magic;
     enum connection_state state;
+    uint16_t version; /* 0 until the handshake */
+    bool is_json;     /* how it is answered; until the handshake as its last frame came */
     struct hearth_server *server;
     struct hearth_list link;
     int fd;
     struct hearth_peer peer;
     struct hearth_watch watch;
-    struct hearth_timer close_timer;
     struct hearth_deferred more; /* the reader holds more than one wake-up may take */
+    struct hearth_timer timer;   /* one for all limits, see timeouts.c */
+    uint64_t timer_at_ns;        /* 0: not armed */
+    uint64_t active_ns;          /* its last whole frame or the last message to it */
+    uint64_t frame_begun_ns;     /* 0: no frame is half here */
+    uint64_t unread_since_ns;    /* 0: nothing waits to be sent; else when some was read last */
+    uint64_t close_at_ns;        /* of a closing or refused one */
+    int refusal;                 /* of a refused one: why */
+    bool has_asked;              /* a whole frame came */
+    bool has_input_ended;        /* the client sends nothing more and may still read */
+    bool is_reader_dry;          /* no whole frame is left in the reader */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
+    char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
     struct hearth_list requests;
     uint32_t open_count;
     struct hearth_list waiters;
@@ -61,12 +83,14 @@ struct request {
     struct connection *client;    /* NULL: it has gone; the answer goes nowhere */
     uint64_t client_id;           /* as the client calls it */
     struct hearth_list of_client; /* or, while free, of the server's free ones */
+    struct hearth_list of_ticket; /* in its bucket of the server's tickets */
     struct hearth_buf bytes;      /* what the worker will get; wiped when it has it */
     uint64_t admitted_ns;
     uint64_t started_ns; /* 0 until a worker has it */
     uint64_t first_ns;   /* 0 until the first piece */
     bool is_cancelled;
     bool is_overdue;
+    bool is_warmup; /* the daemon's own input; ends with a warmup_response */
 };
 
 /** A client that awaits the end of a load or an unload. */
@@ -84,6 +108,50 @@ struct lane_record {
     uint64_t total_ns;
 };
 
+/** Numbers of one ended request. */
+struct span {
+    uint64_t ticket;
+    uint64_t start_ms; /* since the daemon's start */
+    uint32_t queue_us;
+    uint32_t first_us;
+    uint32_t total_us;
+    uint32_t inputs;
+    uint32_t prompt_tokens;
+    uint32_t tokens_generated;
+    uint16_t code;
+    uint8_t task;
+    uint8_t priority;
+    char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
+};
+
+/** The last ended requests that nobody took yet. */
+struct span_ring {
+    struct span spans[HEARTH_MAX_SPANS];
+    uint32_t first;
+    uint32_t count;
+    uint64_t lost; /* overwritten since the last answer */
+};
+
+/** How often one user's handshakes had no right token lately. */
+struct token_guard {
+    uid_t uid;
+    uint32_t failures;
+    uint64_t first_ns; /* of them; 0: the place is free */
+    uint64_t blocked_until_ns;
+};
+
+struct memory_reading {
+    uint64_t read_ns; /* 0: never */
+    uint64_t bytes;
+    pid_t pid;
+};
+
+/** Why the doomed requests of a lane end. */
+struct doom {
+    int code;
+    char text[HEARTH_ERROR_TEXT_BYTES];
+};
+
 struct hearth_server {
     uint32_t magic;
     struct hearth_server_parts parts;
@@ -97,14 +165,24 @@ struct hearth_server {
     struct hearth_timer lease_timer;
     struct hearth_timer drain_timer;
     struct hearth_timer accept_timer;
+    struct hearth_deferred doom_more; /* doomed requests are left, see lanes.c */
+    struct doom dooms[HEARTH_MAX_MODELS];
     struct hearth_list connections;
-    uint32_t connection_count;
+    uint32_t connection_count; /* without the refused and the gone */
+    uint32_t refused_count;
     struct hearth_list free_requests;
     uint32_t free_count;
     uint64_t last_ticket_id;
+    struct hearth_list tickets[TICKET_BUCKETS];
     uint64_t started_ns;
     uint64_t scanned_ns;
     struct lane_record records[HEARTH_MAX_MODELS];
+    struct span_ring spans;
+    struct token_guard guards[TOKEN_GUARDS];
+    struct memory_reading memory[HEARTH_MAX_MODELS + 1]; /* the last is the daemon's own */
+    uint32_t readings_left;
+    struct hearth_json_room json_in; /* the one V1 message that is being handled */
+    struct hearth_json_room json_out;
     bool is_draining;
     bool is_ended;
     bool is_preloading;
@@ -119,19 +197,33 @@ static inline struct hearth_slice text_slice(const char *text)
 }
 
 /* connection.c */
-void connection_open(struct hearth_server *server, int fd);
-void connection_destroy(struct connection *connection);
+void connection_open(struct hearth_server *server, int fd, int refusal);
+void connection_end(struct connection *connection);     /* at once; its requests in slices */
+void connection_destroy(struct connection *connection); /* all of it now */
 void connection_send(struct connection *connection, const struct hearth_message *message);
 void connection_error(struct connection *connection, int code, uint64_t request_id,
                       const char *text);
 void connection_close_after(struct connection *connection); /* what is queued goes out first */
-void connection_refuse(int fd, int code, const char *text);
+void connection_cut(struct connection *connection, int code, const char *text);
+void connection_refuse(struct connection *connection); /* a refused one is told why */
+
+/* timeouts.c */
+void timeouts_init(struct connection *connection);
+void timeouts_look(
+    struct connection *connection); /* after anything that may bring a limit nearer */
 
 /* messages.c: one frame of a client */
 void message_take(struct connection *connection, struct hearth_slice frame);
 
-/* answers.c: what needs no state of its own */
+/* handshake.c */
 void answer_handshake(struct connection *connection, const struct hearth_wire_handshake *asked);
+
+/* token.c */
+void token_preload(void); /* before the daemon's door is closed */
+int token_check(struct hearth_server *server, const struct hearth_peer *peer,
+                struct hearth_slice token, struct hearth_error *err);
+
+/* answers.c: what needs no state of its own */
 void answer_health(struct connection *connection, const struct hearth_wire_health_check *asked);
 
 /* models.c, loads.c */
@@ -143,10 +235,38 @@ void loads_forget(struct connection *connection);
 void loads_refuse_all(struct hearth_server *server, int code);
 void loads_rescan(struct hearth_server *server);
 
-/* requests.c */
+/* reports.c */
+void report_metrics(struct connection *connection);
+void report_prometheus(struct connection *connection);
+void report_spans(struct connection *connection, const struct hearth_wire_spans_request *asked);
+void report_requests(struct connection *connection);
+
+/* measures.c */
+void measure_refusal(struct hearth_server *server, int code);
+void measure_end(const struct request *request,
+                 const struct hearth_wire_inference_response *response);
+void measure_callback(void *arg, uint64_t ns); /* the hook of the loop */
+
+/* memory.c */
+void memory_begin(struct hearth_server *server); /* before a question's readings */
+uint64_t memory_of_daemon(struct hearth_server *server);
+uint64_t memory_of_worker(struct hearth_server *server, uint32_t slot, pid_t pid);
+uint64_t memory_of_all(struct hearth_server *server);
+
+/* admission.c */
 void request_admit(struct connection *connection,
                    const struct hearth_wire_inference_request *asked);
+void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked);
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text);
+
+/* requests.c */
+struct request *request_new(struct hearth_server *server);
+void request_number(struct request *request); /* gives it its ticket */
+void request_recycle(struct request *request);
+struct request *request_find_open(const struct connection *connection, uint64_t client_id);
+bool request_is_visible(const struct request *request, const struct hearth_peer *peer);
+void request_tell_warmup(struct connection *connection,
+                         const struct hearth_wire_warmup_response *told);
 void request_cancel(struct connection *connection, const struct hearth_wire_cancel_request *asked);
 void request_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk);
 void request_end(struct request *request, const struct hearth_wire_inference_response *response);
@@ -168,12 +288,19 @@ static inline struct request *request_of_ticket(struct hearth_ticket *ticket)
 }
 
 /* lanes.c */
+void lanes_on_doom(void *arg);
 void lane_dispatch(struct hearth_server *server, uint32_t slot);
 void lane_fail_queued(struct hearth_server *server, uint32_t slot, int code, const char *text);
 void lanes_arm_deadline(struct hearth_server *server);
 void lanes_on_deadline(void *arg, uint64_t now_ns);
 void lanes_on_lease(void *arg, uint64_t now_ns);
 void lanes_ended(struct hearth_server *server, uint32_t slot); /* a running request has ended */
+
+/* True while a callback that ends requests one by one should go on. */
+static inline bool slice_has_room(uint32_t done, uint64_t begun_ns)
+{
+    return done < SLICE_COUNT && hearth_clock_ns() - begun_ns < SLICE_NS;
+}
 
 /* server.c */
 void server_check_drained(struct hearth_server *server);

@@ -126,6 +126,14 @@ bool hearth_frame_reader_is_partial(const struct hearth_frame_reader *reader)
     return reader->buf.size > reader->start;
 }
 
+void hearth_frame_reader_peek(const struct hearth_frame_reader *reader,
+                              struct hearth_slice *ret_begun)
+{
+    size_t available = reader->buf.size - reader->start;
+    size_t prefix = HEARTH_MIN(available, (size_t)HEARTH_FRAME_PREFIX_BYTES);
+    *ret_begun = hearth_slice_of(reader->buf.data + reader->start + prefix, available - prefix);
+}
+
 /* ── Outbound ────────────────────────────────────────────────────────────────────────────────── */
 
 void hearth_frame_queue_init(struct hearth_frame_queue *queue, size_t cap_bytes)

@@ -61,6 +61,10 @@ HEARTH_NODISCARD int hearth_frame_reader_next(struct hearth_frame_reader *reader
 /** True when a frame has begun that is not complete: a disconnect now is in mid-frame. */
 bool hearth_frame_reader_is_partial(const struct hearth_frame_reader *reader);
 
+/** Lends what has come so far of the payload that is next, maybe nothing. */
+void hearth_frame_reader_peek(const struct hearth_frame_reader *reader,
+                              struct hearth_slice *ret_begun);
+
 /* ── Outbound ────────────────────────────────────────────────────────────────────────────────── */
 
 /** Frames that wait to be sent, at most @cap bytes. Sent bytes are wiped. Fields are private. */

@@ -44,6 +44,13 @@ int world_setup(void **state)
     return 0;
 }
 
+int world_setup_v1(void **state)
+{
+    int rc = world_setup(state);
+    ((struct world *)*state)->is_json = true;
+    return rc;
+}
+
 static void on_end(void *arg, const struct hearth_drain_result *result)
 {
     struct world *w = arg;
@@ -62,8 +69,13 @@ void world_start(struct world *w)
     hearth_metrics_init(&w->metrics);
     assert_int_equal(hearth_socket_pair(fds, NULL), 0);
     w->spawner_fd = fds[1];
-    struct hearth_server_parts parts = {w->loop,    &w->config,  &w->registry,
-                                        &w->budget, &w->metrics, fds[0]};
+    struct hearth_server_parts parts = {w->loop,
+                                        &w->config,
+                                        &w->registry,
+                                        &w->budget,
+                                        &w->metrics,
+                                        fds[0],
+                                        {.fd = -1, .lock_fd = -1}};
     assert_int_equal(hearth_server_create(&parts, on_end, w, &w->server, NULL), 0);
 }
 
@@ -126,9 +138,11 @@ struct hearth_model *world_model(struct world *w, const char *id)
 
 struct client client_connect(struct world *w)
 {
-    struct client client = {.fd = -1};
+    struct client client = {.fd = -1, .is_json = w->is_json};
     assert_int_equal(hearth_socket_connect(w->config.socket, HEARTH_NEVER, &client.fd, NULL), 0);
     hearth_frame_reader_init(&client.reader, HEARTH_MAX_FRAME_BYTES);
+    hearth_json_room_init(&client.json_in, 64u << 20);
+    hearth_json_room_init(&client.json_out, 64u << 20);
     world_settle(w);
     return client;
 }
@@ -136,8 +150,9 @@ struct client client_connect(struct world *w)
 struct client client_session(struct world *w)
 {
     struct client client = client_connect(w);
-    struct hearth_message hello = {.type = HEARTH_MSG_handshake,
-                                   .as.handshake = {.version_min = 2, .version_max = 2}};
+    struct hearth_message hello = {
+        .type = HEARTH_MSG_handshake,
+        .as.handshake = {.version_min = w->is_json ? 1 : 2, .version_max = w->is_json ? 1 : 2}};
     client_send(w, &client, &hello);
     assert_int_equal(client_take(w, &client).type, HEARTH_MSG_handshake_ack);
     return client;
@@ -146,6 +161,8 @@ struct client client_session(struct world *w)
 void client_close(struct world *w, struct client *client)
 {
     hearth_frame_reader_finish(&client->reader);
+    hearth_json_room_finish(&client->json_in);
+    hearth_json_room_finish(&client->json_out);
     hearth_fd_close(&client->fd);
     world_settle(w);
 }
@@ -156,12 +173,22 @@ void client_send(struct world *w, struct client *client, const struct hearth_mes
     hearth_frame_queue_init(&queue, HEARTH_MAX_FRAME_BYTES);
     struct hearth_buf *buf = hearth_frame_queue_begin(&queue);
     assert_non_null(buf);
-    assert_int_equal(hearth_wire_encode(message, buf), 0);
+    assert_int_equal(client->is_json ? hearth_json_encode(message, &client->json_out, buf)
+                                     : hearth_wire_encode(message, buf),
+                     0);
     assert_int_equal(hearth_frame_queue_commit(&queue), 0);
     while (hearth_frame_queue_flush(&queue, client->fd) == HEARTH_E_NOT_READY) {
         world_settle(w);
     }
     hearth_frame_queue_finish(&queue);
+    world_settle(w);
+}
+
+void client_send_bytes(struct world *w, struct client *client, const void *bytes, size_t size)
+{
+    size_t sent = 0;
+    assert_int_equal(hearth_socket_send(client->fd, bytes, size, &sent), 0);
+    assert_int_equal(sent, size);
     world_settle(w);
 }
 
@@ -188,8 +215,30 @@ struct hearth_message client_take(struct world *w, struct client *client)
         rc = next_frame(client, &frame);
     }
     assert_int_equal(rc, 0);
-    assert_int_equal(hearth_wire_decode(frame, &message, NULL), 0);
+    assert_int_equal(hearth_wire_is_json(frame), client->is_json);
+    assert_int_equal(client->is_json ? hearth_json_decode(frame, &client->json_in, &message, NULL)
+                                     : hearth_wire_decode(frame, &message, NULL),
+                     0);
     return message;
+}
+
+void client_wait(struct world *w, const struct client *client)
+{
+    uint64_t end_ns = hearth_clock_ns() + 20 * HEARTH_NS_PER_SEC;
+    while (hearth_fd_wait(client->fd, HEARTH_READY_IN, 0, NULL) == HEARTH_E_EXPIRED) {
+        assert_true(hearth_clock_ns() < end_ns);
+        assert_int_equal(hearth_loop_run_once(w->loop, end_ns, NULL), 0);
+    }
+}
+
+void client_expect_error(struct world *w, struct client *client, int code, const char *part)
+{
+    char text[256];
+    struct hearth_message message = client_take(w, client);
+    assert_int_equal(message.type, HEARTH_MSG_error);
+    assert_int_equal(-(int)message.as.error.code, code);
+    assert_true(hearth_slice_to_string(message.as.error.message, text, sizeof text));
+    assert_non_null(strstr(text, part));
 }
 
 bool client_is_silent(struct world *w, struct client *client)

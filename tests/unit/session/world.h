@@ -21,6 +21,7 @@ struct world {
     struct hearth_metrics metrics;
     struct hearth_server *server;
     int spawner_fd; /* our end */
+    bool is_json;   /* its clients speak V1 */
     char root[64];
     const char *roots[1];
     unsigned ends; /* calls of on_end */
@@ -30,6 +31,9 @@ struct world {
 struct client {
     int fd;
     struct hearth_frame_reader reader;
+    bool is_json; /* what it sends from now on */
+    struct hearth_json_room json_in;
+    struct hearth_json_room json_out;
 };
 
 struct fake_worker {
@@ -41,6 +45,7 @@ struct fake_worker {
 
 /* cmocka fixtures; models "gen", "gen2" (generate), "emb" (embed) and "cls" (classify: x, y). */
 int world_setup(void **state);
+int world_setup_v1(void **state); /* clients speak V1 */
 int world_teardown(void **state);
 /** The server begins; change w->config before. */
 void world_start(struct world *w);
@@ -55,8 +60,14 @@ struct client client_connect(struct world *w);
 struct client client_session(struct world *w); /* with handshake */
 void client_close(struct world *w, struct client *client);
 void client_send(struct world *w, struct client *client, const struct hearth_message *message);
-/** Takes the next message; fails the test if there is none. Slices live until the next call. */
+void client_send_bytes(struct world *w, struct client *client, const void *bytes, size_t size);
+/** Takes the next message; fails the test if there is none. Slices live until the next call. It
+ *  must come in the encoding that the client speaks. */
 struct hearth_message client_take(struct world *w, struct client *client);
+/** Runs the loop until something comes or the connection ends: for what a timer of the broker does.
+ */
+void client_wait(struct world *w, const struct client *client);
+void client_expect_error(struct world *w, struct client *client, int code, const char *part);
 bool client_is_silent(struct world *w, struct client *client); /* open, and nothing was said */
 bool client_is_cut(struct world *w, struct client *client);
 void client_ask(struct world *w, struct client *client, uint64_t id, const char *model,
@@ -80,5 +91,11 @@ void worker_die(struct world *w, struct fake_worker *worker);
 void worker_finish(struct fake_worker *worker);
 
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+/* Once with clients of each version. */
+#define WORLD_TEST_BOTH(name)                                                                      \
+    WORLD_TEST(name),                                                                              \
+    {                                                                                              \
+#name "_in_v1", name, world_setup_v1, world_teardown, NULL                                 \
+    }
 
 #endif

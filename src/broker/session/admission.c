@@ -1,0 +1,228 @@
+/* admission.c — what must hold before a request is open: its shape, its model, its place.
+ *
+ * A warm-up is a small request that the daemon makes itself; it passes the same checks. */
+
+#include "session_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define DEFAULT_MAX_TOKENS 256u
+
+/* ---- refusing ----------------------------------------------------------------------------- */
+
+static void refuse_warmup(struct connection *connection,
+                          const struct hearth_wire_inference_request *asked, int code,
+                          const char *text)
+{
+    struct hearth_wire_warmup_response told = {.request_id = asked->request_id,
+                                               .model_id = asked->model_id,
+                                               .code = (uint16_t)-code,
+                                               .error = text_slice(text)};
+    request_tell_warmup(connection, &told);
+}
+
+/* On the request, unless its id is that of one that is open: that one gets its own end. */
+void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
+{
+    if (client_id == 0 || request_find_open(connection, client_id) != NULL) {
+        connection_error(connection, code, 0, text);
+        return;
+    }
+    struct hearth_message message = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = client_id,
+                                  .code = (uint16_t)-code,
+                                  .error = text_slice(text),
+                                  .finish_reason = HEARTH_FINISH_FAILED}};
+    measure_refusal(connection->server, code);
+    connection_send(connection, &message);
+}
+
+/* ---- checks ------------------------------------------------------------------------------- */
+
+static bool does_task(const struct hearth_model *model, enum hearth_task task)
+{
+    return model->manifest->task == (task == HEARTH_TASK_CHAT ? HEARTH_TASK_GENERATE : task);
+}
+
+/* Requests for a model that is about to serve may wait for it. */
+static int check_model_state(const struct hearth_model *model, struct hearth_error *err)
+{
+    switch (model->state) {
+    case HEARTH_MODEL_LOADING:
+    case HEARTH_MODEL_READY:
+    case HEARTH_MODEL_RESTARTING: return 0;
+    case HEARTH_MODEL_ABSENT:
+        return hearth_fail(err, HEARTH_E_NOT_READY,
+                           "\"%.64s\" is not loaded; load it with `hearth models load %.64s`",
+                           model->id, model->id);
+    case HEARTH_MODEL_DRAINING:
+        return hearth_fail(err, HEARTH_E_NOT_READY, "\"%.64s\" is being unloaded", model->id);
+    case HEARTH_MODEL_FAILED:
+        return hearth_fail(err, HEARTH_E_NOT_READY, "\"%.64s\" could not be loaded: %.150s",
+                           model->id, model->failure.text);
+    }
+    return hearth_fail(err, HEARTH_E_INTERNAL, "unknown state of a model");
+}
+
+static int check_target(struct hearth_server *server,
+                        const struct hearth_wire_inference_request *asked,
+                        struct hearth_model **ret, struct hearth_error *err)
+{
+    if (server->is_draining) {
+        return hearth_fail(err, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
+    }
+    struct hearth_model *model = hearth_registry_find(server->parts.registry, asked->model_id);
+    if (model == NULL) {
+        return hearth_fail(err, HEARTH_E_NO_MODEL,
+                           "model \"%.*s\" is in none of the model folders of this daemon",
+                           HEARTH_SLICE_ARGS(asked->model_id));
+    }
+    int rc = check_model_state(model, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!does_task(model, (enum hearth_task)asked->task)) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "\"%.64s\" does %s, not %s", model->id,
+                           hearth_task_name(model->manifest->task),
+                           hearth_task_name((enum hearth_task)asked->task));
+    }
+    *ret = model;
+    return 0;
+}
+
+/* The numbers of this connection alone. */
+static int check_id(const struct connection *connection,
+                    const struct hearth_wire_inference_request *asked, bool is_warmup,
+                    struct hearth_error *err)
+{
+    if (asked->request_id == 0 && !is_warmup) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "request_id must not be 0");
+    }
+    if (request_find_open(connection, asked->request_id) != NULL) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "request_id %" PRIu64 " is open already",
+                           asked->request_id);
+    }
+    return 0;
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+/* Fills a fresh record; its bytes are what the worker will get. */
+static int fill(struct request *request, struct connection *connection,
+                const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
+                struct hearth_error *err)
+{
+    struct hearth_server *server = connection->server;
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request,
+                                     .as.inference_request = *asked};
+    uint64_t timeout_ms =
+        asked->timeout_ms != 0 ? asked->timeout_ms : server->parts.config->request_timeout_ms;
+    request->slot = model->slot;
+    request->client_id = asked->request_id;
+    request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
+    request_number(request);
+    request->ticket.task = (enum hearth_task)asked->task;
+    request->ticket.is_stream = (asked->flags & HEARTH_FLAG_STREAM) != 0;
+    request->ticket.inputs = asked->task == HEARTH_TASK_CHAT ? 1 : asked->texts.count;
+    request->job.inputs = request->ticket.inputs;
+    request->job.priority = (enum hearth_priority)asked->priority;
+    request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
+    message.as.inference_request.request_id = request->ticket.id;
+    if (asked->max_tokens == 0) {
+        message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
+    }
+    int rc = hearth_wire_encode(&message, &request->bytes);
+    request->job.bytes = request->bytes.size;
+    return rc < 0 ? hearth_fail(err, rc, "request of %zu bytes: %s", hearth_wire_size(&message),
+                                hearth_error_sentence(rc))
+                  : 0;
+}
+
+static int admit(struct connection *connection, struct request *request,
+                 const struct hearth_wire_inference_request *asked, struct hearth_error *err)
+{
+    struct hearth_server *server = connection->server;
+    struct hearth_model *model = NULL;
+    int rc = check_target(server, asked, &model, err);
+    rc = rc < 0 ? rc : fill(request, connection, model, asked, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc =
+        hearth_sched_submit(&server->sched, &request->job, model->slot, server_now_ms(server), err);
+    if (rc < 0) {
+        return hearth_because(err, rc, "\"%.64s\"", model->id);
+    }
+    request->client = connection;
+    hearth_list_append(&connection->requests, &request->of_client);
+    connection->open_count++;
+    return 0;
+}
+
+static int open_request(struct connection *connection,
+                        const struct hearth_wire_inference_request *asked, bool is_warmup,
+                        struct hearth_error *err)
+{
+    struct hearth_server *server = connection->server;
+    if (connection->open_count >= MAX_OPEN_REQUESTS) {
+        return hearth_fail(err, HEARTH_E_QUEUE_FULL, "%u requests of this connection are open",
+                           MAX_OPEN_REQUESTS);
+    }
+    int rc = hearth_wire_check_request(asked, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct request *request = request_new(server);
+    if (request == NULL) {
+        return hearth_fail_oom(err);
+    }
+    request->is_warmup = is_warmup;
+    rc = admit(connection, request, asked, err);
+    if (rc < 0) {
+        request_recycle(request);
+        return rc;
+    }
+    uint32_t slot = request->slot;
+    hearth_metrics_count(server->parts.metrics,
+                         is_warmup ? HEARTH_COUNTER_WARMUPS_TOTAL : HEARTH_COUNTER_REQUESTS_TOTAL);
+    lane_dispatch(server, slot);
+    lanes_arm_deadline(server);
+    return 0;
+}
+
+void request_admit(struct connection *connection, const struct hearth_wire_inference_request *asked)
+{
+    struct hearth_error err = {0};
+    if (check_id(connection, asked, false, &err) < 0) {
+        connection_error(connection, err.code, 0, err.text);
+    } else if (open_request(connection, asked, false, &err) < 0) {
+        request_refuse(connection, asked->request_id, err.code, err.text);
+    }
+}
+
+/* One short input, behind everything else that waits for the model. */
+void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked)
+{
+    struct hearth_server *server = connection->server;
+    struct hearth_error err = {0};
+    struct hearth_wire_text text = {.text = hearth_slice_of_string("warm up")};
+    struct hearth_wire_inference_request run = {0};
+    const struct hearth_model *model =
+        hearth_registry_find(server->parts.registry, asked->model_id);
+    hearth_wire_default_request(&run);
+    run.request_id = asked->request_id;
+    run.model_id = asked->model_id;
+    run.task = (uint8_t)(model != NULL && model->manifest != NULL ? model->manifest->task
+                                                                  : HEARTH_TASK_GENERATE);
+    run.priority = HEARTH_LOW;
+    run.max_tokens = HEARTH_MAX(asked->tokens, 1u);
+    run.temperature = 0;
+    run.texts = (struct hearth_wire_list){.count = 1, .items = &text};
+    int rc = check_id(connection, &run, true, &err);
+    rc = rc < 0 ? rc : open_request(connection, &run, true, &err);
+    if (rc < 0) {
+        refuse_warmup(connection, &run, rc, err.text);
+    }
+}
