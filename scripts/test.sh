@@ -2,10 +2,14 @@
 # test.sh — sets up, builds and runs the tests.
 #
 # usage: scripts/test.sh [--list] [NAME...]
+#        scripts/test.sh --combinations [NAME...]
 #
 #   NAME     runs only tests whose name contains it: `unit/wire`, `gates`, `unit-asan`, `tsan`.
 #            The sanitizer builds take part only if a NAME says asan or tsan.
 #   --list   prints the names of all tests and runs none
+#   --combinations   builds with both, one and no engine, each anew in a folder of its own, and runs
+#            in each what can run; what a missing engine would test is skipped by name. Ends with a
+#            table. Takes about half an hour.
 #
 # Each test is printed by name, then a table of suites, last `N passed, N failed, N skipped`. Without
 # NAME, a suite that did not run counts as a failure. It ends with 0 only if nothing failed.
@@ -15,17 +19,24 @@ set -euo pipefail
 cd "$TOP"
 
 # What a full run must have run. -asan and -tsan: the same tests in a sanitizer build.
-SUITES=(gates setup unit fuzz-replay scenario anomaly compat models
-    unit-asan fuzz-replay-asan scenario-asan anomaly-asan unit-tsan)
-[ "${HEARTH_ONNX:-ON}" = OFF ] || SUITES+=(integration-onnx)
-[ "${HEARTH_GGUF:-ON}" = OFF ] || SUITES+=(integration-gguf)
-[ "${HEARTH_ONNX:-ON}${HEARTH_GGUF:-ON}" = ONON ] && SUITES+=(end-to-end)
+SUITES=(gates setup unit fuzz-replay scenario anomaly compat models)
+SANITIZED=(unit-asan fuzz-replay-asan scenario-asan anomaly-asan unit-tsan)
 
-list='' names=()
+# expectations ONNX GGUF: options for run-tests that name the suites of a build with these engines.
+expectations() {
+    local suites=("${SUITES[@]}")
+    [ "$1" = OFF ] || suites+=(integration-onnx)
+    [ "$2" = OFF ] || suites+=(integration-gguf)
+    [ "$1$2" != ONON ] || suites+=(end-to-end)
+    printf -- '--expect %s ' "${suites[@]}"
+}
+
+list='' combinations='' names=()
 for argument in "$@"; do
     case $argument in
     -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 0 ;;
     --list) list=yes ;;
+    --combinations) combinations=yes ;;
     -*) echo "test.sh: unknown option $argument (see scripts/test.sh --help)" >&2 && exit 2 ;;
     *) names+=("$argument") ;;
     esac
@@ -39,12 +50,44 @@ if [ ${#names[@]} = 0 ] || [[ "${names[*]}" == *tsan* ]]; then
     presets+=(--preset tsan) folders+=(build/tsan:-tsan:unit)
 fi
 
+# combination NAME ONNX GGUF: builds, tests, and adds a line to TABLE.
+combination() {
+    local folder=build/combinations/$1 begun seconds log=$LOGS/combination-$1.log code=0
+    begun=$(date +%s)
+    rm -rf "$folder"
+    step "build with $1"
+    quietly "configure-$1" 'see the log' cmake -S . -B "$folder" -G Ninja \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHEARTH_ONNX="$2" -DHEARTH_GGUF="$3" \
+        -DHEARTH_ORT_DIR="${HEARTH_ORT_DIR:-}" -DHEARTH_LLAMA_DIR="${HEARTH_LLAMA_DIR:-}"
+    quietly "build-$1" 'see the log: the first error counts' \
+        cmake --build "$folder" --parallel "${HEARTH_JOBS:-$(nproc)}"
+    seconds=$(($(date +%s) - begun))
+    step "tests with $1"
+    # shellcheck disable=SC2046   # a list of options
+    tools/run-tests $(expectations "$2" "$3") "$folder" -- "${names[@]}" | tee "$log" || code=1
+    # shellcheck disable=SC2046   # "614 passed, 0 failed, 15 skipped"
+    set -- "$1" $(tail -n 1 "$log" | grep -oE '[0-9]+')
+    TABLE+=$(printf '%-14s %8s %8s %8s %8s' "$1" "$seconds" "${2:--}" "${3:--}" "${4:--}")$'\n'
+    [ "$code" = 0 ] || FAILED+=" $1"
+}
+
+if [ -n "$combinations" ]; then
+    scripts/setup.sh --no-build
+    STEPS=8 TABLE='' FAILED=''
+    combination onnx-gguf ON ON
+    combination onnx ON OFF
+    combination gguf OFF ON
+    combination no-engine OFF OFF
+    printf '\n%-14s %8s %8s %8s %8s\n%s' combination 'build s' passed failed skipped "$TABLE"
+    [ -z "$FAILED" ] ||
+        fail "these combinations failed:$FAILED" "see the failed tests above, or build/logs/"
+    exit 0
+fi
+
 scripts/setup.sh "${presets[@]}"
 if [ -n "$list" ]; then
     exec tools/run-tests --list "${folders[@]}"
 fi
-expected=()
-for suite in "${SUITES[@]}"; do
-    expected+=(--expect "$suite")
-done
-tools/run-tests "${expected[@]}" "${folders[@]}" -- "${names[@]}"
+expected=$(expectations "${HEARTH_ONNX:-ON}" "${HEARTH_GGUF:-ON}")
+# shellcheck disable=SC2046,SC2086   # lists of options
+tools/run-tests $expected $(printf -- '--expect %s ' "${SANITIZED[@]}") "${folders[@]}" -- "${names[@]}"

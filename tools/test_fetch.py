@@ -79,6 +79,64 @@ def right_file_in_the_cache_is_not_fetched_again(root):
     return True
 
 
+def lock_has_a_file_for_each_python_and_processor(_):
+    names = {}
+    for release, python in (("bookworm", (3, 11)), ("trixie", (3, 13))):
+        for machine in ("x86_64", "aarch64"):
+            entries = fetch.read_lock(release, python, machine)
+            names[release, machine] = {entry["file"] for entry in entries.values()}
+    return "libonnxruntime-dev_1.21.0+dfsg-1_arm64.deb" in names["bookworm", "aarch64"] and (
+        not any("libonnxruntime" in name for name in names["trixie", "x86_64"])) and (
+        any("onnxruntime-1.32.0-cp313" in name and "aarch64" in name for name in names["trixie", "aarch64"]))
+
+
+def python_without_a_locked_file_is_refused_by_its_version(_):
+    failure = fails(fetch.read_lock, "bookworm", (3, 12), "x86_64")
+    return failure and "Python 3.12 on x86_64" in str(failure) and "Debian 12 or 13" in failure.remedy
+
+
+def known_failures_have_their_own_remedy(root):
+    log, said = os.path.join(root, "x.log"), {
+        "cc1plus: out of memory allocating 9 bytes": "HEARTH_JOBS=1", "write: No space left on device": "HEARTH_CACHE",
+        "Temporary failure in name resolution": "pip config", "CMake 3.28 or higher is required.": "CMake 3.25",
+        "THESE PACKAGES DO NOT MATCH THE HASHES": "deps.lock"}
+    told = [fails(fetch.run, ["sh", "-c", f"echo '{text}'; exit 1"], log, "x", "see the log").remedy for text in said]
+    return all(part in remedy for part, remedy in zip(said.values(), told)) and (
+        fails(fetch.run, ["false"], log, "x", "see the log").remedy == "see the log")   # not an older failure's
+
+
+def engine_is_not_begun_without_room_for_it(root):
+    fetch.ENGINE_SPACE_MIB["llama"] = 1 << 40
+    failure = fails(fetch.require_space, fetch.Cache(root), "llama")
+    return failure and "are needed" in str(failure) and "HEARTH_CACHE" in failure.remedy
+
+
+def build_gguf(root, **programs):
+    """build_gguf.sh with a search path that holds what it needs, and these programs instead."""
+    for tool in ("bash", "sh", "dirname", "date", "cat", "sed", "grep", "head", "sort", "env", "gcc", "g++", "cmake",
+                 "ninja"):
+        if tool not in programs:
+            os.symlink(subprocess.run(["which", tool], capture_output=True, text=True).stdout.strip(),
+                       os.path.join(root, tool))
+    for name, said in programs.items():
+        if said:
+            with open(os.path.join(root, name), "w", encoding="ascii") as out:
+                out.write(f"#!/bin/sh\necho '{said}'\n")
+            os.chmod(os.path.join(root, name), 0o755)
+    return subprocess.run(["bash", os.path.join(TOP, "scripts", "build_gguf.sh")], capture_output=True, text=True,
+                          env={"PATH": root, "HOME": root}, stdin=subprocess.DEVNULL)
+
+
+def gguf_without_a_compiler_names_the_package(root):
+    run = build_gguf(root, gcc="")
+    return run.returncode == 1 and "gcc is not installed" in run.stderr and "build-essential" in run.stderr
+
+
+def gguf_with_an_old_cmake_names_both_versions(root):
+    run = build_gguf(root, cmake="cmake version 3.18.4")
+    return run.returncode == 1 and "cmake is 3.18.4, 3.25 or later is needed" in run.stderr and "remedy" in run.stderr
+
+
 def failing_command_names_its_log_and_a_remedy(root):
     log = os.path.join(root, "logs", "x.log")
     failure = fails(fetch.run, ["sh", "-c", "echo the reason; exit 4"], log, "make x", "try y")
@@ -216,9 +274,18 @@ def every_script_that_people_run_has_help(_):
 
 
 def setup_refuses_another_platform_by_name(root):
+    """Other releases in a mount namespace, other processors and systems by a uname that says so."""
     release = os.path.join(root, "os-release")
     with open(release, "w", encoding="ascii") as out:
         out.write('PRETTY_NAME="Other Linux 9"\nID=other\nVERSION_ID="9"\n')
+    for system, machine, way in (("Linux", "aarch64", "--arm64"), ("Darwin", "arm64", "virtual machine"),
+                                 ("MINGW64_NT-10.0", "x86_64", "WSL 2")):
+        with open(os.path.join(root, "uname"), "w", encoding="ascii") as out:
+            out.write(f'#!/bin/sh\n[ "$1" = -m ] && echo {machine} || echo {system}\n')
+        os.chmod(os.path.join(root, "uname"), 0o755)
+        run = setup(path=f"{root}:{os.environ['PATH']}")
+        if run.returncode != 1 or f"{system} {machine}" not in run.stderr or way not in run.stderr:
+            return False
     mount = f"mount --bind {release} /usr/lib/os-release"
     probe = subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True)
     if probe.returncode != 0:
@@ -230,7 +297,7 @@ def setup_refuses_another_platform_by_name(root):
 
 def main():
     claims = [value for name, value in globals().items() if callable(value) and name not in (
-        "main", "setup", "fails", "entry_of", "cache_with") and not name.startswith("_")
+        "main", "setup", "build_gguf", "fails", "entry_of", "cache_with") and not name.startswith("_")
         and getattr(value, "__module__", "") == __name__]
     print(f"1..{len(claims)}")
     failed = 0
