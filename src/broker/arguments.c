@@ -22,11 +22,14 @@ const char arguments_help[] =
     "                      ../libexec/hearth seen from there\n"
     "  --log-level LEVEL   debug, info, warn or error\n"
     "  --check-config      print the configuration that would be used, and end\n"
+    "  --print-defaults    print a configuration file of all defaults, and end\n"
     "  --version           print the version, and end\n"
     "  --help              print this, and end\n"
     "\n"
-    "Options win over the file. Logs go to standard error as JSON lines. SIGTERM and SIGINT\n"
-    "finish what runs and end; a second one ends at once.\n"
+    "Options win over the environment, where HEARTH_QUEUE_LIMIT is the key queue_limit and so\n"
+    "on, and that wins over the file. Logs go to standard error as JSON lines. SIGTERM and\n"
+    "SIGINT finish what runs and end; a second one ends at once. SIGHUP reads the file again;\n"
+    "without one it ends hearthd like SIGTERM.\n"
     "Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration.\n"
     "\n"
     "Example: hearthd --models ./models/store --preload hearth-intent\n";
@@ -34,6 +37,7 @@ const char arguments_help[] =
 enum option_code {
     OPTION_CONFIG = 256,
     OPTION_CHECK,
+    OPTION_DEFAULTS,
     OPTION_VERSION,
     OPTION_HELP,
     OPTION_FIRST_KEY, /* those that set a key of [daemon] follow */
@@ -44,6 +48,7 @@ static const char *const option_keys[] = {"socket", "models", "preload", "worker
 static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"check-config", no_argument, NULL, OPTION_CHECK},
+    {"print-defaults", no_argument, NULL, OPTION_DEFAULTS},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {"socket", required_argument, NULL, OPTION_FIRST_KEY},
@@ -91,8 +96,8 @@ static int set_key(struct hearth_config *config, size_t index, const char *value
 }
 
 /* One pass over argv: with @config NULL only notes flags and the file, otherwise only sets keys. */
-static int pass(int argc, char **argv, struct arguments *ret, const char **ret_file,
-                struct hearth_config *config, struct hearth_error *err)
+static int pass(int argc, char **argv, struct arguments *ret, struct hearth_config *config,
+                struct hearth_error *err)
 {
     int code;
     optind = 0; /* begins anew */
@@ -105,8 +110,9 @@ static int pass(int argc, char **argv, struct arguments *ret, const char **ret_f
         ret->is_help |= code == OPTION_HELP;
         ret->is_version |= code == OPTION_VERSION;
         ret->is_check |= code == OPTION_CHECK;
+        ret->is_defaults |= code == OPTION_DEFAULTS;
         if (code == OPTION_CONFIG) {
-            *ret_file = optarg;
+            ret->file = optarg;
         }
         if (code >= OPTION_FIRST_KEY && config != NULL) {
             int rc = set_key(config, (size_t)(code - OPTION_FIRST_KEY), optarg, err);
@@ -124,14 +130,12 @@ static int pass(int argc, char **argv, struct arguments *ret, const char **ret_f
 int arguments_read(int argc, char **argv, struct arguments *ret, struct hearth_config *config,
                    struct hearth_error *err)
 {
-    const char *file = NULL;
     *ret = (struct arguments){0};
-    int rc = pass(argc, argv, ret, &file, NULL, err);
-    if (rc < 0 || ret->is_help || ret->is_version) {
+    int rc = pass(argc, argv, ret, NULL, err);
+    if (rc < 0 || ret->is_help || ret->is_version || ret->is_defaults) {
         return rc;
     }
-    if (file != NULL && (rc = hearth_config_read(config, file, err)) < 0) {
-        return rc;
-    }
-    return pass(argc, argv, ret, &file, config, err);
+    rc = ret->file != NULL ? hearth_config_read(config, ret->file, err) : 0;
+    rc = rc < 0 ? rc : hearth_config_read_environment(config, err);
+    return rc < 0 ? rc : pass(argc, argv, ret, config, err);
 }

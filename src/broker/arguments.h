@@ -12,12 +12,16 @@ enum { HEARTHD_OK = 0, HEARTHD_FAILED = 1, HEARTHD_USAGE = 2 };
 struct arguments {
     bool is_help;
     bool is_version;
-    bool is_check; /* --check-config: print what would be used and end */
+    bool is_defaults; /* --print-defaults: print a file of all defaults and end */
+    bool is_check;    /* --check-config: print what would be used and end */
+    const char *file; /* of --config, part of argv; NULL: none */
 };
 
 /**
- * Reads argv: first the file of --config, then the other options over it, whatever their order.
- * HEARTH_E_ARGUMENT for the command line itself, HEARTH_E_CONFIG for file and values.
+ * Reads argv: first the file of --config, over it the environment, over that the other options,
+ * whatever their order. May be called again for a fresh @config while the daemon runs: the same
+ * command line, and the file as it is then. HEARTH_E_ARGUMENT for the command line itself,
+ * HEARTH_E_CONFIG for file, environment and values.
  */
 HEARTH_NODISCARD int arguments_read(int argc, char **argv, struct arguments *ret,
                                     struct hearth_config *config, struct hearth_error *err);

@@ -43,6 +43,7 @@ static int complain(const struct hearth_error *err, int exit_code)
     return exit_code;
 }
 
+/* As a file: what is printed can be given to --config. */
 static int print_config(const struct hearth_config *config)
 {
     HEARTH_AUTO(hearth_buf) struct hearth_buf text;
@@ -225,16 +226,17 @@ static void set_log_level(const struct hearth_config *config)
     hearth_log_set_process("hearthd");
 }
 
-static bool has_environment(const char *name)
+static void warn_of_typo(void *arg, const char *variable, const char *meant)
 {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0';
+    (void)arg;
+    hearth_log(HEARTH_LOG_WARN, "config.unknown_variable", "variable", hearth_log_s(variable),
+               "meant", hearth_log_s(meant), NULL);
 }
 
 static int run(struct daemon *daemon, const struct arguments *arguments)
 {
     struct hearth_error err = {0};
-    bool is_named = daemon->config.models_count > 0 || has_environment("HEARTH_MODELS");
+    bool is_named = daemon->config.models_count > 0;
     if (hearth_config_resolve(&daemon->config, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
     }
@@ -242,6 +244,7 @@ static int run(struct daemon *daemon, const struct arguments *arguments)
         return print_config(&daemon->config);
     }
     set_log_level(&daemon->config);
+    hearth_config_find_typos(warn_of_typo, NULL);
     if (check_models_folders(&daemon->config, is_named, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
     }
@@ -270,6 +273,8 @@ int main(int argc, char **argv)
         exit_code = fflush(stdout) == 0 ? HEARTHD_OK : HEARTHD_FAILED;
     } else if (arguments.is_version) {
         puts("hearthd " HEARTH_VERSION);
+    } else if (arguments.is_defaults) {
+        exit_code = print_config(&daemon->config);
     } else {
         exit_code = run(daemon, &arguments);
     }

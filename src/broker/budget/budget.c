@@ -14,6 +14,12 @@ void hearth_budget_init(struct hearth_budget *budget, uint64_t limit_bytes)
     hearth_list_init(&budget->holds);
 }
 
+void hearth_budget_set_limit(struct hearth_budget *budget, uint64_t limit_bytes)
+{
+    HEARTH_CHECK(budget, BUDGET_MAGIC);
+    budget->limit_bytes = limit_bytes;
+}
+
 uint64_t hearth_budget_free_bytes(const struct hearth_budget *budget)
 {
     HEARTH_CHECK(budget, BUDGET_MAGIC);

@@ -29,6 +29,9 @@ struct hearth_budget {
 /** Prepares an empty ledger over @limit_bytes. */
 void hearth_budget_init(struct hearth_budget *budget, uint64_t limit_bytes);
 
+/** Changes the limit. What is held stays held, even if it is more: then nothing is free. */
+void hearth_budget_set_limit(struct hearth_budget *budget, uint64_t limit_bytes);
+
 /**
  * Promises @bytes to @holder through @hold, which must not hold already.
  *

@@ -5,34 +5,37 @@
 #include "config_priv.h"
 #include <string.h>
 
-/* A file of 64 KiB and the command line, copied at most twice. */
+/* A file of 64 KiB, the environment and the command line, copied at most twice. */
 #define ARENA_CAP_BYTES (512u << 10)
 
-#define KEY(name, kind, field, value, least, most)                                                 \
+#define KEY(name, kind, field, value, least, most, is_live)                                        \
     {                                                                                              \
-        name, kind, offsetof(struct hearth_config, field), value, least, most                      \
+        name, kind, offsetof(struct hearth_config, field), value, least, most, is_live             \
     }
+#define START false /* read once, when the daemon starts */
+#define LIVE  true  /* read whenever it is needed, so a reload may change it */
 
 const struct config_key config_keys[] = {
-    KEY("socket", CONFIG_PATH, socket, "auto", 0, 107),
-    KEY("models", CONFIG_PATHS, models, "auto", 0, 4095),
-    KEY("preload", CONFIG_NAMES, preload, "", 0, 0),
-    KEY("workers", CONFIG_PATH, workers, "auto", 0, 3500),
-    KEY("max_connections", CONFIG_NUMBER, max_connections, "64", 1, 4096),
-    KEY("queue_limit", CONFIG_NUMBER, queue_limit, "256", 1, 65536),
-    KEY("memory_limit", CONFIG_AUTO_BYTES, memory_limit_bytes, "auto", 1 << 20, UINT64_MAX / 2),
-    KEY("threads", CONFIG_AUTO_NUMBER, threads, "auto", 1, 1024),
-    KEY("worker_nice", CONFIG_NUMBER, worker_nice, "10", 0, 19),
-    KEY("drain_timeout_ms", CONFIG_NUMBER, drain_timeout_ms, "30000", 0, 3600000),
-    KEY("request_timeout_ms", CONFIG_NUMBER, request_timeout_ms, "300000", 1, 86400000),
-    KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000),
-    KEY("hang_timeout_ms", CONFIG_NUMBER, hang_timeout_ms, "30000", 1, 86400000),
-    KEY("handshake_timeout_ms", CONFIG_NUMBER, handshake_timeout_ms, "10000", 1, 3600000),
-    KEY("frame_timeout_ms", CONFIG_NUMBER, frame_timeout_ms, "30000", 1, 3600000),
-    KEY("idle_timeout_ms", CONFIG_NUMBER, idle_timeout_ms, "3600000", 0, 86400000),
-    KEY("token_sha256", CONFIG_DIGEST, token_sha256, "", 0, 0),
-    KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0),
-    KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0),
+    KEY("socket", CONFIG_PATH, socket, "auto", 0, 107, START),
+    KEY("models", CONFIG_PATHS, models, "auto", 0, 4095, START),
+    KEY("preload", CONFIG_NAMES, preload, "", 0, 0, START),
+    KEY("workers", CONFIG_PATH, workers, "auto", 0, 3500, START),
+    KEY("max_connections", CONFIG_NUMBER, max_connections, "64", 1, 4096, LIVE),
+    KEY("queue_limit", CONFIG_NUMBER, queue_limit, "256", 1, 65536, LIVE),
+    KEY("memory_limit", CONFIG_AUTO_BYTES, memory_limit_bytes, "auto", 1 << 20, UINT64_MAX / 2,
+        LIVE),
+    KEY("threads", CONFIG_AUTO_NUMBER, threads, "auto", 1, 1024, START),
+    KEY("worker_nice", CONFIG_NUMBER, worker_nice, "10", 0, 19, START),
+    KEY("drain_timeout_ms", CONFIG_NUMBER, drain_timeout_ms, "30000", 0, 3600000, LIVE),
+    KEY("request_timeout_ms", CONFIG_NUMBER, request_timeout_ms, "300000", 1, 86400000, LIVE),
+    KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000, LIVE),
+    KEY("hang_timeout_ms", CONFIG_NUMBER, hang_timeout_ms, "30000", 1, 86400000, LIVE),
+    KEY("handshake_timeout_ms", CONFIG_NUMBER, handshake_timeout_ms, "10000", 1, 3600000, LIVE),
+    KEY("frame_timeout_ms", CONFIG_NUMBER, frame_timeout_ms, "30000", 1, 3600000, LIVE),
+    KEY("idle_timeout_ms", CONFIG_NUMBER, idle_timeout_ms, "3600000", 0, 86400000, LIVE),
+    KEY("token_sha256", CONFIG_DIGEST, token_sha256, "", 0, 0, LIVE),
+    KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0, START),
+    KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0, LIVE),
 };
 const size_t config_key_count = HEARTH_COUNT(config_keys);
 _Static_assert(HEARTH_COUNT(config_keys) <= 64, "hearth_config.seen has one bit a key");
@@ -61,6 +64,7 @@ int hearth_config_init(struct hearth_config *config, struct hearth_error *err)
 {
     *config = (struct hearth_config){0};
     hearth_arena_init(&config->arena, ARENA_CAP_BYTES);
+    hearth_arena_init(&config->reloaded, 0);
     for (size_t i = 0; i < config_key_count; i++) {
         int rc = config_set_value(config, &config_keys[i], config_keys[i].default_value, err);
         if (rc < 0) {
@@ -74,6 +78,7 @@ int hearth_config_init(struct hearth_config *config, struct hearth_error *err)
 void hearth_config_finish(struct hearth_config *config)
 {
     hearth_arena_finish(&config->arena);
+    hearth_arena_finish(&config->reloaded);
     *config = (struct hearth_config){0};
 }
 

@@ -30,20 +30,9 @@ static int resolve_socket(struct hearth_config *config, struct hearth_error *err
     return config->socket != NULL ? 0 : HEARTH_E_NO_MEMORY;
 }
 
-static int models_of_environment(struct hearth_config *config, const char *value,
-                                 struct hearth_error *err)
-{
-    int rc = config_set_value(config, config_key_find("models"), value, err);
-    return rc < 0 ? hearth_because(err, rc, "HEARTH_MODELS") : 0;
-}
-
 /* Where packages and people put models when nobody says otherwise. */
 static int resolve_models(struct hearth_config *config, struct hearth_error *err)
 {
-    const char *asked = getenv("HEARTH_MODELS");
-    if (asked != NULL && asked[0] != '\0' && strcmp(asked, "auto") != 0) {
-        return models_of_environment(config, asked, err);
-    }
     char path[HEARTH_MAX_PATH_BYTES];
     const char *data = environment("XDG_DATA_HOME");
     const char *home = environment("HOME");
@@ -97,12 +86,13 @@ static int resolve_workers(struct hearth_config *config, struct hearth_error *er
 
 static void resolve_machine(struct hearth_config *config)
 {
+    uint64_t total = 0;
+    uint64_t available = 0;
+    hearth_proc_memory(&total, &available);
+    available = available > 0 ? available : FALLBACK_MEMORY_BYTES;
+    config->auto_memory_bytes = available / 5 * 4;
     if (config->memory_limit_bytes == HEARTH_CONFIG_AUTO) {
-        uint64_t total = 0;
-        uint64_t available = 0;
-        hearth_proc_memory(&total, &available);
-        available = available > 0 ? available : FALLBACK_MEMORY_BYTES;
-        config->memory_limit_bytes = available / 5 * 4;
+        config->memory_limit_bytes = config->auto_memory_bytes;
     }
     if (config->threads == HEARTH_CONFIG_AUTO) {
         struct hearth_cpu_count cpu;
@@ -113,6 +103,7 @@ static void resolve_machine(struct hearth_config *config)
 
 int hearth_config_resolve(struct hearth_config *config, struct hearth_error *err)
 {
+    config->automatic = config_automatic_keys(config);
     int rc = config->socket == NULL ? resolve_socket(config, err) : 0;
     rc = rc == 0 && config->models_count == 0 ? resolve_models(config, err) : rc;
     rc = rc == 0 && config->workers == NULL ? resolve_workers(config, err) : rc;

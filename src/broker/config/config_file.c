@@ -96,7 +96,7 @@ static int take_daemon_key(struct file_reader *reader, const char *name, const c
     if (key == NULL) {
         return refuse(reader, name, "no such key in [daemon]; deploy/hearthd.conf lists them");
     }
-    uint64_t bit = UINT64_C(1) << (size_t)(key - config_keys);
+    uint64_t bit = config_key_bit(key);
     if ((reader->config->seen & bit) != 0) {
         return refuse(reader, name, "given twice (or a line begins with a space)");
     }

@@ -24,12 +24,19 @@ struct config_key {
     const char *default_value;
     uint64_t least;
     uint64_t most;
+    bool is_live; /* a reload may change it */
 };
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
 const struct config_key *config_key_find(const char *name);
+
+/* The bit of @key in hearth_config.seen and .automatic. */
+static inline uint64_t config_key_bit(const struct config_key *key)
+{
+    return UINT64_C(1) << (size_t)(key - config_keys);
+}
 
 /* Parses @value into the field of @key. The text of the error has no place: the caller adds it. */
 int config_set_value(struct hearth_config *config, const struct config_key *key, const char *value,
@@ -38,6 +45,9 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
 /* Appends the value as it would be written in a file. */
 int config_print_value(const struct hearth_config *config, const struct config_key *key,
                        struct hearth_buf *out);
+
+/* The keys that are "auto" now, one bit each. */
+uint64_t config_automatic_keys(const struct hearth_config *config);
 
 /* Copies into the arena; NULL and HEARTH_E_NO_MEMORY in @err when it is full. */
 const char *config_copy(struct hearth_config *config, const char *text, size_t size,

@@ -233,6 +233,32 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
     HEARTH_UNREACHABLE();
 }
 
+static bool is_automatic(const struct hearth_config *config, const struct config_key *key)
+{
+    const void *field = (const char *)config + key->offset;
+    switch (key->kind) {
+    case CONFIG_PATH: return *(const char *const *)field == NULL;
+    case CONFIG_PATHS: return config->models_count == 0;
+    case CONFIG_AUTO_NUMBER:
+    case CONFIG_AUTO_BYTES: return *(const uint64_t *)field == HEARTH_CONFIG_AUTO;
+    case CONFIG_NAMES:
+    case CONFIG_NUMBER:
+    case CONFIG_CONTAINMENT:
+    case CONFIG_LOG_LEVEL:
+    case CONFIG_DIGEST: return false;
+    }
+    HEARTH_UNREACHABLE();
+}
+
+uint64_t config_automatic_keys(const struct hearth_config *config)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < config_key_count; i++) {
+        bits |= is_automatic(config, &config_keys[i]) ? config_key_bit(&config_keys[i]) : 0;
+    }
+    return bits;
+}
+
 static int print_list(const char *const *list, uint32_t count, const char *separator,
                       const char *if_empty, struct hearth_buf *out)
 {

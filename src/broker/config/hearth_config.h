@@ -1,8 +1,10 @@
-/* hearth_config.h — what an operator may set: one INI file and the command line over it.
+/* hearth_config.h — what an operator may set: one INI file, over it the environment, over that the
+ * command line.
  *
- * Keys, defaults and their meaning are in deploy/hearthd.conf. A key that is not known, a value
- * that is not valid and a key given twice are errors with file and line. "auto" asks for the
- * default that depends on the machine; hearth_config_resolve() puts it in.
+ * Keys, defaults and their meaning are in deploy/hearthd.conf; the key max_connections is the
+ * variable HEARTH_MAX_CONNECTIONS of the environment. A key that is not known, a value that is not
+ * valid and a key given twice are errors with their place. "auto" asks for the default that depends
+ * on the machine; hearth_config_resolve() puts it in.
  *
  * Threads: one at a time. Only reading the file and resolving block, on the file system.         */
 
@@ -30,11 +32,15 @@ struct hearth_config_model {
     uint32_t option_count;
 };
 
-/** All settings. Strings live in the arena. Filled by init, read, set; then resolved; then const.
- */
+/** All settings. Filled by init, read, set; then resolved; then const but for reloads. Strings live
+ *  in the arenas, so those that a reload may change (token, log level, options of models) are not
+ *  kept from one callback to the next. It stays where it was initialised. */
 struct hearth_config {
     struct hearth_arena arena;
-    uint64_t seen; /* keys of the file met so far, one bit each */
+    struct hearth_arena reloaded; /* strings of the last reload */
+    uint64_t seen;                /* keys of the file met so far, one bit each */
+    uint64_t automatic;           /* keys that resolving filled in */
+    uint64_t auto_memory_bytes;   /* what `memory_limit = auto` meant when it was resolved */
 
     const char *socket;                      /* path of the listening socket */
     const char *models[HEARTH_CONFIG_ROOTS]; /* folders that hold models */
@@ -77,12 +83,33 @@ HEARTH_NODISCARD int hearth_config_parse(struct hearth_config *config, struct he
 HEARTH_NODISCARD int hearth_config_read(struct hearth_config *config, const char *path,
                                         struct hearth_error *err);
 
+/**
+ * Takes every key of [daemon] from its variable HEARTH_<KEY> that is set and not empty.
+ * HEARTH_E_CONFIG names the variable; HEARTH_E_NO_MEMORY.
+ */
+HEARTH_NODISCARD int hearth_config_read_environment(struct hearth_config *config,
+                                                    struct hearth_error *err);
+
+/** Tells of each variable HEARTH_… that is none of ours but nearly: @meant is what it looks like.
+ */
+void hearth_config_find_typos(void (*tell)(void *arg, const char *variable, const char *meant),
+                              void *arg);
+
 /** Sets one key of [daemon] as the command line does; it may have been set before. */
 HEARTH_NODISCARD int hearth_config_set(struct hearth_config *config, const char *key,
                                        const char *value, struct hearth_error *err);
 
 /** Replaces "auto" by what this machine has. HEARTH_E_CONFIG, HEARTH_E_SYSTEM. */
 HEARTH_NODISCARD int hearth_config_resolve(struct hearth_config *config, struct hearth_error *err);
+
+/**
+ * Makes what @fresh says hold in @live, as far as a running daemon can change it: limits, timeouts,
+ * token, log level, and the options of models for their next load. @fresh was read like @live and
+ * is not resolved; it is empty afterwards. Calls @tell for each key that differs and needs a
+ * restart.
+ */
+void hearth_config_reload(struct hearth_config *live, struct hearth_config *fresh,
+                          void (*tell)(void *arg, const char *key), void *arg);
 
 /** Appends every setting of [daemon] as `key = value` lines, in the order of deploy/hearthd.conf.
  */

@@ -11,7 +11,7 @@
 static int print_socket(char *room, size_t room_bytes)
 {
     const char *path = getenv("HEARTH_SOCKET");
-    if (path != NULL && path[0] != '\0') {
+    if (path != NULL && path[0] != '\0' && strcmp(path, "auto") != 0) {
         return snprintf(room, room_bytes, "%s", path);
     }
     const char *runtime = getenv("XDG_RUNTIME_DIR");

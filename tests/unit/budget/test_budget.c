@@ -119,8 +119,25 @@ static void any_sequence_keeps_the_sum(void **state)
     kit_property(200, ledger_equals_a_plain_sum, NULL);
 }
 
+static void a_limit_below_what_is_held_leaves_nothing_free_and_takes_nothing_away(void **state)
+{
+    (void)state;
+    struct hearth_budget budget;
+    struct hearth_hold hold = {0};
+    struct hearth_hold next = {0};
+    hearth_budget_init(&budget, 100 * MIB);
+    assert_int_equal(hearth_budget_reserve(&budget, &hold, "a", 30 * MIB, NULL), 0);
+    hearth_budget_set_limit(&budget, 20 * MIB);
+    assert_int_equal(hearth_budget_free_bytes(&budget), 0);
+    assert_int_equal(hearth_budget_reserve(&budget, &next, "b", 1, NULL), HEARTH_E_NO_ROOM);
+    assert_int_equal(budget.held_bytes, 30 * MIB);
+    hearth_budget_set_limit(&budget, 31 * MIB);
+    assert_int_equal(hearth_budget_reserve(&budget, &next, "b", MIB, NULL), 0);
+}
+
 KIT_MAIN(cmocka_unit_test(reserve_takes_from_the_free_bytes),
          cmocka_unit_test(refusal_says_need_have_and_who_holds),
          cmocka_unit_test(the_last_byte_can_be_reserved_and_no_more),
          cmocka_unit_test(commit_grows_past_the_limit_and_never_shrinks),
+         cmocka_unit_test(a_limit_below_what_is_held_leaves_nothing_free_and_takes_nothing_away),
          cmocka_unit_test(any_sequence_keeps_the_sum))
