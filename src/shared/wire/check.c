@@ -10,13 +10,14 @@
 static size_t append_place(char *room, size_t room_bytes, const struct hearth_wire_place *place)
 {
     const char *name = place->member != NULL ? place->member : place->field->name;
+    const char *dot = name[0] != '\0' ? "." : "";
     size_t used = 0;
     int more;
     if (place->outer != NULL) {
         used = append_place(room, room_bytes, place->outer);
-        more = snprintf(room + used, room_bytes - used, "[%u].%s", place->index, name);
+        more = snprintf(room + used, room_bytes - used, "[%u]%s%s", place->index, dot, name);
     } else {
-        more = snprintf(room, room_bytes, "%s.%s", place->layout->name, name);
+        more = snprintf(room, room_bytes, "%s%s%s", place->layout->name, dot, name);
     }
     used += more > 0 ? (size_t)more : 0;
     return HEARTH_MIN(used, room_bytes - 1);

@@ -12,8 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* More members than that in one object are not a message of any release; it bounds the search. */
-#define MEMBERS_MAX 128u
+/* The library takes at most 13 times the text; then come the records. */
+#define ROOM_FACTOR 14
 
 struct json_reader {
     struct hearth_json_room *room;
@@ -28,11 +28,12 @@ struct members {
     const struct hearth_json_owner *owner;
     void *record;
     uint64_t
-        seen; /* bit n: field n; bit SOLE + n: field n of the list's one record; BIT + n: bit n */
+        seen; /* bit n: field n; bit SOLE + n: field n of a list's one record; BIT + n: bit n */
 };
 #define SEEN_SOLE  40u
 #define SEEN_SOLES (UINT64_C(3) << SEEN_SOLE)
 #define SEEN_BIT   48u
+#define SEEN_GROUP 63u
 
 static int hard(struct json_reader *in, const struct hearth_wire_place *place, const char *wanted)
 {
@@ -116,6 +117,20 @@ static int store_f32(struct json_reader *in, const struct hearth_wire_place *pla
     return 0;
 }
 
+/* "wanted is a, b or c" */
+static void refuse_word(struct json_reader *in, const struct hearth_wire_place *place,
+                        const char *const *words)
+{
+    char list[96] = "";
+    size_t used = 0;
+    for (size_t i = 0; words[i] != NULL && used < sizeof list; i++) {
+        const char *between = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
+        int n = snprintf(list + used, sizeof list - used, "%s%s", between, words[i]);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    soft(in, place, HEARTH_E_INPUT_INVALID, "wanted is %s", list);
+}
+
 static int store_word(struct json_reader *in, const struct hearth_wire_place *place,
                       const struct hearth_json_shape *shape, yyjson_val *value, void *member)
 {
@@ -125,8 +140,7 @@ static int store_word(struct json_reader *in, const struct hearth_wire_place *pl
             return 0;
         }
     }
-    soft(in, place, HEARTH_E_INPUT_INVALID, "not one of the words from %s on; see docs/protocol.md",
-         shape->words[0]);
+    refuse_word(in, place, shape->words);
     return 0;
 }
 
@@ -137,7 +151,7 @@ static int store_version(struct json_reader *in, const struct hearth_wire_place 
     const char *text = yyjson_get_str(value);
     size_t size = yyjson_get_len(value);
     uint64_t number = 0;
-    bool is_good = size >= 2 && size <= 6 && text[0] == 'V' && text[1] != '0';
+    bool is_good = size >= 2 && size <= 6 && text[0] == 'V';
     for (size_t i = 1; i < size && is_good; i++) {
         is_good = text[i] >= '0' && text[i] <= '9';
         number = number * 10 + (uint64_t)(text[i] - '0');
@@ -498,26 +512,30 @@ static int read_one_member(struct json_reader *in, const struct hearth_wire_plac
     }
     yyjson_val *value = yyjson_obj_iter_get_val(key);
     const char *group = members->owner->group;
-    if (group != NULL && !in_group && yyjson_equals_str(key, group)) {
-        return yyjson_is_null(value) ? 0 : read_fields(in, outer, index, value, members, true);
+    if (group == NULL || in_group || !yyjson_equals_str(key, group)) {
+        return skip(in, value, in->depth);
     }
-    return skip(in, value, in->depth);
+    place.member = group;
+    if (yyjson_is_null(value) || !note(in, members, SEEN_GROUP, 0, &place)) {
+        return 0;
+    }
+    return read_fields(in, outer, index, value, members, true);
 }
 
 static int read_fields(struct json_reader *in, const struct hearth_wire_place *outer,
                        uint32_t index, yyjson_val *object, struct members *members, bool in_group)
 {
-    struct hearth_wire_place place = {outer, members->owner->layout,
-                                      &members->owner->layout->fields[0], index, NULL};
+    const struct hearth_layout *layout = members->owner->layout;
+    struct hearth_wire_place place = {outer, layout, layout->fields, index,
+                                      in_group ? members->owner->group : ""};
     if (!yyjson_is_obj(object)) {
-        place.member = in_group ? members->owner->group : "(itself)";
         return hard(in, &place, "an object");
     }
     size_t count = yyjson_obj_size(object);
-    if (count > MEMBERS_MAX) {
-        place.member = "(members)";
-        soft(in, &place, HEARTH_E_TOO_LARGE, "%zu, the limit is %u", count, MEMBERS_MAX);
-        count = MEMBERS_MAX;
+    if (count > HEARTH_MAX_JSON_MEMBERS) {
+        soft(in, &place, HEARTH_E_TOO_LARGE, "%zu members, the limit is %u", count,
+             HEARTH_MAX_JSON_MEMBERS);
+        count = HEARTH_MAX_JSON_MEMBERS;
     }
     yyjson_obj_iter each = yyjson_obj_iter_with(object);
     in->depth++;
@@ -619,30 +637,47 @@ static void derive(struct json_reader *in, const struct members *members,
     }
 }
 
-/* The layout that the member "type" names, or NULL. */
-static const struct hearth_layout *layout_of(yyjson_val *root)
+/* The member "type", or NULL; the number of such members goes to *@ret_count. */
+static yyjson_val *find_type(yyjson_val *root, unsigned *ret_count)
 {
-    yyjson_val *name = NULL;
+    yyjson_val *type = NULL;
     yyjson_obj_iter each = yyjson_obj_iter_with(root);
-    for (size_t i = 0; i < MEMBERS_MAX && name == NULL && yyjson_obj_iter_has_next(&each); i++) {
+    *ret_count = 0;
+    for (size_t i = 0; i < HEARTH_MAX_JSON_MEMBERS && yyjson_obj_iter_has_next(&each); i++) {
         yyjson_val *key = yyjson_obj_iter_next(&each);
-        name = yyjson_equals_str(key, "type") ? yyjson_obj_iter_get_val(key) : NULL;
+        if (yyjson_equals_str(key, "type")) {
+            type = yyjson_obj_iter_get_val(key);
+            (*ret_count)++;
+        }
+    }
+    return type;
+}
+
+/* The layout that the member "type" names, or NULL with the reason in @err. */
+static const struct hearth_layout *layout_of(yyjson_val *root, struct hearth_error *err)
+{
+    unsigned count;
+    yyjson_val *type = find_type(root, &count);
+    if (count > 1) {
+        hearth_fail(err, HEARTH_E_MALFORMED, "message: \"type\" is there twice");
+        return NULL;
     }
     const struct hearth_layout *layout;
     for (size_t i = 0; (layout = hearth_wire_message_at(i)) != NULL; i++) {
-        if (hearth_json_is_public(layout) && yyjson_equals_str(name, layout->name)) {
+        if (hearth_json_is_public(layout) && yyjson_equals_str(type, layout->name)) {
             return layout;
         }
     }
+    hearth_fail(err, HEARTH_E_MALFORMED,
+                "message: no object with a known \"type\"; see docs/protocol.md");
     return NULL;
 }
 
 static int read_message(struct json_reader *in, yyjson_val *root, struct hearth_message *ret)
 {
-    const struct hearth_layout *layout = layout_of(root);
+    const struct hearth_layout *layout = layout_of(root, in->err);
     if (layout == NULL) {
-        return hearth_fail(in->err, HEARTH_E_MALFORMED,
-                           "message: no object with a known \"type\"; see docs/protocol.md");
+        return HEARTH_E_MALFORMED;
     }
     memset(ret, 0, sizeof *ret);
     ret->type = (enum hearth_message_type)layout->number;
@@ -682,7 +717,7 @@ int hearth_json_decode(struct hearth_slice frame, struct hearth_json_room *room,
     if (frame.size == 0) {
         return hearth_fail(err, HEARTH_E_MALFORMED, "message: is empty");
     }
-    size_t bytes = HEARTH_MAX(room->room, 4 * frame.size + 4096);
+    size_t bytes = HEARTH_MAX(room->room, ROOM_FACTOR * frame.size + 4096);
     for (;;) {
         if (json_room_hold(room, bytes) < 0) {
             return hearth_fail_oom(err);

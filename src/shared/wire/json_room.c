@@ -82,6 +82,9 @@ static bool is_last(const struct hearth_json_room *room, const void *block, size
 static void *resize(void *context, void *block, size_t old_size, size_t size)
 {
     struct hearth_json_room *room = context;
+    if (size <= old_size) {
+        return block; /* and what it held is wiped with the rest */
+    }
     if (is_last(room, block, old_size)) {
         size_t before = room->used - rounded(old_size);
         if (size > room->room || rounded(size) > room->room - before) {
@@ -92,7 +95,7 @@ static void *resize(void *context, void *block, size_t old_size, size_t size)
     }
     void *moved = json_room_take(room, size, 1);
     if (moved != NULL) {
-        memcpy(moved, block, HEARTH_MIN(old_size, size));
+        memcpy(moved, block, old_size);
     }
     return moved;
 }

@@ -23,8 +23,9 @@ struct hearth_wire_place {
     const struct hearth_wire_place *outer; /* NULL in the message itself */
     const struct hearth_layout *layout;
     const struct hearth_field *field;
-    uint32_t index;     /* of the record in its list; unused in the message itself */
-    const char *member; /* what the field is called in this encoding; NULL = as in the list */
+    uint32_t index; /* of the record in its list; unused in the message itself */
+    const char
+        *member; /* the field's name in this encoding; NULL = as in the list, "" = no field */
 };
 
 /** As hearth_fail(), with the place in front; a NULL @place is left out. Returns @code. */

@@ -77,15 +77,15 @@ static void a_soft_failure_does_not_hide_a_broken_frame(void **state)
     (void)state;
     HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
     hearth_buf_init(&frame, 4096);
-    /* load_response: the error text is not UTF-8 and worker_pid is missing. */
+    /* load_response: the error text is not UTF-8 and half of worker_pid is missing. */
     append(&frame, "\x0d\0\0\0\x07\0\0\0\0\0\0\0\0\0", 14);
     append_u32(&frame, 1);
-    append(&frame, "\xff", 1);
+    append(&frame, "\xff\0\0", 3);
     struct hearth_message message;
     struct hearth_error err;
     assert_int_equal(hearth_wire_decode(hearth_buf_slice(&frame), &message, &err),
                      HEARTH_E_MALFORMED);
-    KIT_ASSERT_ERROR(err, HEARTH_E_MALFORMED, "load_response.worker_pid: 4 bytes wanted, 0 left");
+    KIT_ASSERT_ERROR(err, HEARTH_E_MALFORMED, "load_response.worker_pid: 4 bytes wanted, 2 left");
 }
 
 static void a_number_over_its_limit_is_refused(void **state)
@@ -163,7 +163,7 @@ static void decode_refuses_a_batch_of_33(void **state)
     build_request(&message, texts, HEARTH_MAX_BATCH, "x", 1);
     assert_int_equal(hearth_wire_encode(&message, &out), 0);
     const size_t list_at = 4 + 8 + 1 + 1 + 2 + 4 + (4 + 4);
-    const size_t record_bytes = 4 + 4 + 1;
+    const size_t record_bytes = 4 + (4 + 1) + 4; /* its size, a text of 1 byte, no token ids */
     size_t after = list_at + 8 + HEARTH_MAX_BATCH * record_bytes;
 
     HEARTH_AUTO(hearth_buf) struct hearth_buf more;
