@@ -5,6 +5,9 @@ import sys
 import traceback
 from pathlib import Path
 
+# Matrices are small here: threads would spin for each other, most of all on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[2]
 for folder in ("models/make", "models/intent", "fixtures"):
     sys.path.insert(0, str(ROOT / folder))

@@ -1,7 +1,9 @@
-"""The committed fixtures are what their scripts write, and small; texts are what they claim."""
+"""The committed fixtures are what their scripts learn and write, on any processor, and small; texts
+are what they claim."""
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,12 +13,16 @@ import tap
 
 FIXTURES = tap.ROOT / "fixtures"
 LIMITS = {"onnx": ("*.onnx", 300_000), "gguf": ("*.gguf", 1_000_000)}
+# What numpy and its BLAS would choose on a processor of 2008: other vector widths, other blocks, no
+# fused multiply-add. Every rounding that could differ from a new one differs here.
+OLD_PROCESSOR = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+                 "OPENBLAS_CORETYPE": "Nehalem"}
 
 
 def assert_made_again_equal(kind):
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, FIXTURES / f"make_{kind}_fixtures.py", "--out", folder],
-                       check=True, stdout=subprocess.DEVNULL)
+                       check=True, stdout=subprocess.DEVNULL, env={**os.environ, **OLD_PROCESSOR})
         made = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     committed = {path.name: path.read_bytes() for path in (FIXTURES / "models" / kind).iterdir()}
     assert sorted(made) == sorted(committed), (sorted(made), sorted(committed))
@@ -24,11 +30,19 @@ def assert_made_again_equal(kind):
     assert not differing, f"differ: {differing}"
 
 
-def the_onnx_script_writes_the_committed_bytes():
+def an_old_processor_is_really_taken_for_one():
+    question = ("from numpy._core._multiarray_umath import __cpu_features__ as found; "
+                "print(found['X86_V2'], found['X86_V3'])")
+    done = subprocess.run([sys.executable, "-c", question], check=True, text=True,
+                          capture_output=True, env={**os.environ, **OLD_PROCESSOR})
+    assert done.stdout.split() == ["True", "False"], done.stdout
+
+
+def the_onnx_script_learns_the_committed_bytes_on_an_old_processor():
     assert_made_again_equal("onnx")
 
 
-def the_gguf_script_writes_the_committed_bytes():
+def the_gguf_script_learns_the_committed_bytes_on_an_old_processor():
     assert_made_again_equal("gguf")
 
 
@@ -72,6 +86,8 @@ def there_are_20_distinct_prompts():
 
 if __name__ == "__main__":
     sys.exit(tap.run([
-        the_onnx_script_writes_the_committed_bytes, the_gguf_script_writes_the_committed_bytes,
+        an_old_processor_is_really_taken_for_one,
+        the_onnx_script_learns_the_committed_bytes_on_an_old_processor,
+        the_gguf_script_learns_the_committed_bytes_on_an_old_processor,
         every_fixture_is_small, every_manifest_names_the_bytes_beside_it,
         there_are_200_distinct_texts_of_every_kind, there_are_20_distinct_prompts]))
