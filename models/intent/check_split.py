@@ -15,6 +15,7 @@ Held-out is compared with train; final50 with train and held-out. No label may l
 """
 
 import argparse
+import functools
 import re
 import sys
 from collections import Counter
@@ -43,6 +44,7 @@ MASKS = {
 MASK_OF_WORD = {word: mask for mask, words in MASKS.items() for word in words.split()}
 
 
+@functools.cache
 def reduced(sentence):
     words = []
     for word in WORD.findall(sentence.lower()):
@@ -51,6 +53,7 @@ def reduced(sentence):
     return tuple(words)
 
 
+@functools.cache
 def runs(words, length):
     return {words[start:start + length] for start in range(len(words) - length + 1)}
 
@@ -70,16 +73,35 @@ def shared_pattern(left, right):
     return None
 
 
+def keys(text):
+    """Two sentences that share a pattern share one of these: a run of four words holds runs of two,
+    and a sentence of a single word can only be the same."""
+    return runs(reduced(text), 2) or {reduced(text)}
+
+
+def sentences_by_run(rows):
+    found = {}
+    for _, text in rows:
+        for key in keys(text):
+            found.setdefault(key, []).append(text)
+    return found
+
+
+def suspects(text, by_run):
+    """The sentences that `text` could share a pattern with, each once."""
+    return dict.fromkeys(other for key in sorted(keys(text)) for other in by_run.get(key, ()))
+
+
 def check(parts):
     """Returns the list of complaints about {part: [(label, sentence)]}."""
     complaints = check_counts(parts)
-    words = {part: [reduced(sentence) for _, sentence in rows] for part, rows in parts.items()}
+    by_run = {part: sentences_by_run(rows) for part, rows in parts.items()}
     for part, against in (("heldout", "train"), ("final50", "train"), ("final50", "heldout")):
-        for row, left in zip(parts[part], words[part]):
-            for other, right in zip(parts[against], words[against]):
-                why = shared_pattern(left, right)
+        for _, text in parts[part]:
+            for other in suspects(text, by_run[against]):
+                why = shared_pattern(reduced(text), reduced(other))
                 if why:
-                    complaints.append(f"{part}: “{row[1]}” and {against}: “{other[1]}”: {why}")
+                    complaints.append(f"{part}: “{text}” and {against}: “{other}”: {why}")
     for part, rows in parts.items():
         counts = Counter(text.lower() for _, text in rows)
         complaints += [f"{part}: “{text}” occurs twice" for text in counts if counts[text] > 1]

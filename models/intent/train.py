@@ -83,25 +83,34 @@ class Part:
         self.classes = np.array([labels.index(label) for label, _ in rows])
 
 
-def fit(features, classes, label_count, decay):
-    """Returns (weight [features, labels], bias [labels]): accelerated gradient steps."""
-    wanted = np.eye(label_count)[classes]
+def fit(features, classes, label_count, decays):
+    """Returns [(weight [features, labels], bias [labels])], one a decay: accelerated gradient steps.
+
+    Every step adds multiples of feature rows to the weight. So the steps are taken on those
+    multiples (`factors`), which takes one product with the likeness of the rows instead of two with
+    the rows themselves; and all decays are stepped side by side.
+    """
+    wanted = np.eye(label_count)[classes][:, None, :]
+    decays = np.array(decays)[:, None]
     middle = features.mean(0)
     centred = features - middle
+    likeness = centred @ centred.T
     # The curvature is at most half the largest eigenvalue of the covariance, and a half for the
     # bias; the two are independent because the features are centred.
-    rate = 1 / (np.linalg.norm(centred, 2) ** 2 / len(centred) / 2 + decay)
-    weight, bias = np.zeros((features.shape[1], label_count)), np.zeros(label_count)
-    weight_before, bias_before = weight, bias
+    rates = 1 / (np.linalg.eigvalsh(likeness)[-1] / len(centred) / 2 + decays)
+    factors, bias = np.zeros((len(centred), len(decays), label_count)), np.zeros(label_count)
+    factors_before, bias_before = factors, bias
     for step in range(STEPS):
         momentum = step / (step + 3)
-        weight_ahead = weight + momentum * (weight - weight_before)
+        ahead = factors + momentum * (factors - factors_before)
         bias_ahead = bias + momentum * (bias - bias_before)
-        wrong = (softmax(centred @ weight_ahead + bias_ahead) - wanted) / len(centred)
-        weight_before, bias_before = weight, bias
-        weight = weight_ahead - rate / 2 * (centred.T @ wrong + decay * weight_ahead)
+        scores = (likeness @ ahead.reshape(len(centred), -1)).reshape(ahead.shape) + bias_ahead
+        wrong = (softmax(scores) - wanted) / len(centred)
+        factors_before, bias_before = factors, bias
+        factors = ahead - rates / 2 * (wrong + decays * ahead)
         bias = bias_ahead - wrong.sum(0)
-    return weight, bias - middle @ weight
+    weights = [centred.T @ factors[:, index] for index in range(len(decays))]
+    return [(weight, bias[index] - middle @ weight) for index, weight in enumerate(weights)]
 
 
 def softmax(scores):
@@ -126,15 +135,15 @@ def choose_decay(train, label_count):
     """The decay with the best mean macro-F1 over the folds of train.tsv."""
     order = np.random.Generator(np.random.PCG64(SEED)).permutation(len(train.classes))
     folds = np.array_split(order, FOLDS)
-    results = {}
-    for decay in DECAYS:
-        scores = []
-        for fold in folds:
-            kept = np.setdiff1d(order, fold)
-            head = fit(train.features[kept], train.classes[kept], label_count, decay)
+    scores = {decay: [] for decay in DECAYS}
+    for fold in folds:
+        kept = np.setdiff1d(order, fold)
+        heads = fit(train.features[kept], train.classes[kept], label_count, DECAYS)
+        for decay, head in zip(DECAYS, heads):
             found = predict(train.features[fold], head)
-            scores.append(macro_f1(train.classes[fold], found, label_count))
-        results[decay] = float(np.mean(scores))
+            scores[decay].append(macro_f1(train.classes[fold], found, label_count))
+    results = {decay: float(np.mean(scores[decay])) for decay in DECAYS}
+    for decay in DECAYS:
         print(f"  decay {decay:g}: cross-validated macro-F1 {results[decay]:.4f}", flush=True)
     return max(DECAYS, key=lambda decay: results[decay])
 
@@ -155,7 +164,7 @@ def report(name, part, head, labels, mistakes):
 def train_head(parts, labels):
     decay = choose_decay(parts["train"], len(labels))
     print(f"chosen decay: {decay:g}")
-    weight, bias = fit(parts["train"].features, parts["train"].classes, len(labels), decay)
+    (weight, bias), = fit(parts["train"].features, parts["train"].classes, len(labels), [decay])
     return (weight / UNIT).round() * UNIT, (bias / UNIT).round() * UNIT
 
 
