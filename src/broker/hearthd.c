@@ -1,7 +1,8 @@
 /* hearthd.c — main: from the command line to the loop and back.
  *
- * Order: arguments and configuration → spawner (forked before anything else exists) → models and
- * socket → the daemon's own door → loop. Everything that can fail says what, where and what to do.
+ * Order: arguments and configuration → what a service manager handed over → spawner (forked before
+ * anything else exists) → models and socket → the daemon's own door → loop. Everything that can
+ * fail says what, where and what to do.
  */
 
 #include "arguments.h"
@@ -14,6 +15,7 @@
 #include "hearth_sandbox.h"
 #include "hearth_session.h"
 #include "hearth_spawner.h"
+#include "service.h"
 
 #ifdef HEARTH_ANOMALY
 #include "hook.h"
@@ -25,7 +27,12 @@
 #include <unistd.h>
 
 struct daemon {
+    int argc;
+    char **argv; /* for reloads */
+    bool has_file;
     struct hearth_config config;
+    struct service service;
+    struct hearth_listener inherited;
     struct hearth_spawner spawner;
     struct hearth_loop *loop;
     struct hearth_registry registry;
@@ -71,12 +78,89 @@ static void on_end(void *arg, const struct hearth_drain_result *result)
     hearth_loop_stop(daemon->loop);
 }
 
+static void set_log_level(const struct hearth_config *config)
+{
+    enum hearth_log_level level = HEARTH_LOG_INFO;
+    if (hearth_log_level_of(config->log_level, &level)) {
+        hearth_log_set_level(level);
+    }
+}
+
+static const char *socket_path(const struct daemon *daemon)
+{
+    return daemon->inherited.is_inherited ? daemon->inherited.path : daemon->config.socket;
+}
+
+static void tell_ready(struct daemon *daemon)
+{
+    char status[SERVICE_STATUS_BYTES];
+    snprintf(status, sizeof status, "Listening on %s", socket_path(daemon));
+    service_ready(&daemon->service, daemon->loop, status);
+}
+
+/* ---- reload ------------------------------------------------------------------------------- */
+
+static void tell_restart(void *arg, const char *key)
+{
+    (void)arg;
+    hearth_log(HEARTH_LOG_WARN, "config.needs_restart", "key", hearth_log_s(key), NULL);
+}
+
+static void use_config(struct daemon *daemon, struct hearth_config *fresh)
+{
+    hearth_config_reload(&daemon->config, fresh, tell_restart, NULL);
+    set_log_level(&daemon->config);
+    hearth_budget_set_limit(&daemon->budget, daemon->config.memory_limit_bytes);
+    hearth_server_reload(daemon->server);
+    hearth_log(HEARTH_LOG_INFO, "config.reloaded", NULL);
+    tell_ready(daemon);
+}
+
+static void keep_config(struct daemon *daemon, const struct hearth_error *err)
+{
+    char status[SERVICE_STATUS_BYTES];
+    hearth_log(HEARTH_LOG_ERROR, "config.refused", "error", hearth_log_err(err), "remedy",
+               hearth_log_s("mend it and reload again; what was set before still holds"), NULL);
+    snprintf(status, sizeof status, "Listening; the new configuration was refused: %s", err->text);
+    service_ready(&daemon->service, daemon->loop, status);
+}
+
+/* The path is opened anew, because editors replace a file. The daemon's door leaves files to it: it
+ * reads manifests as well, and the file says nothing that only others may know. Reading takes a
+ * moment of the loop, once each time that an operator asks for it. */
+static void reload(struct daemon *daemon)
+{
+    struct arguments arguments;
+    struct hearth_error err = {0};
+    service_reloading(&daemon->service);
+    struct hearth_config *fresh = hearth_alloc(1, sizeof *fresh);
+    int rc = fresh == NULL ? hearth_fail_oom(&err) : hearth_config_init(fresh, &err);
+    rc = rc < 0 ? rc : arguments_read(daemon->argc, daemon->argv, &arguments, fresh, &err);
+    if (rc == 0) {
+        use_config(daemon, fresh);
+    } else {
+        keep_config(daemon, &err);
+    }
+    if (fresh != NULL) {
+        hearth_config_finish(fresh);
+    }
+    hearth_free(fresh);
+}
+
+/* Without a file there is nothing to read again: then it is the terminal that has gone. */
 static void on_signal(void *arg, int signal_number)
 {
     struct daemon *daemon = arg;
-    daemon->signals++;
     hearth_log(HEARTH_LOG_INFO, "daemon.signal", "signal", hearth_log_i(signal_number), NULL);
+    if (signal_number == SIGHUP && daemon->has_file) {
+        if (daemon->signals == 0) { /* the limits of a drain have been chosen */
+            reload(daemon);
+        }
+        return;
+    }
+    daemon->signals++;
     if (daemon->signals == 1) {
+        service_stopping(&daemon->service, "Finishing the requests that run");
         hearth_server_drain(daemon->server);
     } else {
         daemon->exit_code = HEARTHD_FAILED;
@@ -103,7 +187,9 @@ static int start_server(struct daemon *daemon, struct hearth_error *err)
         .budget = &daemon->budget,
         .metrics = &daemon->metrics,
         .spawner_fd = HEARTH_TAKE_FD(daemon->spawner.fd),
+        .listener = daemon->inherited,
     };
+    daemon->inherited.fd = -1; /* the server closes it */
     return hearth_server_create(&parts, on_end, daemon, &daemon->server, err);
 }
 
@@ -162,11 +248,17 @@ static void scan_models(struct daemon *daemon)
 
 static int start(struct daemon *daemon, struct hearth_error *err)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
-    int rc = start_spawner(daemon, err);
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    int rc = hearth_listener_inherit(&daemon->inherited, err);
     if (rc < 0) {
         return rc;
     }
+    service_open(&daemon->service);
+    rc = start_spawner(daemon, err);
+    if (rc < 0) {
+        return rc;
+    }
+    hearth_log_own_stderr(); /* not before the fork: the spawner keeps standard error alone */
     hearth_process_ignore_sigpipe();
     hearth_metrics_init(&daemon->metrics);
     hearth_budget_init(&daemon->budget, daemon->config.memory_limit_bytes);
@@ -191,10 +283,12 @@ static int serve(struct daemon *daemon)
     struct hearth_error err = {0};
     const struct hearth_config *config = &daemon->config;
     hearth_log(HEARTH_LOG_INFO, "daemon.listening", "version", hearth_log_s(HEARTH_VERSION), "pid",
-               hearth_log_i(getpid()), "socket", hearth_log_s(config->socket), "threads",
+               hearth_log_i(getpid()), "socket", hearth_log_s(socket_path(daemon)), "inherited",
+               hearth_log_b(daemon->inherited.is_inherited), "threads",
                hearth_log_u(config->threads), "memory_limit_bytes",
                hearth_log_u(config->memory_limit_bytes), NULL);
     hearth_server_preload(daemon->server);
+    tell_ready(daemon);
     if (hearth_loop_run(daemon->loop, &err) < 0) {
         return complain(&err, HEARTHD_FAILED);
     }
@@ -210,20 +304,13 @@ static void finish(struct daemon *daemon)
 {
     hearth_server_destroy(daemon->server);
     hearth_fd_close(&daemon->spawner.fd); /* the server's, if it came that far */
+    hearth_listener_close(&daemon->inherited);
+    service_close(&daemon->service);
     hearth_loop_destroy(daemon->loop);
     if (daemon->registry.magic != 0) {
         hearth_registry_finish(&daemon->registry);
     }
     hearth_config_finish(&daemon->config);
-}
-
-static void set_log_level(const struct hearth_config *config)
-{
-    enum hearth_log_level level = HEARTH_LOG_INFO;
-    if (hearth_log_level_of(config->log_level, &level)) {
-        hearth_log_set_level(level);
-    }
-    hearth_log_set_process("hearthd");
 }
 
 static void warn_of_typo(void *arg, const char *variable, const char *meant)
@@ -243,7 +330,9 @@ static int run(struct daemon *daemon, const struct arguments *arguments)
     if (arguments->is_check) {
         return print_config(&daemon->config);
     }
+    daemon->has_file = arguments->file != NULL;
     set_log_level(&daemon->config);
+    hearth_log_set_process("hearthd");
     hearth_config_find_typos(warn_of_typo, NULL);
     if (check_models_folders(&daemon->config, is_named, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
@@ -264,7 +353,11 @@ int main(int argc, char **argv)
         fputs("hearthd: out of memory\n", stderr);
         return HEARTHD_FAILED;
     }
+    daemon->argc = argc;
+    daemon->argv = argv;
     daemon->spawner.fd = -1;
+    daemon->service.notify.fd = -1;
+    daemon->inherited = (struct hearth_listener){.fd = -1, .lock_fd = -1};
     int exit_code = HEARTHD_OK;
     if (arguments_read(argc, argv, &arguments, &daemon->config, &err) < 0) {
         exit_code = complain(&err, HEARTHD_USAGE);
