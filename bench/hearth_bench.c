@@ -17,6 +17,8 @@
 static const struct hearth_harness_case *const families[] = {
     bench_frames,
     bench_ring,
+    bench_noop_latency,
+    bench_noop_throughput,
 };
 
 static const char usage_text[] =

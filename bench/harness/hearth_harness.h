@@ -14,8 +14,6 @@
 #include "hearth_base.h"
 #include "hearth_stats.h"
 
-#include <stdio.h>
-
 #define HEARTH_HARNESS_MAX_CALLS  10000u /* of one block */
 #define HEARTH_HARNESS_MAX_QUADS  2000u
 #define HEARTH_HARNESS_MAX_GOALS  2u
@@ -93,7 +91,7 @@ struct hearth_harness_plan {
     double precision;       /* target: half of the 95 % interval, relative to the estimate */
     uint64_t warm_up_ns;    /* not recorded */
     uint64_t time_limit_ns; /* of the recorded part */
-    size_t min_quads;
+    size_t pilot_quads;     /* measured before it is decided how many are needed */
     size_t max_quads;
     double noise_limit;   /* widest A/A interval, on either side of 1 */
     double steal_limit;   /* share of the machine's time that the hypervisor took */
@@ -180,26 +178,6 @@ void hearth_harness_judge(const struct hearth_harness_plan *plan,
 
 enum hearth_harness_change hearth_harness_change_of(const struct hearth_harness_result *result);
 
-/* ---- reports ------------------------------------------------------------------------------- */
-
-struct hearth_harness_machine {
-    char cpu[HEARTH_HARNESS_TEXT_BYTES];
-    char governor[64];
-    char kernel[HEARTH_HARNESS_TEXT_BYTES];
-    unsigned cores;
-    uint64_t memory_bytes;
-    const char *build;  /* type, compiler, version */
-    const char *commit; /* as the caller says; may be NULL */
-};
-
-void hearth_harness_machine_read(struct hearth_harness_machine *ret);
-void hearth_harness_print_machine(FILE *out, const struct hearth_harness_machine *machine);
-void hearth_harness_print(FILE *out, const struct hearth_harness_result *result);
-
-/** Writes one run to @path. HEARTH_E_SYSTEM, HEARTH_E_NO_MEMORY. */
-HEARTH_NODISCARD int hearth_harness_write_json(const char *path,
-                                               const struct hearth_harness_machine *machine,
-                                               const struct hearth_harness_result *results,
-                                               size_t count, struct hearth_error *err);
+#include "report.h"
 
 #endif

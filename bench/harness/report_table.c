@@ -112,6 +112,6 @@ void hearth_harness_print(FILE *out, const struct hearth_harness_result *result)
             "  %zu quads in %.1f s, precision %.2f %%%s; load %.2f to %.2f, steal %.2f %%, other "
             "programs %.2f cores\n",
             result->quads, usage->seconds, 100.0 * result->precision,
-            result->is_precise ? "" : " (time limit)", usage->load_before, usage->load_after,
+            result->is_precise ? "" : " (above the target)", usage->load_before, usage->load_after,
             100.0 * usage->steal, usage->foreign_cores);
 }

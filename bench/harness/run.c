@@ -13,7 +13,7 @@ void hearth_harness_plan_default(struct hearth_harness_plan *plan, bool is_quick
         .precision = is_quick ? 0.05 : 0.01,
         .warm_up_ns = (is_quick ? 100 : 500) * HEARTH_NS_PER_MS,
         .time_limit_ns = (is_quick ? 1000 : 20000) * HEARTH_NS_PER_MS,
-        .min_quads = is_quick ? 8 : 20,
+        .pilot_quads = is_quick ? 8 : 40,
         .max_quads = HEARTH_HARNESS_MAX_QUADS,
         .noise_limit = 0.05,
         .steal_limit = 0.01,
@@ -61,27 +61,42 @@ static int warm_up(struct blocks *blocks, struct hearth_error *err)
     return rc;
 }
 
-/* Looks at the precision ever more rarely, so that looking costs little and does not invite a lucky
- * moment to end the run. */
+/* Measures @count quads in all, if time allows. */
+static int measure_up_to(struct blocks *blocks, size_t count, uint64_t end_ns,
+                         struct hearth_error *err)
+{
+    const struct hearth_harness_plan *plan = blocks->plan;
+    int rc = 0;
+    while (rc == 0 && blocks->quads < count) {
+        rc = blocks_measure_quad(blocks, true, err);
+        if (blocks->quads >= HEARTH_STATS_MIN_COUNT && plan->now_ns() >= end_ns) {
+            break;
+        }
+    }
+    return rc;
+}
+
+/* In two stages (Stein 1945): the spread of the first says how many quads the target needs, and
+ * those are measured without looking again. Looking at each step and stopping as soon as the
+ * interval is narrow enough would stop at lucky moments: its 95 % intervals covered the truth in
+ * 91.5 % of the runs of the self-check. */
 static int measure_until_sure(struct blocks *blocks, struct hearth_harness_result *ret,
                               struct hearth_error *err)
 {
     const struct hearth_harness_plan *plan = blocks->plan;
     uint64_t end_ns = plan->now_ns() + plan->time_limit_ns;
-    size_t next_look = plan->min_quads;
-    int rc = 0;
-    while (rc == 0 && !ret->is_precise && blocks->quads < plan->max_quads) {
-        rc = blocks_measure_quad(blocks, true, err);
-        if (rc == 0 && blocks->quads >= next_look) {
-            next_look = blocks->quads + HEARTH_MAX(blocks->quads / 4, (size_t)1);
-            rc = precision_now(blocks, &ret->precision);
-            ret->is_precise = rc == 0 && ret->precision <= plan->precision;
-        }
-        if (blocks->quads >= plan->min_quads && plan->now_ns() >= end_ns) {
-            break;
-        }
+    double spread = 0.0;
+    int rc = measure_up_to(blocks, plan->pilot_quads, end_ns, err);
+    rc = rc < 0 ? rc : precision_now(blocks, &spread);
+    if (rc == 0) {
+        double times_more = spread / plan->precision;
+        double wanted = (double)plan->pilot_quads * times_more * times_more;
+        size_t count = wanted < (double)plan->max_quads ? (size_t)wanted : plan->max_quads;
+        rc = measure_up_to(blocks, count, end_ns, err);
     }
-    return rc < 0 ? rc : precision_now(blocks, &ret->precision);
+    rc = rc < 0 ? rc : precision_now(blocks, &ret->precision);
+    ret->is_precise = rc == 0 && ret->precision <= plan->precision;
+    return rc;
 }
 
 /* ---- summarising --------------------------------------------------------------------------- */

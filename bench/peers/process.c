@@ -1,0 +1,218 @@
+/* process.c — children with a folder of their own. */
+
+#include "peers.h"
+
+#include "hearth_os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_STEPS  250 /* of 20 ms */
+#define STEP_NS     20000000L
+#define START_STEPS 3000
+
+int peer_make_folder(struct peer *peer, struct hearth_error *err)
+{
+    snprintf(peer->folder, sizeof peer->folder, "/tmp/hearth-bench-XXXXXX");
+    if (mkdtemp(peer->folder) == NULL) {
+        peer->folder[0] = '\0';
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "make a folder in /tmp");
+    }
+    return 0;
+}
+
+static void exec_with_log(const char *log_path, char *const *argv)
+{
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (log >= 0) {
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+    }
+    execvp(argv[0], argv);
+    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+int peer_start(struct peer *peer, char *const *argv, struct hearth_error *err)
+{
+    char log_path[PEERS_PATH_BYTES + 8];
+    snprintf(log_path, sizeof log_path, "%s/log", peer->folder);
+    fflush(NULL); /* what the parent has not written yet must not be written twice */
+    peer->pid = fork();
+    if (peer->pid < 0) {
+        peer->pid = 0;
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "start %s", argv[0]);
+    }
+    if (peer->pid == 0) {
+        exec_with_log(log_path, argv);
+    }
+    return 0;
+}
+
+static void pause_a_step(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = STEP_NS}, NULL);
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char inner[PEERS_PATH_BYTES + 260];
+        snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        bool is_itself = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        if (!is_itself && unlink(inner) != 0 && errno == EISDIR) {
+            remove_folder(inner);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    rmdir(path);
+}
+
+void peer_stop(struct peer *peer)
+{
+    if (peer->pid > 0) {
+        kill(peer->pid, SIGTERM);
+        for (int i = 0; i < STOP_STEPS && waitpid(peer->pid, NULL, WNOHANG) == 0; i++) {
+            if (i == STOP_STEPS - 2) {
+                kill(peer->pid, SIGKILL);
+            }
+            pause_a_step();
+        }
+        peer->pid = 0;
+    }
+    if (peer->folder[0] != '\0') {
+        remove_folder(peer->folder);
+        peer->folder[0] = '\0';
+    }
+}
+
+/* ---- hearthd -------------------------------------------------------------------------------- */
+
+/* The end of its log: the only one who can say why it does not serve. */
+static int fail_with_log(const struct peer *peer, struct hearth_error *err)
+{
+    char path[PEERS_PATH_BYTES + 8];
+    char text[120] = "";
+    snprintf(path, sizeof path, "%s/log", peer->folder);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)fseek(file, -(long)(sizeof text - 1), SEEK_END);
+        size_t got = fread(text, 1, sizeof text - 1, file);
+        text[got] = '\0';
+        fclose(file);
+    }
+    return hearth_fail(err, HEARTH_E_NOT_READY, "it does not serve: …%s", text);
+}
+
+static int wait_until_ready(struct peer *peer, struct hearth_error *err)
+{
+    for (int i = 0; i < START_STEPS; i++) {
+        int fd = -1;
+        if (peer_connect(peer->socket, &fd, NULL) == 0) {
+            hearth_fd_close(&fd);
+            return 0;
+        }
+        if (waitpid(peer->pid, NULL, WNOHANG) != 0) {
+            peer->pid = 0;
+            break;
+        }
+        pause_a_step();
+    }
+    return fail_with_log(peer, err);
+}
+
+static int write_config(const struct peer *peer, const char *models, const char *preload,
+                        struct hearth_error *err)
+{
+    char path[PEERS_PATH_BYTES + 16];
+    char *absolute = realpath(models, NULL);
+    if (absolute == NULL) {
+        return hearth_fail_errno(err, HEARTH_E_UNSUPPORTED,
+                                 "%s is missing: run scripts/setup.sh, or say --models", models);
+    }
+    snprintf(path, sizeof path, "%s/hearthd.conf", peer->folder);
+    FILE *file = fopen(path, "we");
+    if (file == NULL) {
+        free(absolute);
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "write %s", path);
+    }
+    /* Room for 64 clients with 64 requests each; a null engine that takes what there is. */
+    fprintf(file,
+            "[daemon]\nsocket = %s\nmodels = %s\npreload = %s\nqueue_limit = 4096\n"
+            "[model classifier]\ncapacity = 64\nrun_threads = 1\n",
+            peer->socket, absolute, preload);
+    free(absolute);
+    return fclose(file) == 0 ? 0 : hearth_fail_errno(err, HEARTH_E_SYSTEM, "write %s", path);
+}
+
+int peer_start_hearthd(const struct hearth_harness_places *places, const char *model_folder,
+                       const char *preload, struct peer *ret, struct hearth_error *err)
+{
+    char program[4096];
+    char models[4096];
+    char config[PEERS_PATH_BYTES + 16];
+    *ret = (struct peer){0};
+    snprintf(program, sizeof program, "%s/hearthd", places->bin);
+    snprintf(models, sizeof models, "%s/%s", places->models, model_folder);
+    if (access(program, X_OK) != 0) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "%.100s is missing: build it, or say --bin",
+                           program);
+    }
+    int rc = peer_make_folder(ret, err);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(ret->socket, sizeof ret->socket, "%s/hearthd.sock", ret->folder);
+    snprintf(config, sizeof config, "%s/hearthd.conf", ret->folder);
+    rc = write_config(ret, models, preload, err);
+    char *const argv[] = {program, "--config", config, NULL};
+    rc = rc < 0 ? rc : peer_start(ret, argv, err);
+    rc = rc < 0 ? rc : wait_until_ready(ret, err);
+    if (rc < 0) {
+        peer_stop(ret);
+        return hearth_because(err, rc, "start hearthd");
+    }
+    return 0;
+}
+
+/* ---- redis ---------------------------------------------------------------------------------- */
+
+int peer_start_redis(struct peer *ret, struct hearth_error *err)
+{
+    *ret = (struct peer){0};
+    if (access("/usr/bin/redis-server", X_OK) != 0) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "redis-server is missing: apt-get install --no-install-recommends "
+                           "redis-server");
+    }
+    int rc = peer_make_folder(ret, err);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(ret->socket, sizeof ret->socket, "%s/redis.sock", ret->folder);
+    char *const argv[] = {
+        "/usr/bin/redis-server", "--port", "0",     "--unixsocket", ret->socket, "--save", "",
+        "--appendonly",          "no",     "--dir", ret->folder,    NULL};
+    rc = peer_start(ret, argv, err);
+    rc = rc < 0 ? rc : wait_until_ready(ret, err);
+    if (rc < 0) {
+        peer_stop(ret);
+        return hearth_because(err, rc, "start redis-server");
+    }
+    return 0;
+}
