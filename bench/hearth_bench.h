@@ -8,6 +8,7 @@
 /* An array of cases, ended by one without an id. */
 extern const struct hearth_harness_case bench_frames[];
 extern const struct hearth_harness_case bench_ring[];
+extern const struct hearth_harness_case bench_wire[];
 extern const struct hearth_harness_case bench_noop_latency[];
 extern const struct hearth_harness_case bench_noop_throughput[];
 
