@@ -29,8 +29,12 @@ static int send_cancel(struct hearth_client *client, uint64_t id, int *ret_fd,
                        struct hearth_error *err)
 {
     struct client_shared *shared = &client->shared;
-    if (id == 0 || client_open_find(&shared->open, id) == NULL) {
+    struct client_request *request = client_open_find(&shared->open, id);
+    if (request == NULL) {
         return hearth_fail(err, HEARTH_E_NO_REQUEST, "no such request is open on this client");
+    }
+    if (request->is_cancelled) {
+        return 0; /* once is enough, and so the queue cannot fill up */
     }
     struct hearth_message message = {.type = HEARTH_MSG_cancel_request};
     message.as.cancel_request.request_id = id;
@@ -40,6 +44,7 @@ static int send_cancel(struct hearth_client *client, uint64_t id, int *ret_fd,
     if (rc < 0) {
         return rc;
     }
+    request->is_cancelled = true;
     rc = client_flush(client);
     if (rc == HEARTH_E_DISCONNECTED) {
         return hearth_fail(err, rc, "the daemon takes no more bytes");

@@ -19,17 +19,19 @@
 
 #include <pthread.h>
 
-#define HEARTH_CLIENT_MAGIC        0x48434c49u
-#define HEARTH_CLIENT_TIMEOUT_MS   10000u
-#define HEARTH_CLIENT_REQUEST_MS   300000u
-#define HEARTH_CLIENT_GRACE_MS     2000u /* for the daemon to say that the time is over */
-#define HEARTH_CLIENT_CANCEL_MS    1000u /* for 20 bytes to leave: more means that nobody reads */
-#define HEARTH_CLIENT_BACKLOG_MS   1u    /* a full backlog has no descriptor to wait for */
-#define HEARTH_CLIENT_IDLE_MS      1000u /* so close to the daemon's idle limit, connect anew */
-#define HEARTH_CLIENT_QUEUE_BYTES  (HEARTH_MAX_RING_MESSAGE_BYTES + 4096u)
-#define HEARTH_CLIENT_CANCEL_BYTES (512u << 10) /* beyond that: a cancel for each open request */
-#define HEARTH_CLIENT_HELLO_BYTES  1024u
-#define HEARTH_CLIENT_FILLS        16 /* reads of 64 KiB in one dispatch: others want their turn */
+#define HEARTH_CLIENT_MAGIC       0x48434c49u
+#define HEARTH_CLIENT_TIMEOUT_MS  10000u
+#define HEARTH_CLIENT_REQUEST_MS  300000u
+#define HEARTH_CLIENT_GRACE_MS    2000u /* for the daemon to say that the time is over */
+#define HEARTH_CLIENT_CANCEL_MS   1000u /* for 20 bytes to leave: more means that nobody reads */
+#define HEARTH_CLIENT_BACKLOG_MS  1u    /* a full backlog has no descriptor to wait for */
+#define HEARTH_CLIENT_IDLE_MS     1000u /* so close to the daemon's idle limit, connect anew */
+#define HEARTH_CLIENT_QUEUE_BYTES (HEARTH_MAX_RING_MESSAGE_BYTES + 4096u)
+#define HEARTH_CLIENT_CANCEL_BYTES                                                                 \
+    (512u << 10) /* more: a cancel of each open request, 24 bytes                                  \
+                  */
+#define HEARTH_CLIENT_HELLO_BYTES 1024u
+#define HEARTH_CLIENT_FILLS       16 /* reads of 64 KiB in one dispatch: others want their turn */
 
 /* ── Open requests ───────────────────────────────────────────────────────────────────────────── */
 
@@ -39,6 +41,7 @@ struct client_request {
     uint64_t id;
     uint64_t deadline_ns;
     bool is_text;            /* generate or chat: results are pieces of one text */
+    bool is_cancelled;       /* the daemon was asked to end it; with the lock held */
     hearth_item_fn *on_item; /* NULL also when it has seen enough */
     void *item_arg;
     hearth_done_fn *on_done;

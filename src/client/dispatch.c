@@ -191,11 +191,11 @@ static void expire(struct hearth_client *client)
     }
 }
 
-static uint64_t next_ns(const struct hearth_client *client)
+static uint64_t next_deadline_ns(const struct hearth_client *client)
 {
     bool is_connecting = client->shared.state == HEARTH_CLIENT_CONNECTING;
-    return is_connecting ? HEARTH_MIN(client->next_deadline_ns, client->handshake_deadline_ns)
-                         : client->next_deadline_ns;
+    uint64_t next_ns = client->shared.open.count > 0 ? client->next_deadline_ns : HEARTH_NEVER;
+    return is_connecting ? HEARTH_MIN(next_ns, client->handshake_deadline_ns) : next_ns;
 }
 
 int client_check_outside(struct hearth_client *client, const char *function,
@@ -247,8 +247,8 @@ int client_progress(struct hearth_client *client, uint64_t deadline_ns, struct h
         if ((hearth_client_wanted_events(client) & POLLOUT) != 0) {
             events |= HEARTH_READY_OUT;
         }
-        int rc = hearth_fd_wait(client->shared.fd, events, HEARTH_MIN(deadline_ns, next_ns(client)),
-                                NULL);
+        int rc = hearth_fd_wait(client->shared.fd, events,
+                                HEARTH_MIN(deadline_ns, next_deadline_ns(client)), NULL);
         if (rc < 0 && rc != HEARTH_E_EXPIRED) {
             client_connection_lose(client, HEARTH_E_SYSTEM, "cannot wait for the daemon");
         }
@@ -296,7 +296,7 @@ int hearth_client_wanted_events(hearth_client *client)
 int hearth_client_timeout_ms(hearth_client *client)
 {
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
-    uint64_t until_ns = next_ns(client);
+    uint64_t until_ns = next_deadline_ns(client);
     if (client->loss.code < 0 || client_is_deaf(client)) {
         return 0;
     }

@@ -228,7 +228,8 @@ static int submit(struct draft *draft, uint64_t connect_ns, uint64_t *ret_id,
     }
     client->last_id = request->id;
     client->last_use_ns = hearth_clock_ns();
-    client->next_deadline_ns = HEARTH_MIN(client->next_deadline_ns, request->deadline_ns);
+    uint64_t before_ns = client->shared.open.count > 1 ? client->next_deadline_ns : HEARTH_NEVER;
+    client->next_deadline_ns = HEARTH_MIN(before_ns, request->deadline_ns);
     if (ret_id != NULL) {
         *ret_id = request->id;
     }
