@@ -7,6 +7,7 @@
 #   --preset NAME   builds this preset (release if none is named; several may be)
 #   --no-build      leaves out the build
 #   --no-models     leaves out the default models (about 180 MB to fetch)
+#   --with-arm64    gets the cross compiler for arm64 and what it needs, too
 #   --no-engines    leaves out both engines, as HEARTH_ONNX=OFF HEARTH_GGUF=OFF in the environment do
 #
 # A run with nothing to do takes seconds; an interrupted run is simply started again.
@@ -21,7 +22,7 @@ cd "$TOP"
 PACKAGES="build-essential cmake ninja-build pkg-config python3 python3-venv ca-certificates
     libseccomp-dev libssl-dev libutf8proc-dev libpcre2-dev libinih-dev libcmocka-dev strace"
 
-check='' build=yes models=yes presets=()
+check='' build=yes models=yes arm64='' presets=()
 export HEARTH_ONNX=${HEARTH_ONNX:-ON} HEARTH_GGUF=${HEARTH_GGUF:-ON}
 while [ $# -gt 0 ]; do
     case $1 in
@@ -29,6 +30,7 @@ while [ $# -gt 0 ]; do
     --preset) presets+=("${2:?--preset needs a name}") && shift ;;
     --no-build) build='' ;;
     --no-models) models='' ;;
+    --with-arm64) arm64=yes ;;
     --no-engines) HEARTH_ONNX=OFF HEARTH_GGUF=OFF ;;
     -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) echo "setup.sh: unknown option $1 (see scripts/setup.sh --help)" >&2 && exit 2 ;;
@@ -65,6 +67,7 @@ require_platform() {
 # Debian 13 carries some of what deps.lock holds for Debian 12, and no clang-format 14.
 wanted_packages() {
     echo "$PACKAGES"
+    [ -z "$arm64" ] || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     if [ "$RELEASE" = 12 ]; then
         echo clang-format
     else
@@ -108,7 +111,7 @@ install_packages() {
 build_identity() {
     echo "HEARTH_ONNX=$HEARTH_ONNX HEARTH_GGUF=$HEARTH_GGUF"
     echo "HEARTH_ORT_DIR=${HEARTH_ORT_DIR:-} HEARTH_LLAMA_DIR=${HEARTH_LLAMA_DIR:-}"
-    find .deps -maxdepth 1 -type l -printf '%f %l\n' | sort
+    find .deps -maxdepth 1 -type l ! -name arm64 -printf '%f %l\n' | sort
 }
 
 build_preset() {
@@ -197,6 +200,9 @@ fetch_options=()
 [ -n "$models" ] || fetch_options=(--no-models)
 deps/fetch "${fetch_options[@]}" ||
     fail "the locked dependencies are not complete" "do what is said above, then run this again"
+if [ -n "$arm64" ]; then
+    deps/cross || fail "the cross compiler's packages are not complete" "do what is said above, then run this again"
+fi
 if [ -n "$build" ]; then
     for preset in "${presets[@]}"; do
         step "build: $preset"

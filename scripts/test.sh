@@ -3,6 +3,7 @@
 #
 # usage: scripts/test.sh [--list] [NAME...]
 #        scripts/test.sh --combinations [NAME...]
+#        scripts/test.sh --arm64
 #
 #   NAME     runs only tests whose name contains it: `unit/wire`, `gates`, `unit-asan`, `tsan`.
 #            The sanitizer builds take part only if a NAME says asan or tsan.
@@ -10,6 +11,8 @@
 #   --combinations   builds with both, one and no engine, each anew in a folder of its own, and runs
 #            in each what can run; what a missing engine would test is skipped by name. Ends with a
 #            table. Takes about half an hour.
+#   --arm64  only cross-compiles for arm64 as users would build it, optimised and without engines. A
+#            full run compiles the same without optimising. Nothing of it is run.
 #
 # Each test is printed by name, then a table of suites, last `N passed, N failed, N skipped`. Without
 # NAME, a suite that did not run counts as a failure. It ends with 0 only if nothing failed.
@@ -31,12 +34,13 @@ expectations() {
     printf -- '--expect %s ' "${suites[@]}"
 }
 
-list='' combinations='' names=()
+list='' combinations='' arm64='' names=()
 for argument in "$@"; do
     case $argument in
     -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 0 ;;
     --list) list=yes ;;
     --combinations) combinations=yes ;;
+    --arm64) arm64=yes ;;
     -*) echo "test.sh: unknown option $argument (see scripts/test.sh --help)" >&2 && exit 2 ;;
     *) names+=("$argument") ;;
     esac
@@ -71,6 +75,11 @@ combination() {
     [ "$code" = 0 ] || FAILED+=" $1"
 }
 
+if [ -n "$arm64" ]; then
+    scripts/setup.sh --no-build --no-models --no-engines --with-arm64
+    HEARTH_ARM64_FLAGS='-O2 -g' tools/check-arm64 "$TOP" build/arm64-optimised
+    exit
+fi
 if [ -n "$combinations" ]; then
     scripts/setup.sh --no-build
     STEPS=8 TABLE='' FAILED=''
@@ -84,6 +93,9 @@ if [ -n "$combinations" ]; then
     exit 0
 fi
 
+if [ ${#names[@]} = 0 ] || [[ "${names[*]}" == *arm64* ]]; then
+    presets+=(--with-arm64)
+fi
 scripts/setup.sh "${presets[@]}"
 if [ -n "$list" ]; then
     exec tools/run-tests --list "${folders[@]}"
