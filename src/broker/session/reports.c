@@ -2,6 +2,7 @@
 
 #include "session_priv.h"
 
+#include "hearth_log.h"
 #include <string.h>
 
 /* ---- metrics ------------------------------------------------------------------------------ */
@@ -16,6 +17,16 @@ struct report {
 
 _Static_assert(HEARTH_COUNTER_COUNT_ <= HEARTH_MAX_METRICS, "counters fit into an answer");
 _Static_assert(HEARTH_HISTOGRAM_BUCKETS <= HEARTH_MAX_BUCKETS, "buckets fit into an answer");
+
+/* The log counts for itself: it is below the counters. */
+static void gather_log_losses(struct hearth_metrics *metrics)
+{
+    struct hearth_log_losses losses;
+    hearth_log_losses(&losses);
+    hearth_metrics_add(metrics, HEARTH_COUNTER_LOG_LINES_DROPPED,
+                       losses.lost -
+                           hearth_metrics_value(metrics, HEARTH_COUNTER_LOG_LINES_DROPPED));
+}
 
 static void gather_gauges(struct hearth_server *server)
 {
@@ -32,6 +43,7 @@ static void gather_gauges(struct hearth_server *server)
     hearth_metrics_set(metrics, HEARTH_GAUGE_MEMORY_RESERVED, parts->budget->held_bytes);
     hearth_metrics_set(metrics, HEARTH_GAUGE_MEMORY_LIMIT, parts->budget->limit_bytes);
     hearth_metrics_set(metrics, HEARTH_GAUGE_UPTIME, age_ns / HEARTH_NS_PER_SEC);
+    gather_log_losses(metrics);
 }
 
 /* Empty buckets are left out. */
