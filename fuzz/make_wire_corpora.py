@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the seed inputs of the target wire: every message of messages.def, once with all its fields
-zero or empty and once with all of them set. Run it when a message was added or has grown."""
+"""Writes the seed inputs of the targets wire and wire_json. Run it when a message was added or has grown.
+
+wire: every message of messages.def, once with all its fields zero or empty and once with all of them
+set. wire_json: the same of what clients and the daemon say, the hand-typed frames of tests/compat,
+and what the first JSON protocol said."""
 
 import sys
 from pathlib import Path
@@ -19,11 +22,30 @@ def filled(fields):
             for kind, name, record in fields}
 
 
+JSON = {
+    "handshake": b'{"type":"handshake","protocol_version":"V1","client":"seed","token":"secret"}',
+    "handshake-first": b'{"type":"handshake","token":"secret"}',
+    "prompt": b'{"type":"inference_request","request_id":1,"model_id":"tiny","prompt":"hello",'
+              b'"parameters":{"max_tokens":16,"temperature":0.5,"top_p":0.25,"top_k":8}}',
+    "escapes": b'{"type":"prometheus_response","text":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\ud83d\\udc4b"}',
+    "null": b'{"type":"models_response","models":[{"name":"m","avg_latency_ms":null,"x":[[[1]]]}]}',
+    "numbers": b'{"type":"stream_chunk","results":[{"vector":[1e-40,-0.0,3.4028235e38,0.1,1e400,7]}]}',
+    "wrong": b'{"type":"health_check","check_type":"Sometimes","check_type":3.5}',
+}
+
+
 def main():
-    for name, (_, fields) in v2.MESSAGES.items():
-        folder = HERE / "corpus/wire"
-        (folder / f"message-{name}").write_bytes(v2.encode(name, **filled(fields)))
-        (folder / f"message-{name}-empty").write_bytes(v2.encode(name))
+    for name, (number, fields) in v2.MESSAGES.items():
+        for suffix, values in (("", filled(fields)), ("-empty", {})):
+            frame = v2.encode(name, **values)
+            (HERE / "corpus/wire" / f"message-{name}{suffix}").write_bytes(frame)
+            if number < 64:
+                (HERE / "corpus/wire_json" / f"binary-{name}{suffix}").write_bytes(frame)
+    lines = (HERE.parent / "tests/compat/v1_frames.txt").read_text().splitlines()
+    for name, number, text in (line.split(" ", 2) for line in lines):
+        (HERE / "corpus/wire_json" / f"message-{name}-{number}").write_text(text)
+    for name, text in JSON.items():
+        (HERE / "corpus/wire_json" / f"json-{name}").write_bytes(text)
 
 
 if __name__ == "__main__":

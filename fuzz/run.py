@@ -42,7 +42,8 @@ INSPECT = "src/worker/inspect"
 # The files that each target is about, and the longest input that it is given.
 ABOUT = {
     "wire": (WIRE, 8192),
-    "wire_json": (["src/shared/wire/json_decode.c", "src/shared/wire/json_encode.c"], 8192),
+    "wire_json": ([f"src/shared/wire/json_{name}.c" for name in
+                   ("decode", "encode", "room", "shape", "write")], 8192),
     "frames": (["src/shared/transport/frames.c"], 8192),
     "ring": (["src/shared/transport/ring.c"], 4096),
     "gguf_header": ([f"{INSPECT}/{name}.c" for name in
@@ -67,11 +68,19 @@ def rooms_of_targets(top=TOP):
             if (top / f"fuzz/fuzz_{name}.c").exists()}
 
 
+def room_folder(room, top):
+    """The folder that declares the room."""
+    for path in top.glob("src/**/CMakeLists.txt"):
+        if re.search(rf"^hearth_room\({room}\b", path.read_text(), re.M):
+            return path.parent
+    raise LookupError(f"no room {room}")
+
+
 def digest_of(target, rooms, top=TOP):
     """SHA-256 over names and bytes of the target's own source and of all sources of its rooms."""
+    folders = {room_folder(room, top) for room in rooms}
     paths = [top / f"fuzz/fuzz_{target}.c"]
-    for room in rooms:
-        folder = next(path.parent for path in top.glob(f"src/**/hearth_{room}.h"))
+    for folder in sorted(folders):
         paths += sorted(p for p in folder.glob("*") if p.suffix in (".c", ".h", ".def"))
     digest = hashlib.sha256()
     for path in paths:

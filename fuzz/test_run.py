@@ -49,6 +49,7 @@ def a_change_of_the_room_or_of_the_target_changes_the_digest_and_another_room_do
         for path in files:
             (top / path).parent.mkdir(parents=True, exist_ok=True)
             (top / path).write_text("one")
+        (top / "src/a/thing/CMakeLists.txt").write_text("hearth_room(thing SOURCES thing.c)")
         before = run.digest_of("thing", ["thing"], top)
         (top / files[-1]).write_text("two")
         must(run.digest_of("thing", ["thing"], top) == before, "another room changed it")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
+import peers                                            # noqa: E402
 import v2                                               # noqa: E402
 from daemon import ROOT, Daemon, must, run_tests        # noqa: E402
 
@@ -94,8 +95,9 @@ class World:
 
     def run(self, command, stdin=b"", socket=None, **more):
         environment = {**self.environment, **({"HEARTH_SOCKET": str(socket)} if socket else {})}
-        return subprocess.run(command, input=stdin, capture_output=True, check=False,
-                              env=environment, timeout=120, **more)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        return subprocess.run(command, input=stdin, check=False, env=environment, timeout=120,
+                              **pipes)
 
     def hearth(self, *words, **more):
         return self.run([str(self.bin / "hearth"), *words], **more)
@@ -301,6 +303,40 @@ def program_rows():
     ]
 
 
+def peer_rows():
+    time, token = "frame_timeout_ms", "HEARTH_TOKEN"
+    return [
+        Row("a frame of 17 MiB", error="too_large", what=["16777216"],
+            act=peers.sends_a_frame_of_17_mib),
+        Row("a frame of 5000 bytes before the handshake", error="too_large", what=["4096"],
+            act=peers.sends_5000_bytes_before_the_handshake),
+        Row("a JSON message over its limit", error="too_large", what=["262144", "V2"],
+            act=peers.sends_json_over_its_limit),
+        Row("a peer that stops in mid-frame", error="expired", what=[time],
+            act=peers.stops_in_mid_frame),
+        Row("a peer that sends a frame byte by byte", error="expired", what=[time],
+            act=peers.sends_a_frame_byte_by_byte),
+        Row("a wrong token", error="unauthenticated", what=["wrong", token],
+            act=peers.shows_a_token("wrong")),
+        Row("an empty token", error="unauthenticated", what=["asks for", token],
+            act=peers.shows_a_token("")),
+        Row("the 65th connection", error="too_many_connections", what=["64", "max_connections"],
+            act=peers.is_the_65th),
+        Row("a peer that says nothing", error="expired", what=["handshake"],
+            act=peers.says_nothing),
+        Row("a slow reader", error="expired", what=["not read", time],
+            act=peers.reads_nothing),
+        Row("a peer that closes its sending half", act=peers.closes_its_sending_half),
+        Row("a peer that closes its sending half in a frame", error="malformed",
+            what=["inside a frame"], act=peers.closes_its_sending_half_in_a_frame),
+        Row("a peer that vanishes with requests open", act=peers.vanishes_with_requests_open),
+        Row("no space left for the log", act=peers.logs_to_a_full_disk),
+        Row("no space left for the answer", ["generate", "--model", "tiny", "abc"],
+            what=["the output could not be written"], remedy="see where it goes to", act=peers.writes_to_a_full_disk),
+        Row("no descriptors left", act=peers.uses_up_all_descriptors),
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
@@ -309,7 +345,7 @@ def main():
     make_models(models.name)
     with models, Daemon(options.bin, models.name, ["tiny", "whole-onnx"]) as daemon:
         world, tests = World(options, daemon), []
-        for row in [*model_rows(), *request_rows(), *program_rows()]:
+        for row in [*model_rows(), *request_rows(), *program_rows(), *peer_rows()]:
             def test(row=row):
                 check_row(world, row)
             test.__name__ = row.name

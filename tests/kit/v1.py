@@ -1,0 +1,226 @@
+"""The V1 encoding (JSON) in Python, for tests: written from docs/protocol.md, shares no code with src/.
+
+Only json, struct and socket. What is sent and received has the field names and values of v2.py, so
+that a test can speak either and compare: the names and words of V1 are this file's own reading.
+"""
+
+import json
+import socket
+import struct
+
+WORDS = {
+    "task": ["classify", "embed", "generate", "chat"],
+    "priority": ["low", "normal", "high", "critical"],
+    "role": ["system", "user", "assistant"],
+    "engine": ["echo", "onnx", "gguf"],
+    "check_type": ["Liveness", "Readiness", "Full"],
+    "finish_reason": ["none", "stop", "max_tokens", "timeout", "cancelled", "failed"],
+    "model_state": ["absent", "loading", "ready", "draining", "failed", "restarting"],
+    "health_state": ["Healthy", "Degraded", "Unhealthy"],
+    "request_state": ["queued", "running"],
+}
+PARAMETERS = ["timeout_ms", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+              "repetition_penalty", "repetition_window", "seed"]
+FLAGS = {"stream": 1, "return_token_ids": 2}
+REPORT = ["ready", "accepting_requests", "models_loaded", "memory_used_bytes", "queue_depth",
+          "uptime_secs", "pid", "connections", "running", "requests_total", "worker_deaths", "version"]
+RESULT = {"index": 0, "tokens": 0, "is_truncated": 0, "text": "", "labels": [], "vector": [],
+          "token_ids": []}
+MODEL = {"name": "", "digest": "", "worker_pid": 0, "restarts": 0, "size_bytes": 0, "need_bytes": 0,
+         "memory_bytes": 0, "queue_depth": 0, "running": 0, "request_count": 0, "avg_latency_ms": 0.0,
+         "threads": 0, "context_tokens": 0, "dimensions": 0, "labels": [], "containment": "",
+         "error": ""}
+HISTOGRAM = ["count", "sum", "min", "max", "p50", "p95", "p99"]
+
+
+# ---- what is sent ------------------------------------------------------------------------------
+
+def say_input(text):
+    return text["text"] if not text.get("tokens") else {"tokens": text["tokens"]}
+
+
+def say_inference(values):
+    out = {"request_id": values["request_id"], "model_id": values.get("model_id", ""),
+           "task": WORDS["task"][values.get("task", 0)],
+           "priority": WORDS["priority"][values.get("priority", 0)]}
+    texts = values.get("texts", [])
+    if len(texts) == 1 and texts[0].get("tokens"):
+        out["prompt_tokens"] = texts[0]["tokens"]
+    elif len(texts) == 1:
+        out["prompt"] = texts[0]["text"]
+    elif texts:
+        out["texts"] = [say_input(text) for text in texts]
+    if "messages" in values:
+        out["messages"] = [{"role": WORDS["role"][m["role"]], "content": m["content"]}
+                           for m in values["messages"]]
+    parameters = {name: values[name] for name in PARAMETERS if name in values}
+    parameters |= {name: True for name, bit in FLAGS.items() if values.get("flags", 0) & bit}
+    if "stops" in values:
+        parameters["stops"] = [stop["text"] for stop in values["stops"]]
+    return {**out, "parameters": parameters}
+
+
+def encode(name, **values):
+    if name == "handshake":
+        body = {"protocol_version": f"V{values.pop('version_max', 1)}", **values}
+        body.pop("version_min", None)
+    elif name == "inference_request":
+        body = say_inference(values)
+    elif name == "health_check":
+        body = {"check_type": WORDS["check_type"][values["check_type"]]}
+    else:
+        body = values
+    return json.dumps({"type": name, **body}, ensure_ascii=False).encode()
+
+
+# ---- what is received --------------------------------------------------------------------------
+
+def number_of(kind, word):
+    return WORDS[kind].index(word)
+
+
+def plain(value):
+    """As V2 says it: numbers for booleans, an empty text for null."""
+    return int(value) if isinstance(value, bool) else "" if value is None else value
+
+
+def fields(body, *names):
+    return {name: plain(body[name]) for name in names}
+
+
+def read_result(body):
+    must_be_known(body, RESULT)
+    return {name: plain(body.get(name, empty)) for name, empty in RESULT.items()}
+
+
+def must_be_known(body, known):
+    if strange := set(body) - set(known):
+        raise ValueError(f"members that are not in docs/protocol.md: {sorted(strange)}")
+
+
+def read_model(body):
+    must_be_known(body, [*MODEL, "task", "engine", "state", "code", "error_code"])
+    out = {name: plain(body.get(name, empty)) for name, empty in MODEL.items()}
+    return {**out, "task": number_of("task", body["task"]),
+            "labels": [{"name": label} for label in out["labels"]],
+            "engine": number_of("engine", body["engine"]),
+            "state": number_of("model_state", body["state"]), "error_code": body.get("code", 0)}
+
+
+def read_histogram(name, body):
+    return {"name": name, **fields(body, *HISTOGRAM), "buckets": body.get("buckets", [])}
+
+
+def read_timed(body, *names):
+    return {**fields(body, "ticket", "model_id", *names), "task": number_of("task", body["task"]),
+            "priority": number_of("priority", body["priority"])}
+
+
+def read_handshake_ack(body):
+    return {"version": int(body["protocol_version"].removeprefix("V")),
+            **fields(body, "features", "session_id", "server", "max_frame_bytes", "idle_timeout_ms")}
+
+
+def read_inference_response(body):
+    results = [read_result(result) for result in body["results"]]
+    text = results[0]["text"] if results else ""
+    if body["output"] != text or body["finished"] is not True:
+        raise ValueError(f"output or finished do not fit the results: {body}")
+    if (body["code"] == 0) != (body["error_code"] is None) or (body["code"] == 0) != (body["error"] is None):
+        raise ValueError(f"code, error and error_code do not fit together: {body}")
+    return {**fields(body, "request_id", "code", "error", "prompt_tokens", "tokens_generated",
+                     "queue_us", "first_us", "total_us"),
+            "finish_reason": number_of("finish_reason", body["finish_reason"]), "results": results}
+
+
+def read_stream_chunk(body):
+    results = [read_result(result) for result in body["results"]]
+    ids = results[0]["token_ids"]
+    if (body["text"], body["token"]) != (results[0]["text"], ids[0] if ids else 0):
+        raise ValueError(f"text or token do not fit the results: {body}")
+    if body["is_final"] is not False or body["error"] is not None:
+        raise ValueError(f"a chunk is never the end: {body}")
+    return {"request_id": body["request_id"], "results": results}
+
+
+def read_health_response(body):
+    report = body["report"]
+    return {"check_type": number_of("check_type", body["check_type"]), **fields(body, "ok"),
+            "state": number_of("health_state", report["state"]), **fields(report, *REPORT)}
+
+
+def read_metrics_response(body):
+    for name, told in body["bucketed_histograms"].items():
+        if sum(told["bucket_counts"]) != told["count"] or \
+                len(told["bucket_counts"]) != len(told["boundaries"]) + 1:
+            raise ValueError(f"bucketed_histograms.{name} does not add up: {told}")
+    return {**{kind: [{"name": name, "value": value} for name, value in body[kind].items()]
+               for kind in ("counters", "gauges")},
+            "histograms": [read_histogram(*item) for item in body["histograms"].items()]}
+
+
+READERS = {
+    "handshake_ack": read_handshake_ack,
+    "inference_response": read_inference_response,
+    "stream_chunk": read_stream_chunk,
+    "health_response": read_health_response,
+    "metrics_response": read_metrics_response,
+    "cancel_response": lambda body: fields(body, "request_id", "cancelled", "ticket"),
+    "models_response": lambda body: {"models": [read_model(m) for m in body["models"]],
+                                     **fields(body, "total_memory_bytes")},
+    "load_response": lambda body: fields(body, "request_id", "code", "error", "worker_pid"),
+    "unload_response": lambda body: fields(body, "request_id", "code", "error"),
+    "error": lambda body: {"code": body["number"], **fields(body, "request_id", "message")},
+    "prometheus_response": lambda body: fields(body, "text"),
+    "spans_response": lambda body: {"spans": [
+        read_timed(span, "code", "start_ms", "queue_us", "first_us", "total_us", "inputs",
+                   "prompt_tokens", "tokens_generated") for span in body["spans"]],
+        **fields(body, "lost")},
+    "warmup_response": lambda body: fields(body, "request_id", "model_id", "success", "code", "error",
+                                           "elapsed_ms"),
+    "requests_response": lambda body: {"requests": [
+        {**read_timed(request, "position", "age_ms", "pid", "client"),
+         "state": number_of("request_state", request["state"])} for request in body["requests"]],
+        **fields(body, "total")},
+}
+
+
+def decode(payload):
+    body = json.loads(payload)
+    return body["type"], READERS[body["type"]](body)
+
+
+class Connection:
+    """One connection to a daemon that is spoken to in JSON."""
+
+    def __init__(self, path, timeout=30.0):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        self.socket.connect(str(path))
+
+    def send_frame(self, payload):
+        self.socket.sendall(struct.pack("<I", len(payload)) + payload)
+
+    def send(self, name, **values):
+        self.send_frame(encode(name, **values))
+
+    def read_exactly(self, size):
+        parts = []
+        while size > 0:
+            part = self.socket.recv(min(size, 1 << 20))
+            if not part:
+                raise ConnectionError("the daemon closed the connection")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def receive(self):
+        size = struct.unpack("<I", self.read_exactly(4))[0]
+        return decode(self.read_exactly(size))
+
+    def handshake(self, client="test"):
+        self.send("handshake", version_max=1, client=client)
+        return self.receive()
+
+    def close(self):
+        self.socket.close()
