@@ -12,12 +12,11 @@ set(HEARTH_INSTALL_WORKERS ${CMAKE_INSTALL_LIBEXECDIR}/hearth)
 set(HEARTH_INSTALL_PRIVATE ${CMAKE_INSTALL_LIBDIR}/hearth)
 set(HEARTH_INSTALL_PKGCONFIG ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set(HEARTH_INSTALL_CMAKE ${CMAKE_INSTALL_LIBDIR}/cmake/hearth)
-set(HEARTH_INSTALL_UNITS lib/systemd/system)
 
 # First of all the folders that are about to be made are noted, for `uninstall`.
 set(folders ${CMAKE_INSTALL_BINDIR} ${CMAKE_INSTALL_INCLUDEDIR}/hearth ${CMAKE_INSTALL_SYSCONFDIR}/hearth
   ${CMAKE_INSTALL_DOCDIR}/onnxruntime ${HEARTH_INSTALL_WORKERS} ${HEARTH_INSTALL_PRIVATE}
-  ${HEARTH_INSTALL_PKGCONFIG} ${HEARTH_INSTALL_CMAKE} ${HEARTH_INSTALL_UNITS})
+  ${HEARTH_INSTALL_PKGCONFIG} ${HEARTH_INSTALL_CMAKE} lib/systemd/system lib/systemd/user)
 install(CODE "set(HEARTH_FOLDERS \"${folders}\")\nset(HEARTH_NOTES \"${CMAKE_BINARY_DIR}/install_folders.txt\")")
 install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/note_folders.cmake)
 
@@ -63,10 +62,10 @@ install(FILES ${PROJECT_SOURCE_DIR}/deploy/hearthd.conf DESTINATION ${CMAKE_INST
 install(CODE "set(HEARTH_CONFIG \"${CMAKE_INSTALL_SYSCONFDIR}/hearth/hearthd.conf\")")
 install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_config.cmake)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-file(GLOB units CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/deploy/*.service ${PROJECT_SOURCE_DIR}/deploy/*.socket)
-if(units)
-  install(FILES ${units} DESTINATION ${HEARTH_INSTALL_UNITS})
-endif()
+install(CODE "set(HEARTH_DEPLOY \"${PROJECT_SOURCE_DIR}/deploy\")
+set(HEARTH_MADE \"${CMAKE_BINARY_DIR}/install\")
+set(HEARTH_BINDIR \"${CMAKE_INSTALL_BINDIR}\")")
+install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_units.cmake)
 
 add_custom_target(uninstall COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR}
   -P ${CMAKE_CURRENT_LIST_DIR}/uninstall.cmake VERBATIM)

@@ -159,12 +159,17 @@ def units_name_the_programs_where_they_are():
     if not list((ROOT / "deploy").glob("*.service")):
         raise Skipped("there are no units in deploy/")
     with installation() as (_, prefix):
-        for unit in (prefix / "lib/systemd/system").glob("*.service"):
+        for unit in (prefix / "lib/systemd").glob("*/*.service"):
             starts = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
             must(starts, f"{unit.name} starts nothing")
             for line in starts:
                 words = line.removeprefix("ExecStart=").split()
                 must(words[0] == str(prefix / "bin/hearthd"), f"{unit.name} starts {words[0]}")
+                named = [word for word in words if word.endswith("hearthd.conf")]
+                must(all(Path(word).exists() or "%" in word for word in named), f"{unit.name}: {named}")
+        installed = {unit.name for unit in (prefix / "lib/systemd").glob("*/*")}
+        ours = {unit.name for unit in (ROOT / "deploy").rglob("*") if unit.suffix in (".service", ".socket")}
+        must(installed == ours, f"installed {installed}, deploy/ holds {ours}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,21 @@
+# Installs the units of deploy/ (of the system) and deploy/user/ (of users), with the paths of this
+# installation in place of /usr/bin and /etc/hearth. Run by `cmake --install` after install_config.cmake,
+# whose HEARTH_CONFIG it uses; HEARTH_DEPLOY, HEARTH_MADE and HEARTH_BINDIR are set by install.cmake.
+cmake_path(ABSOLUTE_PATH HEARTH_BINDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX})
+cmake_path(ABSOLUTE_PATH HEARTH_CONFIG BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX})
+cmake_path(GET HEARTH_CONFIG PARENT_PATH HEARTH_CONFIG_FOLDER)
+foreach(kind IN ITEMS system user)
+  set(from ${HEARTH_DEPLOY})
+  if(kind STREQUAL user)
+    set(from ${HEARTH_DEPLOY}/user)
+  endif()
+  file(GLOB units ${from}/*.service ${from}/*.socket)
+  foreach(unit IN LISTS units)
+    file(READ ${unit} text)
+    string(REPLACE "/usr/bin/hearth" "${HEARTH_BINDIR}/hearth" text "${text}")
+    string(REPLACE "/etc/hearth/" "${HEARTH_CONFIG_FOLDER}/" text "${text}")
+    cmake_path(GET unit FILENAME name)
+    file(WRITE ${HEARTH_MADE}/${kind}/${name} "${text}")
+    file(INSTALL ${HEARTH_MADE}/${kind}/${name} DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/${kind})
+  endforeach()
+endforeach()
