@@ -60,7 +60,7 @@ static void soft(struct reader *in, const struct hearth_wire_place *place, int c
 static int read_number(struct reader *in, const struct hearth_wire_place *place, void *record)
 {
     const struct hearth_field *field = place->field;
-    size_t width = hearth_wire_unit(field->kind);
+    size_t width = field->unit;
     if (left_bytes(in) < width) {
         return hard(in, place, width);
     }
@@ -105,7 +105,7 @@ static int read_run(struct reader *in, const struct hearth_wire_place *place, vo
     if (rc < 0) {
         return rc;
     }
-    size_t bytes = count * hearth_wire_unit(place->field->kind);
+    size_t bytes = count * place->field->unit;
     if (bytes > left_bytes(in)) {
         return hard(in, place, bytes);
     }
@@ -195,22 +195,20 @@ static int read_list(struct reader *in, const struct hearth_wire_place *place, v
 static int read_fields(struct reader *in, const struct hearth_wire_place *outer, uint32_t index,
                        const struct hearth_layout *layout, void *record)
 {
-    for (size_t i = 0; i < layout->field_count && in->at < in->end; i++) {
-        const struct hearth_field *field = &layout->fields[i];
-        struct hearth_wire_place place = {outer, layout, field, index, NULL};
-        int rc;
-        if (hearth_wire_is_number(field->kind)) {
+    struct hearth_wire_place place = {outer, layout, NULL, index, NULL};
+    const struct hearth_field *end = layout->fields + layout->field_count;
+    int rc = 0;
+    for (place.field = layout->fields; place.field < end && in->at < in->end && rc == 0;
+         place.field++) {
+        if (hearth_wire_is_number(place.field->kind)) {
             rc = read_number(in, &place, record);
-        } else if (field->kind == HEARTH_FIELD_list) {
+        } else if (place.field->kind == HEARTH_FIELD_list) {
             rc = read_list(in, &place, record);
         } else {
             rc = read_run(in, &place, record);
         }
-        if (rc < 0) {
-            return rc;
-        }
     }
-    return 0;
+    return rc;
 }
 
 int hearth_wire_decode(struct hearth_slice frame, struct hearth_message *ret,

@@ -1,4 +1,4 @@
-/* encode.c — structs → bytes: limits first, then the size, then one write without a question. */
+/* encode.c — structs → bytes: limits and size in one walk, then one write without a question. */
 
 #include "wire_priv.h"
 
@@ -6,95 +6,91 @@
 
 /* ── Limits ──────────────────────────────────────────────────────────────────────────────────── */
 
-static int check_fields(const struct hearth_layout *layout, const void *record,
-                        const struct hearth_wire_place *outer, uint32_t index, bool with_text,
-                        struct hearth_error *err);
-
-static int over_limit(const struct hearth_wire_place *place, uint64_t found, const char *unit,
-                      struct hearth_error *err)
+/* Bytes of a str or bytes, elements of an array, records of a list; 0 for a number. */
+static size_t count_of(const struct hearth_field *field, const void *member)
 {
-    return hearth_wire_refuse(err, HEARTH_E_TOO_LARGE, place,
-                              "%" PRIu64 " %s, the limit is %" PRIu64, found, unit,
-                              place->field->limit);
-}
-
-static int check_number(const struct hearth_wire_place *place, const void *member,
-                        struct hearth_error *err)
-{
-    uint64_t limit = place->field->limit;
-    uint64_t value = hearth_wire_load(member, hearth_wire_unit(place->field->kind));
-    if (limit != 0 && value > limit) {
-        return hearth_wire_refuse(err, HEARTH_E_INPUT_INVALID, place,
-                                  "%" PRIu64 ", the largest value is %" PRIu64, value, limit);
-    }
-    return 0;
-}
-
-static int check_slice(const struct hearth_wire_place *place, const struct hearth_slice *slice,
-                       bool with_text, struct hearth_error *err)
-{
-    if (slice->size > place->field->limit) {
-        return over_limit(place, slice->size, "bytes", err);
-    }
-    if (with_text && place->field->kind == HEARTH_FIELD_str) {
-        size_t valid = hearth_utf8_valid_bytes(*slice);
-        if (valid < slice->size) {
-            return hearth_wire_refuse(err, HEARTH_E_INPUT_INVALID, place,
-                                      "not valid UTF-8 at byte %zu of %zu", valid, slice->size);
-        }
-    }
-    return 0;
-}
-
-static int check_list(const struct hearth_wire_place *place, const struct hearth_wire_list *list,
-                      bool with_text, struct hearth_error *err)
-{
-    if (list->count > place->field->limit) {
-        return over_limit(place, list->count, "elements", err);
-    }
-    if (list->items == NULL) {
-        return 0; /* decoded: was checked then */
-    }
-    const struct hearth_layout *layout = hearth_wire_record_layout(place->field->record);
-    for (uint32_t i = 0; i < list->count; i++) {
-        int rc = check_fields(layout, hearth_wire_item(list, layout, i), place, i, with_text, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-static int check_field(const struct hearth_wire_place *place, const void *member, bool with_text,
-                       struct hearth_error *err)
-{
-    switch (place->field->kind) {
+    switch (field->kind) {
     case HEARTH_FIELD_u8:
     case HEARTH_FIELD_u16:
     case HEARTH_FIELD_u32:
     case HEARTH_FIELD_u64:
-    case HEARTH_FIELD_f32: return check_number(place, member, err);
+    case HEARTH_FIELD_f32: return 0;
     case HEARTH_FIELD_str:
-    case HEARTH_FIELD_bytes: return check_slice(place, member, with_text, err);
+    case HEARTH_FIELD_bytes: return ((const struct hearth_slice *)member)->size;
     case HEARTH_FIELD_f32s:
-    case HEARTH_FIELD_u32s: {
-        const struct hearth_wire_f32s *array = member;
-        return array->count > place->field->limit ? over_limit(place, array->count, "elements", err)
-                                                  : 0;
-    }
-    case HEARTH_FIELD_list: return check_list(place, member, with_text, err);
+    case HEARTH_FIELD_u32s: return ((const struct hearth_wire_f32s *)member)->count;
+    case HEARTH_FIELD_list: return ((const struct hearth_wire_list *)member)->count;
     }
     HEARTH_UNREACHABLE();
 }
 
+/* The limit of one field, apart from what is inside the records of a list. */
+static int judge(const struct hearth_field *field, const void *member)
+{
+    if (hearth_wire_is_number(field->kind)) {
+        bool is_over = field->limit != 0 && hearth_wire_load(member, field->unit) > field->limit;
+        return is_over ? HEARTH_E_INPUT_INVALID : 0;
+    }
+    return count_of(field, member) > field->limit ? HEARTH_E_TOO_LARGE : 0;
+}
+
+static int refuse(const struct hearth_wire_place *place, const void *member, int code,
+                  struct hearth_error *err)
+{
+    const struct hearth_field *field = place->field;
+    if (code == HEARTH_E_INPUT_INVALID) {
+        return hearth_wire_refuse(err, code, place, "%" PRIu64 ", the largest value is %" PRIu64,
+                                  hearth_wire_load(member, field->unit), field->limit);
+    }
+    bool is_text = field->kind == HEARTH_FIELD_str || field->kind == HEARTH_FIELD_bytes;
+    return hearth_wire_refuse(err, code, place, "%zu %s, the limit is %" PRIu64,
+                              count_of(field, member), is_text ? "bytes" : "elements",
+                              field->limit);
+}
+
 static int check_fields(const struct hearth_layout *layout, const void *record,
-                        const struct hearth_wire_place *outer, uint32_t index, bool with_text,
+                        const struct hearth_wire_place *outer, uint32_t index,
+                        struct hearth_error *err);
+
+static int check_text(const struct hearth_wire_place *place, const struct hearth_slice *text,
+                      struct hearth_error *err)
+{
+    size_t valid = hearth_utf8_valid_bytes(*text);
+    return valid == text->size
+               ? 0
+               : hearth_wire_refuse(err, HEARTH_E_INPUT_INVALID, place,
+                                    "not valid UTF-8 at byte %zu of %zu", valid, text->size);
+}
+
+static int check_list(const struct hearth_wire_place *place, const struct hearth_wire_list *list,
+                      struct hearth_error *err)
+{
+    const struct hearth_layout *layout = hearth_wire_record_layout(place->field->record);
+    uint32_t count = list->items != NULL ? list->count : 0; /* decoded: was checked then */
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        rc = check_fields(layout, hearth_wire_item(list, layout, i), place, i, err);
+    }
+    return rc;
+}
+
+static int check_fields(const struct hearth_layout *layout, const void *record,
+                        const struct hearth_wire_place *outer, uint32_t index,
                         struct hearth_error *err)
 {
     for (size_t i = 0; i < layout->field_count; i++) {
         const struct hearth_field *field = &layout->fields[i];
+        const void *member = hearth_wire_peek(record, field);
         struct hearth_wire_place place = {outer, layout, field, index, NULL};
-        int rc = check_field(&place, hearth_wire_peek(record, field), with_text, err);
+        int rc = judge(field, member);
+        if (rc < 0) {
+            return refuse(&place, member, rc, err);
+        }
+        if (field->kind == HEARTH_FIELD_str) {
+            rc = check_text(&place, member, err);
+        } else if (field->kind == HEARTH_FIELD_list) {
+            rc = check_list(&place, member, err);
+        }
         if (rc < 0) {
             return rc;
         }
@@ -106,14 +102,16 @@ int hearth_wire_check_fields(const struct hearth_message *message, struct hearth
 {
     const struct hearth_layout *layout = hearth_wire_message_layout(message->type);
     HEARTH_ASSERT(layout != NULL);
-    return check_fields(layout, &message->as, NULL, 0, true, err);
+    return check_fields(layout, &message->as, NULL, 0, err);
 }
 
 /* ── Size ────────────────────────────────────────────────────────────────────────────────────── */
 
-static size_t size_of_fields(const struct hearth_layout *layout, const void *record);
+/* The bytes of all fields; the first failure of a limit goes to *@ret_rc. */
+static size_t measure(const struct hearth_layout *layout, const void *record, int *ret_rc);
 
-static size_t size_of_list(const struct hearth_field *field, const struct hearth_wire_list *list)
+static size_t measure_list(const struct hearth_field *field, const struct hearth_wire_list *list,
+                           int *ret_rc)
 {
     if (list->items == NULL) {
         return list->bytes.size;
@@ -122,27 +120,27 @@ static size_t size_of_list(const struct hearth_field *field, const struct hearth
     size_t bytes = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         bytes +=
-            HEARTH_WIRE_COUNT_BYTES + size_of_fields(layout, hearth_wire_item(list, layout, i));
+            HEARTH_WIRE_COUNT_BYTES + measure(layout, hearth_wire_item(list, layout, i), ret_rc);
     }
     return bytes;
 }
 
-static size_t size_of_fields(const struct hearth_layout *layout, const void *record)
+static size_t measure(const struct hearth_layout *layout, const void *record, int *ret_rc)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < layout->field_count; i++) {
-        const struct hearth_field *field = &layout->fields[i];
+    const struct hearth_field *end = layout->fields + layout->field_count;
+    for (const struct hearth_field *field = layout->fields; field < end; field++) {
         const void *member = hearth_wire_peek(record, field);
+        size_t unit = field->unit;
+        if (field->limit != 0 && *ret_rc == 0) {
+            *ret_rc = judge(field, member);
+        }
         if (hearth_wire_is_number(field->kind)) {
-            bytes += hearth_wire_unit(field->kind);
+            bytes += unit;
         } else if (field->kind == HEARTH_FIELD_list) {
-            bytes += 2 * HEARTH_WIRE_COUNT_BYTES + size_of_list(field, member);
-        } else if (hearth_wire_is_array(field->kind)) {
-            const struct hearth_wire_f32s *array = member;
-            bytes += HEARTH_WIRE_COUNT_BYTES + array->count * hearth_wire_unit(field->kind);
+            bytes += 2 * HEARTH_WIRE_COUNT_BYTES + measure_list(field, member, ret_rc);
         } else {
-            const struct hearth_slice *slice = member;
-            bytes += HEARTH_WIRE_COUNT_BYTES + slice->size;
+            bytes += HEARTH_WIRE_COUNT_BYTES + count_of(field, member) * unit;
         }
     }
     return bytes;
@@ -152,7 +150,8 @@ size_t hearth_wire_size(const struct hearth_message *message)
 {
     const struct hearth_layout *layout = hearth_wire_message_layout(message->type);
     HEARTH_ASSERT(layout != NULL);
-    return HEARTH_WIRE_HEADER_BYTES + size_of_fields(layout, &message->as);
+    int rc = 0;
+    return HEARTH_WIRE_HEADER_BYTES + measure(layout, &message->as, &rc);
 }
 
 /* ── Bytes ───────────────────────────────────────────────────────────────────────────────────── */
@@ -197,10 +196,10 @@ static uint8_t *put_list(uint8_t *at, const struct hearth_field *field,
 
 static uint8_t *put_fields(uint8_t *at, const struct hearth_layout *layout, const void *record)
 {
-    for (size_t i = 0; i < layout->field_count; i++) {
-        const struct hearth_field *field = &layout->fields[i];
+    const struct hearth_field *end = layout->fields + layout->field_count;
+    for (const struct hearth_field *field = layout->fields; field < end; field++) {
         const void *member = hearth_wire_peek(record, field);
-        size_t unit = hearth_wire_unit(field->kind);
+        size_t unit = field->unit;
         if (hearth_wire_is_number(field->kind)) {
             at = put(at, hearth_wire_load(member, unit), unit);
         } else if (field->kind == HEARTH_FIELD_list) {
@@ -220,11 +219,11 @@ int hearth_wire_encode(const struct hearth_message *message, struct hearth_buf *
 {
     const struct hearth_layout *layout = hearth_wire_message_layout(message->type);
     HEARTH_ASSERT(layout != NULL);
-    int rc = check_fields(layout, &message->as, NULL, 0, false, NULL);
+    int rc = 0;
+    size_t size = HEARTH_WIRE_HEADER_BYTES + measure(layout, &message->as, &rc);
     if (rc < 0) {
         return rc;
     }
-    size_t size = hearth_wire_size(message);
     if (size > HEARTH_MAX_FRAME_BYTES) {
         return HEARTH_E_TOO_LARGE;
     }

@@ -76,7 +76,7 @@ static uint64_t largest(const struct hearth_field *field)
 {
     static const uint64_t by_width[] = {0, UINT8_MAX, UINT16_MAX, 0,         UINT32_MAX,
                                         0, 0,         0,          UINT64_MAX};
-    return field->limit != 0 ? field->limit : by_width[hearth_wire_unit(field->kind)];
+    return field->limit != 0 ? field->limit : by_width[field->unit];
 }
 
 static int store_integer(struct json_reader *in, const struct hearth_wire_place *place,
@@ -84,7 +84,7 @@ static int store_integer(struct json_reader *in, const struct hearth_wire_place 
 {
     uint64_t most = largest(place->field);
     if (yyjson_is_uint(value) && yyjson_get_uint(value) <= most) {
-        hearth_wire_store(member, yyjson_get_uint(value), hearth_wire_unit(place->field->kind));
+        hearth_wire_store(member, yyjson_get_uint(value), place->field->unit);
     } else if (yyjson_is_num(value) || yyjson_is_raw(value)) {
         soft(in, place, HEARTH_E_INPUT_INVALID, "a whole number from 0 to %" PRIu64 " is wanted",
              most);
@@ -136,7 +136,7 @@ static int store_word(struct json_reader *in, const struct hearth_wire_place *pl
 {
     for (unsigned i = 0; shape->words[i] != NULL; i++) {
         if (yyjson_equals_str(value, shape->words[i])) {
-            hearth_wire_store(member, i, hearth_wire_unit(place->field->kind));
+            hearth_wire_store(member, i, place->field->unit);
             return 0;
         }
     }
@@ -159,7 +159,7 @@ static int store_version(struct json_reader *in, const struct hearth_wire_place 
     if (!is_good || number > largest(place->field)) {
         soft(in, place, HEARTH_E_INPUT_INVALID, "V1 or V2 is wanted");
     } else {
-        hearth_wire_store(member, number, hearth_wire_unit(place->field->kind));
+        hearth_wire_store(member, number, place->field->unit);
     }
     return 0;
 }
@@ -201,19 +201,43 @@ static int read_string(struct json_reader *in, const struct hearth_wire_place *p
     return 0;
 }
 
-static int read_element(struct json_reader *in, const struct hearth_wire_place *place,
-                        yyjson_val *value, void *element)
+static int refuse_id(struct json_reader *in, const struct hearth_wire_place *place,
+                     yyjson_val *value)
 {
-    if (place->field->kind == HEARTH_FIELD_f32s) {
-        return store_f32(in, place, value, element);
-    }
-    if (yyjson_is_uint(value) && yyjson_get_uint(value) <= UINT32_MAX) {
-        hearth_wire_store(element, yyjson_get_uint(value), 4);
-    } else if (yyjson_is_num(value) || yyjson_is_raw(value)) {
-        soft(in, place, HEARTH_E_INPUT_INVALID, "whole numbers from 0 to %u are wanted",
-             UINT32_MAX);
-    } else {
+    if (!yyjson_is_num(value) && !yyjson_is_raw(value)) {
         return hard(in, place, "an array of numbers");
+    }
+    soft(in, place, HEARTH_E_INPUT_INVALID, "whole numbers from 0 to %u are wanted", UINT32_MAX);
+    return 0;
+}
+
+/* Both readers stop at the first element that is refused. An array of numbers has its values side
+ * by side, so stepping from one to the next asks nothing. */
+static int read_ids(struct json_reader *in, const struct hearth_wire_place *place,
+                    yyjson_val *array, uint8_t *room)
+{
+    size_t count = yyjson_arr_size(array);
+    yyjson_val *value = yyjson_arr_get_first(array);
+    for (size_t i = 0; i < count; i++, value++) {
+        if (!yyjson_is_uint(value) || yyjson_get_uint(value) > UINT32_MAX) {
+            return refuse_id(in, place, value);
+        }
+        hearth_wire_store(room + 4 * i, yyjson_get_uint(value), 4);
+    }
+    return 0;
+}
+
+static int read_floats(struct json_reader *in, const struct hearth_wire_place *place,
+                       yyjson_val *array, uint8_t *room)
+{
+    size_t i, count;
+    yyjson_val *value;
+    yyjson_arr_foreach(array, i, count, value)
+    {
+        int rc = store_f32(in, place, value, room + 4 * i);
+        if (rc < 0 || in->soft != 0) {
+            return rc;
+        }
     }
     return 0;
 }
@@ -234,15 +258,12 @@ static int read_array(struct json_reader *in, const struct hearth_wire_place *pl
     if (elements == NULL) {
         return HEARTH_E_NO_MEMORY;
     }
-    yyjson_arr_iter each = yyjson_arr_iter_with(value);
-    for (size_t i = 0; i < count; i++) {
-        int rc = read_element(in, place, yyjson_arr_iter_next(&each), elements + 4 * i);
-        if (rc < 0 || in->soft != 0) {
-            return rc;
-        }
+    int rc = place->field->kind == HEARTH_FIELD_f32s ? read_floats(in, place, value, elements)
+                                                     : read_ids(in, place, value, elements);
+    if (rc == 0 && in->soft == 0) {
+        *member = (struct hearth_wire_f32s){elements, (uint32_t)count};
     }
-    *member = (struct hearth_wire_f32s){elements, (uint32_t)count};
-    return 0;
+    return rc;
 }
 
 static int read_run(struct json_reader *in, const struct hearth_wire_place *place,
@@ -285,8 +306,8 @@ static int read_keyed(struct json_reader *in, const struct hearth_wire_place *li
         return rc < 0 ? rc : read_record(in, list, index, owner, value, record);
     }
     place.field = &layout->fields[1];
-    struct hearth_json_shape shape = hearth_json_shape_of(owner, place.field);
-    return read_number(in, &place, &shape, value, hearth_wire_member(record, place.field));
+    return read_number(in, &place, owner->shapes[1], value,
+                       hearth_wire_member(record, place.field));
 }
 
 static int read_items(struct json_reader *in, const struct hearth_wire_place *place,
@@ -317,8 +338,8 @@ static int read_list(struct json_reader *in, const struct hearth_wire_place *pla
         return hard(in, place, shape->form == HEARTH_JSON_KEYED ? "an object" : "an array");
     }
     size_t count = is_keyed ? yyjson_obj_size(value) : yyjson_arr_size(value);
-    struct hearth_json_owner owner =
-        hearth_json_owner_of(hearth_wire_record_layout(place->field->record));
+    struct hearth_json_owner owner;
+    hearth_json_owner_init(&owner, hearth_wire_record_layout(place->field->record));
     int rc;
     void *items = begin_list(in, place, count, owner.layout->struct_bytes, &rc);
     if (items != NULL) {
@@ -377,7 +398,7 @@ static int read_bit(struct json_reader *in, const struct hearth_wire_place *plac
     }
     if (note(in, members, SEEN_BIT + bit, 0, place) && yyjson_get_bool(value)) {
         void *member = hearth_wire_member(members->record, place->field);
-        size_t width = hearth_wire_unit(place->field->kind);
+        size_t width = place->field->unit;
         hearth_wire_store(member, hearth_wire_load(member, width) | UINT64_C(1) << bit, width);
     }
     return 0;
@@ -387,7 +408,7 @@ static int read_bit(struct json_reader *in, const struct hearth_wire_place *plac
 static int read_bits(struct json_reader *in, const struct hearth_wire_place *place,
                      const struct hearth_json_shape *shape, yyjson_val *value, void *member)
 {
-    size_t width = hearth_wire_unit(place->field->kind);
+    size_t width = place->field->unit;
     uint64_t before = hearth_wire_load(member, width);
     int rc = read_member(in, place, shape, value, member);
     hearth_wire_store(member, hearth_wire_load(member, width) | before, width);
@@ -445,10 +466,10 @@ static int word_index(const struct hearth_json_shape *shape, yyjson_val *key)
 }
 
 static bool is_named(const struct hearth_json_shape *shape, const struct hearth_field *field,
-                     yyjson_val *key)
+                     struct hearth_slice key)
 {
-    return yyjson_equals_str(key, shape->member) ||
-           (shape->form == HEARTH_JSON_VERSION && yyjson_equals_str(key, field->name));
+    return hearth_slice_equal(key, hearth_json_name(shape, field)) ||
+           (shape->form == HEARTH_JSON_VERSION && hearth_slice_equals_string(key, field->name));
 }
 
 /* Reads the member if it belongs to field number @field; false if it does not. */
@@ -457,13 +478,14 @@ static bool try_field(struct json_reader *in, struct hearth_wire_place *place, s
                       struct members *members, int *ret_rc)
 {
     yyjson_val *value = yyjson_obj_iter_get_val(key);
+    struct hearth_slice name = hearth_slice_of(yyjson_get_str(key), yyjson_get_len(key));
     int word = word_index(shape, key);
     if (word >= 0) {
         place->member = shape->words[word];
         *ret_rc = read_worded(in, place, field, shape, (unsigned)word, value, members);
         return true;
     }
-    if (is_named(shape, place->field, key)) {
+    if (is_named(shape, place->field, name)) {
         place->member = shape->member;
         *ret_rc = read_named(in, place, field, shape, value, members);
         return true;
@@ -501,12 +523,12 @@ static int read_one_member(struct json_reader *in, const struct hearth_wire_plac
     struct hearth_wire_place place = {outer, layout, NULL, index, NULL};
     for (size_t i = 0; i < layout->field_count; i++) {
         place.field = &layout->fields[i];
-        struct hearth_json_shape shape = hearth_json_shape_of(members->owner, place.field);
-        if (in_group && shape.group == NULL) {
+        const struct hearth_json_shape *shape = members->owner->shapes[i];
+        if (in_group && shape->group == NULL) {
             continue;
         }
         int rc = 0;
-        if (try_field(in, &place, i, &shape, key, members, &rc)) {
+        if (try_field(in, &place, i, shape, key, members, &rc)) {
             return rc;
         }
     }
@@ -569,8 +591,8 @@ static void check_required(struct json_reader *in, const struct hearth_wire_plac
 {
     const struct hearth_layout *layout = members->owner->layout;
     for (size_t i = 0; i < layout->field_count; i++) {
-        struct hearth_json_shape shape = hearth_json_shape_of(members->owner, &layout->fields[i]);
-        if (shape.form == HEARTH_JSON_REQUIRED && (members->seen >> i & 1) == 0) {
+        enum hearth_json_form form = members->owner->shapes[i]->form;
+        if (form == HEARTH_JSON_REQUIRED && (members->seen >> i & 1) == 0) {
             struct hearth_wire_place place = {list, layout, &layout->fields[i], index, NULL};
             soft(in, &place, HEARTH_E_INPUT_INVALID, "is missing");
         }
@@ -683,7 +705,8 @@ static int read_message(struct json_reader *in, yyjson_val *root, struct hearth_
     ret->type = (enum hearth_message_type)layout->number;
     set_defaults(ret);
     in->is_from_client = layout->direction == HEARTH_TO_DAEMON;
-    struct hearth_json_owner owner = hearth_json_owner_of(layout);
+    struct hearth_json_owner owner;
+    hearth_json_owner_init(&owner, layout);
     struct members members = {.owner = &owner, .record = &ret->as};
     int rc = read_fields(in, NULL, 0, root, &members, false);
     if (rc < 0) {
@@ -704,9 +727,11 @@ static int decode_in(struct hearth_slice frame, struct hearth_json_room *room,
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)frame.data, frame.size,
                                        YYJSON_READ_BIGNUM_AS_RAW, &allocator, &problem);
     if (doc == NULL) {
-        int code = problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? HEARTH_E_NO_MEMORY
-                                                                       : HEARTH_E_MALFORMED;
-        return hearth_fail(err, code, "message: no JSON: %s at byte %zu", problem.msg, problem.pos);
+        /* JSON that is sound takes no more than the factor says. */
+        bool is_room_short = problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION &&
+                             room->room < ROOM_FACTOR * frame.size;
+        return hearth_fail(err, is_room_short ? HEARTH_E_NO_MEMORY : HEARTH_E_MALFORMED,
+                           "message: no JSON: %s at byte %zu", problem.msg, problem.pos);
     }
     return read_message(&in, yyjson_doc_get_root(doc), ret);
 }

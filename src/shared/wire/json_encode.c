@@ -30,8 +30,9 @@ static bool is_empty(const struct hearth_field *field, const void *member)
 
 /* ── Values ──────────────────────────────────────────────────────────────────────────────────── */
 
+/* The fields from number @first on. */
 static void put_record(struct json_writer *to, const struct hearth_json_owner *owner,
-                       const void *record);
+                       const void *record, size_t first);
 
 static void put_run(struct json_writer *to, const struct hearth_field *field, const void *member)
 {
@@ -57,7 +58,7 @@ static void put_number(struct json_writer *to, const struct hearth_field *field,
         json_put_f32(to, number);
         return;
     }
-    uint64_t number = hearth_wire_load(member, hearth_wire_unit(field->kind));
+    uint64_t number = hearth_wire_load(member, field->unit);
     const char *word = shape->words != NULL ? hearth_wire_word(shape->words, number) : NULL;
     if (shape->form == HEARTH_JSON_VERSION) {
         char version[16];
@@ -96,7 +97,7 @@ static void put_element(struct json_writer *to, const struct hearth_json_owner *
     if (only != NULL) {
         put_run(to, only, hearth_wire_peek(record, only));
     } else {
-        put_record(to, owner, record);
+        put_record(to, owner, record, 0);
     }
 }
 
@@ -110,22 +111,17 @@ static void put_keyed(struct json_writer *to, const struct hearth_json_owner *ow
     json_put_name(to, *name);
     if (layout->field_count == 2) {
         const struct hearth_field *value = &layout->fields[1];
-        struct hearth_json_shape shape = hearth_json_shape_of(owner, value);
-        put_number(to, value, &shape, hearth_wire_peek(record, value));
+        put_number(to, value, owner->shapes[1], hearth_wire_peek(record, value));
         return;
     }
-    struct hearth_layout rest = *layout;
-    rest.fields++;
-    rest.field_count--;
-    struct hearth_json_owner inside = *owner;
-    inside.layout = &rest;
-    put_record(to, &inside, record);
+    put_record(to, owner, record, 1);
 }
 
 static void put_list(struct json_writer *to, const struct hearth_field *field,
                      const struct hearth_json_shape *shape, struct hearth_wire_list cursor)
 {
-    struct hearth_json_owner owner = hearth_json_owner_of(hearth_wire_record_layout(field->record));
+    struct hearth_json_owner owner;
+    hearth_json_owner_init(&owner, hearth_wire_record_layout(field->record));
     bool is_keyed = shape->form == HEARTH_JSON_KEYED;
     union any_record record;
     json_open(to, is_keyed ? '{' : '[');
@@ -177,14 +173,14 @@ static void put_member(struct json_writer *to, const struct hearth_field *field,
                        const struct hearth_json_shape *shape, const void *member)
 {
     if (shape->form == HEARTH_JSON_BITS) {
-        put_bits(to, shape, hearth_wire_load(member, hearth_wire_unit(field->kind)));
+        put_bits(to, shape, hearth_wire_load(member, field->unit));
         return;
     }
     if (shape->form == HEARTH_JSON_SOLE &&
         put_sole(to, field, shape, *(const struct hearth_wire_list *)member)) {
         return;
     }
-    put_name(to, shape->member);
+    json_put_name(to, hearth_json_name(shape, field));
     if (field->kind == HEARTH_FIELD_list) {
         put_list(to, field, shape, *(const struct hearth_wire_list *)member);
     } else if (hearth_wire_is_number(field->kind)) {
@@ -198,15 +194,15 @@ static void put_member(struct json_writer *to, const struct hearth_field *field,
 
 /* The fields that stand in the owner's one group, or the others. */
 static void put_fields(struct json_writer *to, const struct hearth_json_owner *owner,
-                       const void *record, bool in_group, bool shows_all)
+                       const void *record, size_t first, bool in_group, bool shows_all)
 {
     const struct hearth_layout *layout = owner->layout;
-    for (size_t i = 0; i < layout->field_count; i++) {
+    for (size_t i = first; i < layout->field_count; i++) {
         const struct hearth_field *field = &layout->fields[i];
         const void *member = hearth_wire_peek(record, field);
-        struct hearth_json_shape shape = hearth_json_shape_of(owner, field);
-        if ((shape.group != NULL) == in_group && (shows_all || !is_empty(field, member))) {
-            put_member(to, field, &shape, member);
+        const struct hearth_json_shape *shape = owner->shapes[i];
+        if ((shape->group != NULL) == in_group && (shows_all || !is_empty(field, member))) {
+            put_member(to, field, shape, member);
         }
     }
 }
@@ -217,7 +213,7 @@ static void put_group(struct json_writer *to, const struct hearth_json_owner *ow
     if (owner->group != NULL) {
         put_name(to, owner->group);
         json_open(to, '{');
-        put_fields(to, owner, record, true, shows_all);
+        put_fields(to, owner, record, 0, true, shows_all);
         json_close(to, '}');
     }
 }
@@ -239,7 +235,7 @@ static int code_in(const struct hearth_layout *layout, const void *record)
 {
     bool is_model = layout->number == 0 && layout->record == HEARTH_RECORD_model_info;
     const struct hearth_field *field = field_called(layout, is_model ? "error_code" : "code");
-    return -(int)hearth_wire_load(hearth_wire_peek(record, field), hearth_wire_unit(field->kind));
+    return -(int)hearth_wire_load(hearth_wire_peek(record, field), field->unit);
 }
 
 static void put_first_result(struct json_writer *to, const struct hearth_layout *layout,
@@ -335,10 +331,10 @@ static void put_extras(struct json_writer *to, const struct hearth_json_owner *o
 /* ── Records and messages ────────────────────────────────────────────────────────────────────── */
 
 static void put_record(struct json_writer *to, const struct hearth_json_owner *owner,
-                       const void *record)
+                       const void *record, size_t first)
 {
     json_open(to, '{');
-    put_fields(to, owner, record, false, false);
+    put_fields(to, owner, record, first, false, false);
     put_extras(to, owner, record);
     json_close(to, '}');
 }
@@ -346,12 +342,13 @@ static void put_record(struct json_writer *to, const struct hearth_json_owner *o
 static void put_message(struct json_writer *to, const struct hearth_layout *layout,
                         const void *message)
 {
-    struct hearth_json_owner owner = hearth_json_owner_of(layout);
+    struct hearth_json_owner owner;
+    hearth_json_owner_init(&owner, layout);
     bool shows_all = layout->direction == HEARTH_TO_CLIENT;
     json_open(to, '{');
     put_name(to, "type");
     json_put_word(to, layout->name);
-    put_fields(to, &owner, message, false, shows_all);
+    put_fields(to, &owner, message, 0, false, shows_all);
     put_extras(to, &owner, message);
     put_group(to, &owner, message, shows_all);
     json_close(to, '}');

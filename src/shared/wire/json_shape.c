@@ -21,6 +21,7 @@ static const struct hearth_json_shape shapes[] = {
     {.owner = OWNER_##kind_(owner_),                                                               \
      .offset = offsetof(struct hearth_wire_##owner_, field_),                                      \
      .member = (member_),                                                                          \
+     .member_bytes = sizeof(member_) - 1,                                                          \
      .group = (group_),                                                                            \
      .form = HEARTH_JSON_##form_,                                                                  \
      .words = (words_)},
@@ -35,35 +36,36 @@ static const struct hearth_json_extra extras[] = {
 #undef EXTRA
 };
 
-struct hearth_json_owner hearth_json_owner_of(const struct hearth_layout *layout)
+static size_t field_at(const struct hearth_layout *layout, size_t offset)
 {
-    struct hearth_json_owner owner = {.layout = layout};
+    size_t i = 0;
+    while (layout->fields[i].offset != offset) {
+        i++;
+    }
+    return i;
+}
+
+void hearth_json_owner_init(struct hearth_json_owner *owner, const struct hearth_layout *layout)
+{
+    static const struct hearth_json_shape plain;
     unsigned wanted = layout->number != 0 ? layout->number : RECORD_BASE + layout->record;
+    HEARTH_ASSERT(layout->field_count <= HEARTH_JSON_FIELDS_MAX);
+    *owner = (struct hearth_json_owner){.layout = layout};
+    for (size_t i = 0; i < layout->field_count; i++) {
+        owner->shapes[i] = &plain;
+    }
     for (size_t i = 0; i < HEARTH_COUNT(shapes); i++) {
         if (shapes[i].owner == wanted) {
-            owner.shapes = owner.shapes != NULL ? owner.shapes : &shapes[i];
-            owner.shape_count++;
-            owner.group = owner.group != NULL ? owner.group : shapes[i].group;
+            owner->shapes[field_at(layout, shapes[i].offset)] = &shapes[i];
+            owner->group = owner->group != NULL ? owner->group : shapes[i].group;
         }
     }
     for (size_t i = 0; i < HEARTH_COUNT(extras); i++) {
         if (extras[i].owner == wanted) {
-            owner.extras = owner.extras != NULL ? owner.extras : &extras[i];
-            owner.extra_count++;
+            owner->extras = owner->extras != NULL ? owner->extras : &extras[i];
+            owner->extra_count++;
         }
     }
-    return owner;
-}
-
-struct hearth_json_shape hearth_json_shape_of(const struct hearth_json_owner *owner,
-                                              const struct hearth_field *field)
-{
-    for (size_t i = 0; i < owner->shape_count; i++) {
-        if (owner->shapes[i].offset == field->offset) {
-            return owner->shapes[i];
-        }
-    }
-    return (struct hearth_json_shape){.member = field->name};
 }
 
 bool hearth_json_is_public(const struct hearth_layout *layout)

@@ -25,8 +25,9 @@ enum hearth_json_form {
 };
 struct hearth_json_shape {
     unsigned owner;
-    size_t offset; /* of the field in its struct: names it within its owner */
-    const char *member;
+    size_t offset;      /* of the field in its struct: names it within its owner */
+    const char *member; /* NULL: as in the list */
+    uint8_t member_bytes;
     const char *group;
     enum hearth_json_form form;
     const char *const *words; /* ended by NULL */
@@ -49,20 +50,25 @@ struct hearth_json_extra {
     const char *help;
 };
 
-/** The rows of one message or record: a piece of each table. */
+#define HEARTH_JSON_FIELDS_MAX 32u
+
+/** The rows of one message or record. */
 struct hearth_json_owner {
     const struct hearth_layout *layout;
-    const struct hearth_json_shape *shapes;
-    size_t shape_count;
+    const struct hearth_json_shape *shapes[HEARTH_JSON_FIELDS_MAX]; /* by field, none is NULL */
     const struct hearth_json_extra *extras;
     size_t extra_count;
     const char *group; /* the one that it has, or NULL */
 };
-struct hearth_json_owner hearth_json_owner_of(const struct hearth_layout *layout);
+void hearth_json_owner_init(struct hearth_json_owner *owner, const struct hearth_layout *layout);
 
-/** What the table says about a field, or the general rule. */
-struct hearth_json_shape hearth_json_shape_of(const struct hearth_json_owner *owner,
-                                              const struct hearth_field *field);
+/** What a field is called in V1. */
+static inline struct hearth_slice hearth_json_name(const struct hearth_json_shape *shape,
+                                                   const struct hearth_field *field)
+{
+    return shape->member != NULL ? hearth_slice_of(shape->member, shape->member_bytes)
+                                 : hearth_slice_of(field->name, field->name_bytes);
+}
 
 /** True if V1 has this message: those between clients and the daemon. */
 bool hearth_json_is_public(const struct hearth_layout *layout);

@@ -5,46 +5,54 @@
 #include <math.h>
 #include <stdio.h>
 
-#define NUMBER_BYTES      24 /* the longest number, with a comma */
+#define NUMBER_BYTES      32 /* the longest number, a comma, and what format_u64() wants */
 #define NUMBERS_AT_A_TIME 256
+#define BYTES_AT_A_TIME   256
+#define ESCAPED_BYTES     6 /* the most that one byte becomes */
 
-static void put(struct json_writer *to, const void *data, size_t size)
+/* Room for @bytes at the end of the text, or NULL; advance() says how far it was written. */
+static char *begin(struct json_writer *to, size_t bytes)
 {
     if (to->rc == 0) {
-        to->rc = hearth_buf_append(to->out, data, size);
+        to->rc = hearth_buf_reserve(to->out, bytes);
     }
+    return to->rc == 0 ? (char *)to->out->data + to->out->size : NULL;
 }
 
-static void put_byte(struct json_writer *to, char byte)
+static void advance(struct json_writer *to, const char *end)
 {
-    put(to, &byte, 1);
+    to->out->size = (size_t)((const uint8_t *)end - to->out->data);
 }
 
-static void put_comma(struct json_writer *to)
+/* A comma and @size bytes as they are. */
+static void put_after_comma(struct json_writer *to, const char *data, size_t size)
 {
-    if (!to->is_first) {
-        put_byte(to, ',');
+    char *at = begin(to, size + 1);
+    if (at != NULL) {
+        if (!to->is_first) {
+            *at++ = ',';
+        }
+        memcpy(at, data, size);
+        advance(to, at + size);
     }
     to->is_first = false;
 }
 
 void json_open(struct json_writer *to, char bracket)
 {
-    put_comma(to);
-    put_byte(to, bracket);
+    put_after_comma(to, &bracket, 1);
     to->is_first = true;
 }
 
 void json_close(struct json_writer *to, char bracket)
 {
-    put_byte(to, bracket);
-    to->is_first = false;
+    to->is_first = true;
+    put_after_comma(to, &bracket, 1);
 }
 
 void json_put_literal(struct json_writer *to, const char *literal)
 {
-    put_comma(to);
-    put(to, literal, strlen(literal));
+    put_after_comma(to, literal, strlen(literal));
 }
 
 /* ── Strings ─────────────────────────────────────────────────────────────────────────────────── */
@@ -75,37 +83,56 @@ static size_t plain_bytes(const uint8_t *at, size_t size)
     return i;
 }
 
-static void put_escaped(struct json_writer *to, uint8_t byte)
+static char *format_escaped(char *at, uint8_t byte)
 {
     static const char shorts[] = "\"\"\\\\\nn\rr\tt"; /* the byte and its letter */
+    static const char hex[] = "0123456789abcdef";
+    *at++ = '\\';
     for (size_t i = 0; i + 1 < sizeof shorts; i += 2) {
         if ((uint8_t)shorts[i] == byte) {
-            put(to, (char[]){'\\', shorts[i + 1]}, 2);
-            return;
+            *at++ = shorts[i + 1];
+            return at;
         }
     }
-    static const char hex[] = "0123456789abcdef";
-    put(to, (char[]){'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]}, 6);
+    memcpy(at, "u00", 3);
+    at[3] = hex[byte >> 4];
+    at[4] = hex[byte & 15];
+    return at + 5;
 }
 
-static void put_quoted(struct json_writer *to, struct hearth_slice text)
+static char *format_text(char *at, const uint8_t *text, size_t size)
 {
-    put_byte(to, '"');
-    for (size_t at = 0; at < text.size && to->rc == 0;) {
-        size_t plain = plain_bytes(text.data + at, text.size - at);
-        put(to, text.data + at, plain);
+    for (size_t i = 0; i < size;) {
+        size_t plain = plain_bytes(text + i, size - i);
+        memcpy(at, text + i, plain);
         at += plain;
-        if (at < text.size) {
-            put_escaped(to, text.data[at++]);
+        i += plain;
+        if (i < size) {
+            at = format_escaped(at, text[i++]);
         }
     }
-    put_byte(to, '"');
+    return at;
+}
+
+/* @after follows the closing quote: a colon behind a name. */
+static void put_quoted(struct json_writer *to, struct hearth_slice text, const char *after)
+{
+    put_after_comma(to, "\"", 1);
+    for (size_t done = 0; done < text.size && to->rc == 0;) {
+        size_t some = HEARTH_MIN(text.size - done, (size_t)BYTES_AT_A_TIME);
+        char *at = begin(to, some * ESCAPED_BYTES);
+        if (at != NULL) {
+            advance(to, format_text(at, text.data + done, some));
+        }
+        done += some;
+    }
+    to->is_first = true;
+    put_after_comma(to, after, strlen(after));
 }
 
 void json_put_string(struct json_writer *to, struct hearth_slice text)
 {
-    put_comma(to);
-    put_quoted(to, text);
+    put_quoted(to, text, "\"");
 }
 
 void json_put_word(struct json_writer *to, const char *word)
@@ -115,25 +142,55 @@ void json_put_word(struct json_writer *to, const char *word)
 
 void json_put_name(struct json_writer *to, struct hearth_slice name)
 {
-    json_put_string(to, name);
-    put_byte(to, ':');
+    put_quoted(to, name, "\":");
     to->is_first = true; /* the value follows without a comma */
 }
 
 /* ── Numbers ─────────────────────────────────────────────────────────────────────────────────── */
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+static uint64_t pair(uint32_t number)
+{
+    return hearth_wire_load(pairs + 2 * number, 2);
+}
+
+/* Up to eight digits without a branch, because ids of tokens come in thousands: all eight in one
+ * word, the first in its lowest byte, and then the leading zeros shifted out of it. Writes eight
+ * bytes. */
+static char *format_short(char *at, uint32_t number)
+{
+    unsigned count = 1u + (number >= 10) + (number >= 100) + (number >= 1000) + (number >= 10000) +
+                     (number >= 100000) + (number >= 1000000) + (number >= 10000000);
+    uint32_t high = number / 10000;
+    uint32_t low = number % 10000;
+    uint64_t digits =
+        pair(high / 100) | pair(high % 100) << 16 | pair(low / 100) << 32 | pair(low % 100) << 48;
+    hearth_wire_store(at, digits >> (8 * (8 - count)), 8);
+    return at + count;
+}
+
+static char *format_eight(char *at, uint32_t number)
+{
+    memset(at, '0', 8);
+    char digits[8];
+    size_t count = (size_t)(format_short(digits, number) - digits);
+    memcpy(at + 8 - count, digits, count);
+    return at + 8;
+}
+
+/* Needs room for eight bytes more than the digits. */
 static char *format_u64(char *at, uint64_t number)
 {
-    char digits[20];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    while (count > 0) {
-        *at++ = digits[--count];
+    const uint32_t border = 100000000;
+    if (number < border) {
+        return format_short(at, (uint32_t)number);
     }
-    return at;
+    at = format_u64(at, number / border);
+    return format_eight(at, (uint32_t)(number % border));
 }
 
 /* @digits with the point in front of the last @decimals of them, at most 13. */
@@ -203,43 +260,47 @@ static char *format_f32_or_null(char *at, float number)
 void json_put_u64(struct json_writer *to, uint64_t number)
 {
     char room[NUMBER_BYTES];
-    put_comma(to);
-    put(to, room, (size_t)(format_u64(room, number) - room));
+    put_after_comma(to, room, (size_t)(format_u64(room, number) - room));
 }
 
 void json_put_f32(struct json_writer *to, float number)
 {
     char room[NUMBER_BYTES];
-    put_comma(to);
-    put(to, room, (size_t)(format_f32_or_null(room, number) - room));
+    put_after_comma(to, room, (size_t)(format_f32_or_null(room, number) - room));
 }
 
-static char *format_element(char *at, const void *element, bool is_float)
+static char *format_ids(char *at, const uint8_t *data, size_t count)
 {
-    if (is_float) {
-        float number;
-        memcpy(&number, element, sizeof number);
-        return format_f32_or_null(at, number);
+    for (size_t i = 0; i < count; i++) {
+        at = format_u64(at, hearth_wire_load(data + 4 * i, 4));
+        *at++ = ',';
     }
-    return format_u64(at, hearth_wire_load(element, 4));
+    return at;
+}
+
+static char *format_floats(char *at, const uint8_t *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float number;
+        memcpy(&number, data + 4 * i, sizeof number);
+        at = format_f32_or_null(at, number);
+        *at++ = ',';
+    }
+    return at;
 }
 
 /* Straight into the buf: a call an element would cost more than its digits. */
-static void put_array(struct json_writer *to, const void *data, size_t count, bool is_float)
+static void put_array(struct json_writer *to, const uint8_t *data, size_t count,
+                      char *(*format)(char *at, const uint8_t *data, size_t count))
 {
     json_open(to, '[');
-    for (size_t i = 0; i < count && to->rc == 0;) {
-        size_t end = HEARTH_MIN(count, i + NUMBERS_AT_A_TIME);
-        to->rc = hearth_buf_reserve(to->out, (end - i) * NUMBER_BYTES);
-        if (to->rc < 0) {
-            return;
+    for (size_t done = 0; done < count && to->rc == 0;) {
+        size_t some = HEARTH_MIN(count - done, (size_t)NUMBERS_AT_A_TIME);
+        char *at = begin(to, some * NUMBER_BYTES);
+        if (at != NULL) {
+            advance(to, format(at, data + 4 * done, some));
         }
-        char *at = (char *)to->out->data + to->out->size;
-        for (; i < end; i++) {
-            at = format_element(at, (const char *)data + 4 * i, is_float);
-            *at++ = ',';
-        }
-        to->out->size = (size_t)((uint8_t *)at - to->out->data);
+        done += some;
     }
     if (count > 0 && to->rc == 0) {
         to->out->size--; /* the last comma */
@@ -249,10 +310,10 @@ static void put_array(struct json_writer *to, const void *data, size_t count, bo
 
 void json_put_u32s(struct json_writer *to, struct hearth_wire_u32s numbers)
 {
-    put_array(to, numbers.data, numbers.count, false);
+    put_array(to, numbers.data, numbers.count, format_ids);
 }
 
 void json_put_f32s(struct json_writer *to, struct hearth_wire_f32s numbers)
 {
-    put_array(to, numbers.data, numbers.count, true);
+    put_array(to, numbers.data, numbers.count, format_floats);
 }

@@ -4,14 +4,27 @@
 
 /* A field line of messages.def does not name its struct, so each layout is built inside a function
  * of its own, where `self` is that struct. */
+/* Bytes of a number, or of one element of a run. */
+#define UNIT_u8    1
+#define UNIT_u16   2
+#define UNIT_u32   4
+#define UNIT_u64   8
+#define UNIT_f32   4
+#define UNIT_str   1
+#define UNIT_bytes 1
+#define UNIT_f32s  4
+#define UNIT_u32s  4
 #define FIELD(kind_, name_, limit_, help_)                                                         \
     {.name = #name_,                                                                               \
+     .name_bytes = sizeof #name_ - 1,                                                              \
      .help = help_,                                                                                \
      .kind = HEARTH_FIELD_##kind_,                                                                 \
+     .unit = UNIT_##kind_,                                                                         \
      .limit = (limit_),                                                                            \
      .offset = offsetof(self, name_)},
 #define LIST(record_, name_, limit_, help_)                                                        \
     {.name = #name_,                                                                               \
+     .name_bytes = sizeof #name_ - 1,                                                              \
      .help = help_,                                                                                \
      .kind = HEARTH_FIELD_list,                                                                    \
      .record = HEARTH_RECORD_##record_,                                                            \

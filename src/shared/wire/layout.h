@@ -23,6 +23,8 @@ struct hearth_field {
     const char *name;
     const char *help;
     enum hearth_field_kind kind;
+    uint8_t unit;       /* bytes of a number, or of one element of a run; 0 for a list */
+    uint8_t name_bytes; /* without a terminator */
     enum hearth_record_type record; /* lists only */
     uint64_t limit;                 /* 0 = any */
     size_t offset;                  /* in the struct */

@@ -41,18 +41,6 @@ extern const char *const hearth_wire_finish_words[];
 extern const char *const hearth_wire_state_words[];
 const char *hearth_wire_word(const char *const *words, uint64_t number);
 
-/** Bytes of one number, or of one element of a run; 0 for a list. */
-static inline size_t hearth_wire_unit(enum hearth_field_kind kind)
-{
-    static const uint8_t units[] = {
-        [HEARTH_FIELD_u8] = 1,    [HEARTH_FIELD_u16] = 2,  [HEARTH_FIELD_u32] = 4,
-        [HEARTH_FIELD_u64] = 8,   [HEARTH_FIELD_f32] = 4,  [HEARTH_FIELD_str] = 1,
-        [HEARTH_FIELD_bytes] = 1, [HEARTH_FIELD_f32s] = 4, [HEARTH_FIELD_u32s] = 4,
-        [HEARTH_FIELD_list] = 0,
-    };
-    return units[kind];
-}
-
 static inline bool hearth_wire_is_number(enum hearth_field_kind kind)
 {
     return kind <= HEARTH_FIELD_f32;
@@ -65,17 +53,30 @@ static inline bool hearth_wire_is_array(enum hearth_field_kind kind)
 }
 
 /* A number of @width bytes (1, 2, 4, 8), anywhere in memory, little-endian. A float goes as its
- * bits. On the hosts that we accept this is also how it stands in a struct. */
+ * bits. On the hosts that we accept this is also how it stands in a struct. Each width has a copy
+ * of its own, because a memcpy() of a variable size is a call. */
 static inline uint64_t hearth_wire_load(const void *at, size_t width)
 {
-    uint64_t value = 0;
-    memcpy(&value, at, width);
-    return value;
+    uint8_t byte;
+    uint16_t half;
+    uint32_t word;
+    uint64_t value;
+    switch (width) {
+    case 1: memcpy(&byte, at, 1); return byte;
+    case 2: memcpy(&half, at, 2); return half;
+    case 4: memcpy(&word, at, 4); return word;
+    default: memcpy(&value, at, 8); return value;
+    }
 }
 
 static inline void hearth_wire_store(void *at, uint64_t value, size_t width)
 {
-    memcpy(at, &value, width);
+    switch (width) {
+    case 1: memcpy(at, &value, 1); return;
+    case 2: memcpy(at, &value, 2); return;
+    case 4: memcpy(at, &value, 4); return;
+    default: memcpy(at, &value, 8); return;
+    }
 }
 
 /** The member of @record that @field describes. */

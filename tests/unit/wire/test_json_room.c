@@ -152,12 +152,16 @@ static void a_full_buf_is_left_as_it_was(void **state)
     struct hearth_message message = {.type = HEARTH_MSG_models_request};
     static const char wanted[] = "{\"type\":\"models_request\"}";
     HEARTH_AUTO(hearth_buf) struct hearth_buf out;
-    hearth_buf_init(&out, sizeof wanted - 1);
-    assert_int_equal(hearth_json_encode(&message, NULL, &out), 0);
-    assert_int_equal(out.size, sizeof wanted - 1);
+    hearth_buf_init(&out, 1000);
+    size_t size = 0;
+    while (hearth_json_encode(&message, NULL, &out) == 0) {
+        assert_memory_equal(out.data + size, wanted, sizeof wanted - 1);
+        size += sizeof wanted - 1;
+        assert_int_equal(out.size, size);
+    }
+    assert_true(size > 0 && out.size == size);
     assert_int_equal(hearth_json_encode(&message, NULL, &out), HEARTH_E_TOO_LARGE);
-    assert_int_equal(out.size, sizeof wanted - 1);
-    assert_memory_equal(out.data, wanted, out.size);
+    assert_int_equal(out.size, size);
 }
 
 KIT_MAIN(cmocka_unit_test(nothing_is_allocated_once_it_fits),
