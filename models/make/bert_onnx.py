@@ -77,6 +77,11 @@ class GraphWriter:
         self.initializers.append(tensor)
         return name
 
+    def dense(self, prefix, value, array):
+        """The product of a value and a weight [in, out]."""
+        weight = self.weight(f"{prefix}.weight", array)
+        return self.node("MatMul", [value, weight], f"{prefix}/product")
+
 
 def _tensor(name, array, raw):
     kinds = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
@@ -92,6 +97,11 @@ def build(tensors, shape, head=None, external_name=None):
     `tensors` uses the usual BERT names and layouts (a dense weight is [out, in]).
     """
     graph = GraphWriter(external_name)
+    return write(graph, tensors, shape, head), bytes(graph.external)
+
+
+def write(graph, tensors, shape, head=None):
+    """Returns the bytes of the .onnx file; a graph of another kind may keep its weights elsewhere."""
     hidden = _embeddings(graph, tensors, shape)
     bias = _attention_bias(graph)
     states = []
@@ -104,7 +114,7 @@ def build(tensors, shape, head=None, external_name=None):
     else:
         _classify(graph, states, head)
         output = _value("logits", TensorProto.FLOAT, ["batch", len(head.bias)])
-    return _serialise(graph, output), bytes(graph.external)
+    return _serialise(graph, output)
 
 
 def _value(name, kind, dims):
@@ -220,9 +230,8 @@ def _weight(graph, tensors, name):
 
 
 def _dense(graph, tensors, prefix, value):
-    weight = graph.weight(f"{prefix}.weight", tensors[f"{prefix}.weight"].T)
+    product = graph.dense(prefix, value, tensors[f"{prefix}.weight"].T)
     bias = graph.weight(f"{prefix}.bias", tensors[f"{prefix}.bias"])
-    product = graph.node("MatMul", [value, weight], f"{prefix}/product")
     return graph.node("Add", [product, bias], f"{prefix}/sum")
 
 
