@@ -193,6 +193,8 @@ void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *
     worker->dimensions = ready->dimensions;
     worker->threads = ready->threads;
     worker->ready_at_ns = hearth_loop_now_ns(pool->loop);
+    hearth_metrics_observe(pool->metrics, HEARTH_HISTOGRAM_LOAD_TIME,
+                           (worker->ready_at_ns - worker->spawned_ns) / HEARTH_NS_PER_MS);
     hearth_model_move(model, HEARTH_MODEL_READY);
     hearth_log(HEARTH_LOG_INFO, "model.ready", "model", hearth_log_s(model->id), "pid",
                hearth_log_i(worker->pid), "capacity", hearth_log_u(worker->capacity), "threads",

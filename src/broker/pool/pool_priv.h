@@ -49,6 +49,7 @@ struct worker {
     uint32_t restarts;
     uint32_t deaths_without_answer; /* in a row */
     uint32_t backoff_ms;
+    uint64_t spawned_ns;
     uint64_t ready_at_ns; /* 0 unless it was ready */
     char containment[HEARTH_MAX_ERROR_BYTES + 1];
 };

@@ -28,10 +28,20 @@ struct hearth_model {
     struct hearth_error failure; /* why the manifest or the last load failed; code 0 = it did not */
 };
 
+/** How far a scan has come. Private. */
+struct hearth_registry_scan {
+    bool is_running;
+    bool is_file_round; /* each root is read twice: folders first, so that they win */
+    uint32_t root;
+    void *folder; /* DIR of the root, or NULL: to be opened */
+    struct hearth_error first;
+};
+
 struct hearth_registry {
     uint32_t magic;
     const char *const *roots; /* lent; outlive the registry */
     uint32_t root_count;
+    struct hearth_registry_scan scan;
     struct hearth_model models[HEARTH_MAX_MODELS];
 };
 
@@ -50,6 +60,16 @@ void hearth_registry_finish(struct hearth_registry *registry);
  * is returned (HEARTH_E_SYSTEM, HEARTH_E_DENIED, HEARTH_E_TOO_LARGE) when all else is done.
  */
 int hearth_registry_scan(struct hearth_registry *registry, struct hearth_error *err);
+
+/** The same in steps, for a loop that must not be held up: begin (a scan that runs starts anew),
+ *  then step until it returns something else than 1. A step looks at @entries ≥ 1 of a folder. */
+void hearth_registry_scan_begin(struct hearth_registry *registry);
+int hearth_registry_scan_step(struct hearth_registry *registry, uint32_t entries,
+                              struct hearth_error *err);
+
+/** Looks at the places where one model may be described, and nowhere else: as a scan does. */
+int hearth_registry_look(struct hearth_registry *registry, struct hearth_slice id,
+                         struct hearth_error *err);
 
 /** The model with @id, or NULL. */
 struct hearth_model *hearth_registry_find(struct hearth_registry *registry, struct hearth_slice id);

@@ -71,12 +71,21 @@ static void forget(struct hearth_model *model)
     *model = (struct hearth_model){0};
 }
 
+static void close_folder(struct hearth_registry_scan *scan)
+{
+    if (scan->folder != NULL) {
+        closedir(scan->folder);
+        scan->folder = NULL;
+    }
+}
+
 void hearth_registry_finish(struct hearth_registry *registry)
 {
     HEARTH_CHECK(registry, REGISTRY_MAGIC);
     for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
         forget(&registry->models[i]);
     }
+    close_folder(&registry->scan);
     registry->magic = 0;
 }
 
@@ -210,53 +219,107 @@ static int look_at_entry(struct hearth_registry *registry, uint32_t root, const 
     return look_at(registry, root, id, is_file_round ? "" : id, err);
 }
 
-/* One round over a root: first the folders, then the files, so that a folder wins. */
-static int scan_round(struct hearth_registry *registry, uint32_t root, bool is_file_round,
-                      struct hearth_error *err)
+/* The first problem is what a scan reports. */
+static void note_problem(struct hearth_registry_scan *scan, const struct hearth_error *err)
 {
-    DIR *folder = opendir(registry->roots[root]);
-    if (folder == NULL) {
-        return hearth_fail_errno(err, errno == EACCES ? HEARTH_E_DENIED : HEARTH_E_SYSTEM,
-                                 "models folder %.120s", registry->roots[root]);
+    if (scan->first.code == 0) {
+        scan->first = *err;
     }
-    int first = 0;
-    const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL) {
-        struct hearth_error one = {0};
-        int rc = look_at_entry(registry, root, entry->d_name, is_file_round, &one);
-        if (rc < 0 && first == 0) {
-            first = rc;
-            *err = one;
-        }
+}
+
+void hearth_registry_scan_begin(struct hearth_registry *registry)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    close_folder(&registry->scan);
+    registry->scan = (struct hearth_registry_scan){.is_running = true};
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        registry->models[i].is_on_disk = false;
     }
-    closedir(folder);
-    return first;
+}
+
+static void next_round(struct hearth_registry_scan *scan)
+{
+    close_folder(scan);
+    scan->root += scan->is_file_round ? 1 : 0;
+    scan->is_file_round = !scan->is_file_round;
+}
+
+static void look_at_next(struct hearth_registry *registry)
+{
+    struct hearth_registry_scan *scan = &registry->scan;
+    const char *path = registry->roots[scan->root];
+    struct hearth_error err = {0};
+    if (scan->folder == NULL && (scan->folder = opendir(path)) == NULL) {
+        hearth_fail_errno(&err, errno == EACCES ? HEARTH_E_DENIED : HEARTH_E_SYSTEM,
+                          "models folder %.120s", path);
+        note_problem(scan, &err);
+        next_round(scan);
+        return;
+    }
+    const struct dirent *entry = readdir(scan->folder);
+    if (entry == NULL) {
+        next_round(scan);
+    } else if (look_at_entry(registry, scan->root, entry->d_name, scan->is_file_round, &err) < 0) {
+        note_problem(scan, &err);
+    }
+}
+
+static void forget_if_gone(struct hearth_model *model)
+{
+    if (model->is_used && !model->is_on_disk && !hearth_model_has_worker(model)) {
+        forget(model);
+    }
+}
+
+int hearth_registry_scan_step(struct hearth_registry *registry, uint32_t entries,
+                              struct hearth_error *err)
+{
+    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    struct hearth_registry_scan *scan = &registry->scan;
+    HEARTH_ASSERT(scan->is_running);
+    for (; entries > 0 && scan->root < registry->root_count; entries--) {
+        look_at_next(registry);
+    }
+    if (scan->root < registry->root_count) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
+        forget_if_gone(&registry->models[i]);
+    }
+    scan->is_running = false;
+    if (scan->first.code < 0 && err != NULL) {
+        *err = scan->first;
+    }
+    return scan->first.code;
 }
 
 int hearth_registry_scan(struct hearth_registry *registry, struct hearth_error *err)
 {
-    HEARTH_CHECK(registry, REGISTRY_MAGIC);
+    int rc;
+    hearth_registry_scan_begin(registry);
+    while ((rc = hearth_registry_scan_step(registry, UINT32_MAX, err)) == 1) {
+    }
+    return rc;
+}
+
+int hearth_registry_look(struct hearth_registry *registry, struct hearth_slice id,
+                         struct hearth_error *err)
+{
+    char name[HEARTH_MAX_MODEL_ID_BYTES + 1];
+    struct hearth_model *model = hearth_registry_find(registry, id);
     int first = 0;
-    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
-        registry->models[i].is_on_disk = false;
+    if (!hearth_slice_to_string(id, name, sizeof name) || !hearth_model_id_is_valid(name)) {
+        return 0; /* nothing is called that */
     }
-    for (uint32_t root = 0; root < registry->root_count; root++) {
-        for (int round = 0; round < 2; round++) {
-            struct hearth_error one = {0};
-            int rc = scan_round(registry, root, round == 1, &one);
-            if (rc < 0 && first == 0) {
-                first = rc;
-                if (err != NULL) {
-                    *err = one;
-                }
-            }
-        }
+    if (model != NULL) {
+        model->is_on_disk = false;
     }
-    for (uint32_t i = 0; i < HEARTH_MAX_MODELS; i++) {
-        struct hearth_model *model = &registry->models[i];
-        if (model->is_used && !model->is_on_disk && !hearth_model_has_worker(model)) {
-            forget(model);
-        }
+    for (uint32_t root = 0; root < registry->root_count && first == 0; root++) {
+        first = look_at(registry, root, name, name, err);
+        first = first < 0 ? first : look_at(registry, root, name, "", err);
+    }
+    if (model != NULL) {
+        forget_if_gone(model);
     }
     return first;
 }

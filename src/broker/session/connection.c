@@ -23,7 +23,8 @@ static bool is_deaf(const struct connection *connection)
 static void update_events(struct connection *connection)
 {
     bool is_crowded = hearth_frame_queue_is_crowded(&connection->queue);
-    bool wants_in = !is_deaf(connection) && !is_crowded && !connection->has_input_ended;
+    bool wants_in = !is_deaf(connection) && !is_crowded && !connection->awaits_list &&
+                    !connection->has_input_ended;
     bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0;
     hearth_loop_modify(connection->server->parts.loop, &connection->watch,
                        (wants_in ? HEARTH_READY_IN : 0u) | (wants_out ? HEARTH_READY_OUT : 0u));
@@ -229,8 +230,9 @@ static void take_frames(struct connection *connection)
         if (is_deaf(connection)) {
             return;
         }
-        if (hearth_frame_queue_is_crowded(&connection->queue)) {
+        if (hearth_frame_queue_is_crowded(&connection->queue) || connection->awaits_list) {
             connection->frame_begun_ns = 0; /* it is we who do not read */
+            connection->is_reader_dry = false;
             return;
         }
         int rc = hearth_frame_reader_next(&connection->reader, &frame);
@@ -268,6 +270,9 @@ static void settle(struct connection *connection)
     }
     update_events(connection);
     timeouts_look(connection);
+    if (connection->server->is_flushing) {
+        server_check_drained(connection->server);
+    }
 }
 
 /* Nobody will take the answers any more. Returns true when no request is left. */
@@ -406,6 +411,7 @@ static void close_socket(struct connection *connection)
         return;
     }
     connection->state = CONNECTION_GONE;
+    connection->awaits_list = false;
     count_in(connection, -1);
     hearth_loop_unwatch(loop, &connection->watch);
     hearth_loop_disarm(loop, &connection->timer);
@@ -426,11 +432,15 @@ void connection_end(struct connection *connection)
 
 void connection_destroy(struct connection *connection)
 {
+    struct hearth_server *server = connection->server;
     close_socket(connection);
     while (!abandon_some(connection)) {
     }
-    hearth_loop_undefer(connection->server->parts.loop, &connection->more);
+    hearth_loop_undefer(server->parts.loop, &connection->more);
     hearth_list_remove(&connection->link);
+    if (server->is_flushing) {
+        server_check_drained(server);
+    }
     connection->magic = 0;
     hearth_free(connection);
 }

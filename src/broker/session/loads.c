@@ -125,29 +125,18 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
 
 /* ---- asking ------------------------------------------------------------------------------- */
 
-void loads_rescan(struct hearth_server *server)
-{
-    uint64_t now_ns = hearth_loop_now_ns(server->parts.loop);
-    struct hearth_error err = {0};
-    if (server->scanned_ns != 0 && now_ns - server->scanned_ns < RESCAN_PAUSE_NS) {
-        return;
-    }
-    server->scanned_ns = now_ns;
-    if (hearth_registry_scan(server->parts.registry, &err) < 0) {
-        hearth_log(HEARTH_LOG_WARN, "registry.scan", "error", hearth_log_err(&err), NULL);
-    }
-}
-
-/* Finds the model; looks at the folders again before it says that there is none, and before a load,
- * because the manifest may have been replaced. */
+/* Finds the model; looks for its manifest again before it says that there is none, and before a
+ * load, because it may have been replaced. */
 static struct hearth_model *find(struct hearth_server *server, struct hearth_slice id, char *text,
                                  size_t text_bytes)
 {
     struct hearth_registry *registry = server->parts.registry;
     struct hearth_model *model = hearth_registry_find(registry, id);
     if (model == NULL || !hearth_model_has_worker(model)) {
-        server->scanned_ns = 0;
-        loads_rescan(server);
+        struct hearth_error err = {0};
+        if (hearth_registry_look(registry, id, &err) < 0) {
+            hearth_log(HEARTH_LOG_WARN, "registry.look", "error", hearth_log_err(&err), NULL);
+        }
         model = hearth_registry_find(registry, id);
     }
     if (model == NULL) {

@@ -1,7 +1,10 @@
-/* models.c — the list of models, gathered from registry, pool and lanes. */
+/* models.c — the list of models, gathered from registry, pool and lanes.
+ *
+ * The folders are looked at again before it is told, once a second at most and in steps. */
 
 #include "session_priv.h"
 
+#include "hearth_log.h"
 #include <string.h>
 
 /* The list and the names it points to; made for one answer. */
@@ -104,10 +107,9 @@ static uint32_t sort_by_name(struct hearth_registry *registry,
     return count;
 }
 
-void models_list(struct connection *connection)
+static void answer(struct connection *connection)
 {
     struct hearth_server *server = connection->server;
-    loads_rescan(server);
     HEARTH_AUTO(hearth_block) struct listing *listing = hearth_alloc(1, sizeof *listing);
     uint32_t label_count = count_labels(server->parts.registry);
     if (listing == NULL) {
@@ -131,4 +133,67 @@ void models_list(struct connection *connection)
                                .total_memory_bytes = listing->total_memory_bytes}};
     connection_send(connection, &message);
     hearth_free(listing->names);
+}
+
+/* ---- when ----------------------------------------------------------------------------------- */
+
+static struct connection *first_waiting(struct hearth_server *server)
+{
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
+        if (connection->awaits_list) {
+            return connection;
+        }
+    }
+    return NULL;
+}
+
+/* Returns false if there is more to look at. */
+static bool scan_some(struct hearth_server *server, uint64_t begun_ns)
+{
+    struct hearth_registry *registry = server->parts.registry;
+    struct hearth_error err = {0};
+    int rc = 1;
+    for (uint32_t i = 0; rc == 1 && slice_has_room(i, begun_ns); i++) {
+        rc = hearth_registry_scan_step(registry, SCAN_ENTRIES, &err);
+    }
+    if (rc < 0) {
+        hearth_log(HEARTH_LOG_WARN, "registry.scan", "error", hearth_log_err(&err), NULL);
+    }
+    return rc != 1;
+}
+
+/* One scan serves all who asked meanwhile; each is answered in its turn. */
+void models_on_scan(void *arg)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    struct hearth_loop *loop = server->parts.loop;
+    uint64_t begun_ns = hearth_clock_ns();
+    struct connection *next = NULL;
+    if (server->parts.registry->scan.is_running && !scan_some(server, begun_ns)) {
+        hearth_loop_defer(loop, &server->scan_more);
+        return;
+    }
+    for (uint32_t i = 0; slice_has_room(i, begun_ns) && (next = first_waiting(server)) != NULL;
+         i++) {
+        next->awaits_list = false;
+        answer(next);
+        hearth_loop_defer(loop, &next->more); /* frames may have waited */
+    }
+    if (first_waiting(server) != NULL) {
+        hearth_loop_defer(loop, &server->scan_more);
+    }
+}
+
+void models_list(struct connection *connection)
+{
+    struct hearth_server *server = connection->server;
+    struct hearth_registry *registry = server->parts.registry;
+    uint64_t now_ns = hearth_loop_now_ns(server->parts.loop);
+    connection->awaits_list = true;
+    if (!registry->scan.is_running &&
+        (server->scanned_ns == 0 || now_ns - server->scanned_ns >= RESCAN_PAUSE_NS)) {
+        server->scanned_ns = now_ns;
+        hearth_registry_scan_begin(registry);
+    }
+    hearth_loop_defer(server->parts.loop, &server->scan_more);
 }

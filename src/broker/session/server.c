@@ -157,7 +157,30 @@ static void unload_all(struct hearth_server *server)
     }
 }
 
-/* Two steps: when nothing runs, the workers are told to end; when they have, the drain is over. */
+static bool has_unread(const struct hearth_server *server)
+{
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
+        if (hearth_frame_queue_bytes(&connection->queue) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who has been answered shall have the answer; who does not read it is not waited for long. */
+static void finish_drain(struct hearth_server *server)
+{
+    struct hearth_loop *loop = server->parts.loop;
+    if (!has_unread(server)) {
+        end_server(server, false);
+    } else if (!server->is_flushing) {
+        server->is_flushing = true;
+        hearth_loop_arm(loop, &server->drain_timer,
+                        hearth_clock_deadline_ns(hearth_loop_now_ns(loop), CLOSE_GRACE_MS));
+    }
+}
+
+/* When nothing runs or waits, the workers are told to end; when they have, the answers go out. */
 void server_check_drained(struct hearth_server *server)
 {
     if (!server->is_draining || server->is_ended || server->sched.running_count > 0 ||
@@ -168,7 +191,7 @@ void server_check_drained(struct hearth_server *server)
         unload_all(server); /* does nothing for those that were told before */
     }
     if (!has_workers(server)) {
-        end_server(server, false);
+        finish_drain(server);
     }
 }
 
@@ -176,6 +199,10 @@ static void on_drain_timer(void *arg, uint64_t now_ns)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
     (void)now_ns;
+    if (server->is_flushing) {
+        end_server(server, false);
+        return;
+    }
     server->cut = server->sched.running_count;
     hearth_log(HEARTH_LOG_WARN, "daemon.drain_timeout", "cut", hearth_log_u(server->cut), NULL);
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
@@ -226,6 +253,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_json_room_init(&server->json_in, JSON_ROOM_BYTES);
     hearth_json_room_init(&server->json_out, JSON_ROOM_BYTES);
     hearth_sched_init(&server->sched, (uint32_t)config->queue_limit, MAX_QUEUED_BYTES);
+    hearth_deferred_init(&server->scan_more, models_on_scan, server);
     hearth_deferred_init(&server->doom_more, lanes_on_doom, server);
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
@@ -293,6 +321,7 @@ void hearth_server_destroy(struct hearth_server *server)
     server->is_ended = true;
     hearth_loop_set_lag_hook(loop, NULL, NULL);
     hearth_loop_undefer(loop, &server->doom_more);
+    hearth_loop_undefer(loop, &server->scan_more);
     hearth_loop_unwatch(loop, &server->listen_watch);
     hearth_listener_close(&server->listener);
     HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {

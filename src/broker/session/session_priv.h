@@ -32,6 +32,7 @@
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
 #define REQUESTS_KEPT      256u        /* free requests; with their buffers 16 MiB at the most */
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
+#define SCAN_ENTRIES       8u          /* of a models folder, looked at in a row */
 #define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
 #define JSON_KEEP_BYTES    (1u << 20)  /* of it, kept between messages */
 
@@ -64,6 +65,7 @@ struct connection {
     bool has_asked;              /* a whole frame came */
     bool has_input_ended;        /* the client sends nothing more and may still read */
     bool is_reader_dry;          /* no whole frame is left in the reader */
+    bool awaits_list;            /* of the models; nothing more is taken until it is there */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
     char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
@@ -165,6 +167,7 @@ struct hearth_server {
     struct hearth_timer lease_timer;
     struct hearth_timer drain_timer;
     struct hearth_timer accept_timer;
+    struct hearth_deferred scan_more; /* a scan or its answers are not finished, see models.c */
     struct hearth_deferred doom_more; /* doomed requests are left, see lanes.c */
     struct doom dooms[HEARTH_MAX_MODELS];
     struct hearth_list connections;
@@ -184,6 +187,7 @@ struct hearth_server {
     struct hearth_json_room json_in; /* the one V1 message that is being handled */
     struct hearth_json_room json_out;
     bool is_draining;
+    bool is_flushing; /* nothing is left of the drain but answers that are not read yet */
     bool is_ended;
     bool is_preloading;
     uint32_t cut;
@@ -228,12 +232,12 @@ void answer_health(struct connection *connection, const struct hearth_wire_healt
 
 /* models.c, loads.c */
 void models_list(struct connection *connection);
+void models_on_scan(void *arg);
 void loads_load(struct connection *connection, const struct hearth_wire_load_request *asked);
 void loads_unload(struct connection *connection, const struct hearth_wire_unload_request *asked);
 void loads_settle(struct hearth_server *server, struct hearth_model *model);
 void loads_forget(struct connection *connection);
 void loads_refuse_all(struct hearth_server *server, int code);
-void loads_rescan(struct hearth_server *server);
 
 /* reports.c */
 void report_metrics(struct connection *connection);

@@ -171,6 +171,54 @@ static void the_model_too_many_is_told(void **state)
     assert_int_equal(hearth_registry_count(&w->registry, HEARTH_MODEL_ABSENT), HEARTH_MAX_MODELS);
 }
 
+static void a_scan_in_steps_finds_what_one_in_one_go_finds(void **state)
+{
+    struct world *w = *state;
+    unsigned steps = 0;
+    int rc;
+    given_folder(w->root, "a", "1");
+    given_folder(w->second, "a", "2");
+    given_folder(w->second, "b", "1");
+    given_file(w->root, "b.manifest.json", "b", "2");
+    w->roots[0] = w->root;
+    hearth_registry_scan_begin(&w->registry);
+    while ((rc = hearth_registry_scan_step(&w->registry, 1, &w->err)) == 1) {
+        steps++;
+    }
+    assert_int_equal(rc, 0);
+    assert_true(steps > 8);
+    assert_string_equal(find(w, "a")->manifest->version, "1");
+    assert_string_equal(find(w, "b")->manifest->version, "2");
+    hearth_registry_scan_begin(&w->registry); /* one that is given up leaves nothing open */
+    assert_int_equal(hearth_registry_scan_step(&w->registry, 1, &w->err), 1);
+    hearth_registry_scan_begin(&w->registry);
+    assert_int_equal(hearth_registry_scan_step(&w->registry, 1, &w->err), 1);
+}
+
+static void a_look_at_one_model_finds_replaces_and_forgets_it(void **state)
+{
+    struct world *w = *state;
+    struct hearth_slice id = hearth_slice_of_string("a");
+    given_folder(w->second, "a", "1");
+    given_folder(w->second, "b", "1");
+    assert_int_equal(hearth_registry_look(&w->registry, id, &w->err), 0);
+    assert_string_equal(find(w, "a")->manifest->version, "1");
+    assert_null(find(w, "b"));
+    given_file(w->root, "a.manifest.json", "a", "2"); /* the first root wins */
+    assert_int_equal(hearth_registry_look(&w->registry, id, &w->err), 0);
+    assert_string_equal(find(w, "a")->manifest->version, "2");
+    hearth_model_move(find(w, "a"), HEARTH_MODEL_LOADING);
+    hearth_model_move(find(w, "a"), HEARTH_MODEL_READY);
+    given_file(w->root, "a.manifest.json", "a", "3"); /* but what is served stays as it is */
+    assert_int_equal(hearth_registry_look(&w->registry, id, &w->err), 0);
+    assert_string_equal(find(w, "a")->manifest->version, "2");
+    assert_int_equal(hearth_registry_look(&w->registry, hearth_slice_of_string("../a"), &w->err),
+                     0);
+    assert_int_equal(hearth_registry_look(&w->registry, hearth_slice_of_string("none"), &w->err),
+                     0);
+    assert_int_equal(hearth_registry_count(&w->registry, HEARTH_MODEL_ABSENT), 0);
+}
+
 static void only_the_moves_of_the_table_are_lawful(void **state)
 {
     (void)state;
@@ -197,5 +245,7 @@ KIT_MAIN(TEST(folders_and_files_are_found), TEST(folder_wins_over_file_and_first
          TEST(a_wrong_manifest_is_listed_as_failed_and_heals),
          TEST(a_rescan_replaces_forgets_and_leaves_workers_alone),
          TEST(a_failed_load_keeps_its_reason_over_a_rescan),
+         TEST(a_scan_in_steps_finds_what_one_in_one_go_finds),
+         TEST(a_look_at_one_model_finds_replaces_and_forgets_it),
          TEST(a_missing_root_is_told_and_the_other_is_read), TEST(the_model_too_many_is_told),
          cmocka_unit_test(only_the_moves_of_the_table_are_lawful))

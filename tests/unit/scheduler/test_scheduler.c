@@ -196,6 +196,36 @@ static void only_a_queued_job_can_be_withdrawn(void **state)
     assert_false(hearth_sched_withdraw(&w->sched, b));
 }
 
+static void doomed_jobs_never_go_and_those_that_come_later_do(void **state)
+{
+    (void)state;
+    struct world *w = new_world(3, 1000);
+    struct hearth_job *low = given_queued(w, 0, HEARTH_LOW, 1);
+    struct hearth_job *high = given_queued(w, 0, HEARTH_HIGH, 1);
+    struct hearth_job *elsewhere = given_queued(w, 1, HEARTH_LOW, 1);
+    hearth_sched_doom(&w->sched, 0);
+    struct hearth_job *later = given_queued(w, 0, HEARTH_LOW, 1);
+    assert_int_equal(hearth_sched_lane(&w->sched, 0)->queued_count, 1);
+    assert_int_equal(w->sched.queued_count, 4); /* their memory is still taken */
+    assert_int_equal(hearth_sched_position(&w->sched, low), 0);
+    assert_int_equal(hearth_sched_position(&w->sched, later), 0);
+    hearth_sched_set_credit(&w->sched, 0, 10);
+    assert_ptr_equal(hearth_sched_next(&w->sched, 0), later);
+    assert_null(hearth_sched_next(&w->sched, 0));
+    assert_null(hearth_sched_first_doomed(&w->sched, 1));
+    assert_ptr_equal(hearth_sched_first_doomed(&w->sched, 0), high);
+    assert_true(hearth_sched_withdraw(&w->sched, high));
+    hearth_sched_doom(&w->sched, 0); /* nothing waits: what is doomed stays so */
+    given_queued(w, 0, HEARTH_NORMAL, 1);
+    hearth_sched_doom(&w->sched, 0);
+    assert_ptr_equal(hearth_sched_first_doomed(&w->sched, 0), low);
+    assert_true(hearth_sched_withdraw(&w->sched, low));
+    assert_true(hearth_sched_withdraw(&w->sched, hearth_sched_first_doomed(&w->sched, 0)));
+    assert_null(hearth_sched_first_doomed(&w->sched, 0));
+    assert_int_equal(w->sched.queued_count, 1);
+    assert_true(hearth_sched_withdraw(&w->sched, elsewhere));
+}
+
 /* What the session does when a worker dies: its running jobs end, the queue stays. */
 static void a_lost_worker_leaves_the_queue_as_it_is(void **state)
 {
@@ -226,5 +256,6 @@ KIT_MAIN(cmocka_unit_test(higher_priority_goes_first_and_equals_in_order),
          cmocka_unit_test(bytes_that_wait_are_limited_over_all_lanes),
          cmocka_unit_test(a_deadline_that_has_passed_is_refused),
          cmocka_unit_test(deadlines_come_due_in_their_own_order),
+         cmocka_unit_test(doomed_jobs_never_go_and_those_that_come_later_do),
          cmocka_unit_test(only_a_queued_job_can_be_withdrawn),
          cmocka_unit_test(a_lost_worker_leaves_the_queue_as_it_is))

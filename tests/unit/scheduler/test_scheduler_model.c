@@ -8,7 +8,7 @@
 
 enum { JOBS = 40, LANES = 3, QUEUE_LIMIT = 6 };
 
-enum naive_state { NAIVE_FREE, NAIVE_QUEUED, NAIVE_RUNNING };
+enum naive_state { NAIVE_FREE, NAIVE_QUEUED, NAIVE_DOOMED, NAIVE_RUNNING };
 
 struct naive_job {
     enum naive_state state;
@@ -121,7 +121,8 @@ static void tick(struct world *w, uint32_t lane)
 static void end(struct world *w, size_t at)
 {
     struct naive_job *naive = &w->naive[at];
-    assert_int_equal(hearth_sched_withdraw(&w->sched, &w->jobs[at]), naive->state == NAIVE_QUEUED);
+    assert_int_equal(hearth_sched_withdraw(&w->sched, &w->jobs[at]),
+                     naive->state == NAIVE_QUEUED || naive->state == NAIVE_DOOMED);
     if (naive->state == NAIVE_RUNNING) {
         hearth_sched_finish(&w->sched, &w->jobs[at]);
     }
@@ -138,6 +139,15 @@ static void lose_worker(struct world *w, uint32_t lane)
         w->naive[job - w->jobs].state = NAIVE_FREE;
     }
     assert_int_equal(naive_count(w, lane, NAIVE_RUNNING), 0);
+}
+
+static void doom(struct world *w, uint32_t lane)
+{
+    for (size_t i = 0; i < JOBS; i++) {
+        bool waits = w->naive[i].state == NAIVE_QUEUED && w->naive[i].lane == lane;
+        w->naive[i].state = waits ? NAIVE_DOOMED : w->naive[i].state;
+    }
+    hearth_sched_doom(&w->sched, lane);
 }
 
 static void expire(struct world *w)
@@ -161,7 +171,10 @@ static void compare(const struct world *w)
         size_t head = naive_head(w, lane);
         assert_ptr_equal(hearth_sched_first_queued(&w->sched, lane),
                          head < JOBS ? &w->jobs[head] : NULL);
-        queued += real->queued_count;
+        assert_int_equal(real->doomed_count, naive_count(w, lane, NAIVE_DOOMED));
+        assert_int_equal(hearth_sched_first_doomed(&w->sched, lane) != NULL,
+                         real->doomed_count > 0);
+        queued += real->queued_count + real->doomed_count;
     }
     assert_int_equal(w->sched.queued_count, queued);
     assert_int_equal(hearth_sched_next_deadline(&w->sched), naive_deadline(w));
@@ -177,7 +190,7 @@ static void agrees(struct kit_random *random, void *context)
     for (int step = 0; step < 400; step++) {
         size_t at = kit_random_below(random, JOBS);
         uint32_t lane = (uint32_t)kit_random_below(random, LANES);
-        uint64_t choice = kit_random_below(random, 16);
+        uint64_t choice = kit_random_below(random, 17);
         if (choice < 6) {
             submit(&w, random, at);
         } else if (choice < 11) {
@@ -189,6 +202,8 @@ static void agrees(struct kit_random *random, void *context)
         } else if (choice == 14) {
             w.credit[lane] = (uint32_t)kit_random_between(random, 1, 8);
             hearth_sched_set_credit(&w.sched, lane, w.credit[lane]);
+        } else if (choice == 15) {
+            doom(&w, lane);
         } else {
             expire(&w);
         }

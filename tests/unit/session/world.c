@@ -292,16 +292,23 @@ int client_end(struct world *w, struct client *client, uint64_t id, char text[25
 
 /* ---- workers ------------------------------------------------------------------------------ */
 
+/* It must not keep our clients connected: the pipe tells when it has let go of everything. */
 static pid_t sleeping_child(void)
 {
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        close_range(3, ~0u, 0); /* it must not keep our clients connected */
+        close_range(3, ~0u, 0);
         for (;;) {
             pause();
         }
     }
+    hearth_fd_close(&ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    hearth_fd_close(&ends[0]);
     return pid;
 }
 
