@@ -25,10 +25,8 @@ if(EXISTS ${notes})
   list(REMOVE_DUPLICATES folders)
   list(SORT folders ORDER DESCENDING)   # what is inside before what is around it
   foreach(folder IN LISTS folders)
-    file(GLOB inside "${folder}/*" "${folder}/.*")
-    list(FILTER inside EXCLUDE REGEX "/\\.\\.?$")
-    if(IS_DIRECTORY "${folder}" AND NOT inside)
-      file(REMOVE_RECURSE "${folder}")
+    if(IS_DIRECTORY "${folder}")
+      execute_process(COMMAND rmdir -- ${folder} ERROR_QUIET)   # which refuses one that holds something
     endif()
   endforeach()
 endif()
