@@ -11,12 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tap     # before numpy, which it keeps to one thread
+
 import numpy
 import onnx
 import onnxruntime
 import tokenizers
-
-import tap
 
 sys.path.insert(0, str(tap.ROOT / "tests" / "kit"))
 import bert_numpy               # noqa: E402

@@ -11,11 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tap     # before numpy, which it keeps to one thread
+
 import numpy
 import onnxruntime
 import tokenizers
-
-import tap
 
 sys.path.insert(0, str(tap.ROOT / "tests" / "kit"))
 import daemon               # noqa: E402
