@@ -18,8 +18,9 @@ struct cli_answer {
 int cli_answer_open(struct cli_answer *answer, const struct cli_settings *settings,
                     enum hearth_task task, struct hearth_error *err);
 
-/** Asks @prompt, or the chat if it is NULL; prints the answer and adds it to @keep (or NULL). */
+/** Asks @prompt (a text or ids), or the chat if it is NULL; prints the answer and adds it to @keep
+ * (or NULL). */
 int cli_answer_ask(struct cli_answer *answer, const hearth_chat_message *messages, size_t count,
-                   const char *prompt, struct hearth_buf *keep, struct hearth_error *err);
+                   const hearth_input *prompt, struct hearth_buf *keep, struct hearth_error *err);
 
 #endif

@@ -13,7 +13,8 @@ static const struct cli_command commands[] = {
      "skipped.",
      "hearth classify \"wake me at seven\"", cli_run_classify},
     {"embed", CLI_EMBED, "[OPTION…] [TEXT…]", "turn texts into vectors, or compare them",
-     "Texts as for classify. --json prints the vectors in full.",
+     "Texts as for classify. --json prints the vectors in full; --output writes them in binary, one\n"
+     "after the other, little-endian float32. A file appears whole or not at all.",
      "hearth embed --similarity \"a dog runs\" \"a puppy is running\"", cli_run_embed},
     {"generate", CLI_GENERATE, "[OPTION…] [PROMPT]", "continue a text",
      "Without PROMPT, or with '-', all of standard input is the prompt (but a last newline).",
@@ -23,11 +24,22 @@ static const struct cli_command commands[] = {
      "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.",
      "hearth chat --system \"Be brief.\" --message \"What is the capital of France?\"",
      cli_run_chat},
-    {"models", CLI_MODELS, "[OPTION…] [list | load NAME | unload NAME]",
-     "list, load or unload models", "Answers when the model is ready, or its memory is free again.",
+    {"models", CLI_MODELS, "[OPTION…] [list | load NAME | unload NAME | warmup NAME]",
+     "list, load, unload or warm up models",
+     "Answers when the model is ready, or its memory is free again, or it has run once.",
      "hearth models load all-minilm-l6-v2", cli_run_models},
-    {"status", CLI_STATUS, "[OPTION…]", "show the daemon and its models", NULL, "hearth status",
-     cli_run_status},
+    {"status", CLI_STATUS, "[OPTION…]", "show the daemon, its models and its times",
+     "Times are half of / 95 % / 99 % of the requests since the daemon's start, at most a quarter\n"
+     "too large. With --check it is a probe for service managers: exit code 0 or 1.",
+     "hearth status --check ready", cli_run_status},
+    {"metrics", CLI_METRICS, "[OPTION…]", "print what the daemon counts and measures", NULL,
+     "hearth metrics --prometheus", cli_run_metrics},
+    {"requests", CLI_REQUESTS, "[OPTION…]", "list open requests",
+     "Those of all programs of this user; for root, of everybody.", "hearth requests",
+     cli_run_requests},
+    {"cancel", CLI_CANCEL, "[OPTION…] TICKET… | --all", "end open requests",
+     "A TICKET is a number of `hearth requests`. The program that asked sees its request cancelled.",
+     "hearth cancel --all --model all-minilm-l6-v2", cli_run_cancel},
     {"health", CLI_HEALTH, "[OPTION…]", "probe the daemon; exit code 0 if well", NULL,
      "hearth health --ready", cli_run_health},
     {"run", CLI_RUN, "[OPTION…] -- COMMAND [ARGUMENT…]", "run a command beside a private daemon",
@@ -99,7 +111,8 @@ static int print_overview(void)
     printf(
         "\n`hearth COMMAND --help` explains one, with an example.\n"
         "The daemon is looked for at --socket, $HEARTH_SOCKET, $XDG_RUNTIME_DIR/hearth/,\n"
-        "/run/hearth/ (root) or /tmp/hearth-UID/.\n"
+        "/run/hearth/ (root) or /tmp/hearth-UID/. Its token, if it wants one, comes from\n"
+        "$HEARTH_TOKEN or --token-file.\n"
         "Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon; `hearth run` has those of\n"
         "its command.\n");
     return CLI_DONE;

@@ -1,6 +1,7 @@
 /* embed.c — vectors in short or in full, and the cosine of pairs. */
 
 #include "texts.h"
+#include "vectors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,6 +58,9 @@ static int print_vector(struct cli_batch_job *job, size_t index, const hearth_it
     if (item->dimensions == 0) {
         return hearth_fail(err, HEARTH_E_UNSUPPORTED, "model \"%s\" gave no vector", job->model);
     }
+    if (job->file != NULL) {
+        return cli_vectors_add(job->file, item->vector, item->dimensions, err);
+    }
     if (job->settings->is_json) {
         add_vector(job, index, item);
     }
@@ -94,8 +98,8 @@ static int print_pairs(struct cli_batch_job *job, struct hearth_error *err)
                 yyjson_mut_obj_add_uint(job->json.doc, pair, "b", b);
                 yyjson_mut_obj_add_real(job->json.doc, pair, "cosine", cosine(job, a, b));
             } else {
-                printf("%7.4f  %s | %s\n", cosine(job, a, b), job->texts.texts[a],
-                       job->texts.texts[b]);
+                printf("%7.4f  %s | %s\n", cosine(job, a, b), cli_texts_shown(&job->texts, a),
+                       cli_texts_shown(&job->texts, b));
             }
         }
     }
@@ -114,13 +118,83 @@ static int check_pairs(struct cli_batch_job *job, size_t index, const hearth_ite
     return print_vector(job, index, item, err);
 }
 
+/* ── Into a file ─────────────────────────────────────────────────────────────────────────────── */
+
+/* The number of vectors stands at the start of an .npy: it is known when the texts are read. */
+static int write_vector(struct cli_batch_job *job, size_t index, const hearth_item *item,
+                        struct hearth_error *err)
+{
+    if (index == 0) {
+        enum cli_vector_format format;
+        const char *path = job->settings->output;
+        int rc = cli_vectors_format(job->settings->format, path, &format, err);
+        rc = rc < 0 ? rc : cli_vectors_open(job->file, path, format, job->texts.count, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return print_vector(job, index, item, err);
+}
+
+static int end_file(struct cli_batch_job *job, struct hearth_error *err)
+{
+    const struct cli_vectors *file = job->file;
+    int rc = cli_vectors_commit(job->file, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (job->settings->is_json) {
+        yyjson_mut_doc *doc = job->json.doc;
+        yyjson_mut_obj_add_strcpy(doc, job->json.root, "output", job->settings->output);
+        yyjson_mut_obj_add_str(doc, job->json.root, "format",
+                               file->format == CLI_FORMAT_NPY ? "npy" : "f32");
+        yyjson_mut_obj_add_uint(doc, job->json.root, "vectors", file->rows);
+        yyjson_mut_obj_add_uint(doc, job->json.root, "dimensions", file->dimensions);
+    } else if (strcmp(job->settings->output, "-") != 0) {
+        printf("%s: %zu vectors of %zu dimensions\n", job->settings->output, file->rows,
+               file->dimensions);
+    }
+    return 0;
+}
+
+/* What the options say together; 0, or CLI_USAGE. */
+static int check_output(const struct cli_settings *settings)
+{
+    const struct cli_command *self = cli_command_find("embed");
+    enum cli_vector_format format;
+    struct hearth_error err;
+    if (settings->output == NULL) {
+        return settings->format == NULL ? 0 : cli_usage(self, "--format goes with --output");
+    }
+    if (cli_vectors_format(settings->format, settings->output, &format, &err) < 0) {
+        return cli_usage(self, "%s", err.text);
+    }
+    if (settings->is_similarity) {
+        return cli_usage(self, "--output and --similarity exclude each other");
+    }
+    return settings->is_json && strcmp(settings->output, "-") == 0
+               ? cli_usage(self, "--json has no place to be printed beside --output -")
+               : 0;
+}
+
 int cli_run_embed(const struct cli_settings *settings, int argc, char **argv)
 {
+    int rc = check_output(settings);
+    if (rc != 0) {
+        return rc;
+    }
+    struct cli_vectors file = {0};
     struct cli_batch_job job = {.settings = settings,
                                 .task = HEARTH_TASK_EMBED,
                                 .on_item = settings->is_similarity ? check_pairs : print_vector,
                                 .on_end = settings->is_similarity ? print_pairs : NULL};
+    if (settings->output != NULL) {
+        job.file = &file;
+        job.on_item = write_vector;
+        job.on_end = end_file;
+    }
     int code = cli_batch_run(&job, argc, argv);
+    cli_vectors_finish(&file);
     hearth_free(job.vectors);
     return code;
 }

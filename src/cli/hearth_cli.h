@@ -1,8 +1,8 @@
 /* hearth_cli.h — the program `hearth`: one table of commands, one table of options.
  *
- * Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon. Results go to standard output; what
- * went wrong to standard error, and with --json as {"error": …} to standard output too, where
- * whoever parses the answer looks. Wrong usage is told on standard error only.
+ * Exit codes: 0 done, 1 failed, 2 not understood, 3 no daemon (as a probe: 1). Results go to
+ * standard output; what went wrong to standard error, and with --json as {"error": …} to standard
+ * output too, where whoever parses the answer looks. Wrong usage is told on standard error only.
  *
  * The program is single-threaded but for the thread that waits for Ctrl-C. */
 
@@ -28,7 +28,10 @@ enum cli_command_bit {
     CLI_VERSION = 256,
     CLI_HELP = 512,
     CLI_PROGRAM = 1024, /* what stands before the command */
-    CLI_ALL = 2047,
+    CLI_METRICS = 2048,
+    CLI_REQUESTS = 4096,
+    CLI_CANCEL = 8192,
+    CLI_ALL = 16383,
     CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP),
 };
 
@@ -47,7 +50,15 @@ struct cli_settings {
     bool is_stream;
     bool is_no_stream;
     bool is_verbose;
+    bool is_prometheus;
+    bool is_all;
+    bool is_ids;
     const char *socket;
+    const char *token_file;
+    const char *token_ids;
+    const char *check;
+    const char *output;
+    const char *format;
     const char *model;
     const char *priority;
     const char *system;
@@ -67,6 +78,7 @@ struct cli_settings {
     uint64_t top_k;
     uint64_t seed;
     uint64_t top;
+    uint64_t warm_tokens;
 };
 
 struct cli_command {
@@ -108,8 +120,21 @@ int cli_usage(const struct cli_command *command, const char *format, ...) HEARTH
 
 /* ── What commands share ─────────────────────────────────────────────────────────────────────── */
 
+/** Connects with a session, or only for reports and probes, which need neither one nor a token. */
 int cli_connect(const struct cli_settings *settings, hearth_client **ret_client,
                 struct hearth_error *err);
+int cli_connect_for_reports(const struct cli_settings *settings, hearth_client **ret_client,
+                            struct hearth_error *err);
+
+/** Room for a token of the daemon's limit, its NUL and one byte more, to see that it is longer. */
+#define CLI_TOKEN_BYTES 258
+
+/**
+ * Reads the token of --token-file, or of $HEARTH_TOKEN, or writes "" if there is none. (It is no
+ * argument: those are seen by everybody who lists processes.) To be wiped after use.
+ */
+int cli_token_read(const struct cli_settings *settings, char room[CLI_TOKEN_BYTES],
+                   struct hearth_error *err);
 
 /**
  * Writes the name of the model to use: the one asked for, else the only one that is ready for
@@ -123,13 +148,20 @@ int cli_choose_model(hearth_client *client, const struct cli_settings *settings,
 int cli_request_params(const struct cli_settings *settings, hearth_request_params *params,
                        struct hearth_error *err);
 
-/** Texts from arguments, or from standard input: one a line, empty lines skipped. */
+/** Inputs: texts from arguments, or from standard input: one a line, empty lines skipped; or the
+ * ids of --token-ids, which are one. */
 struct cli_texts {
-    const char **texts;
+    hearth_input *inputs;
     size_t count;
-    struct hearth_buf bytes;
+    struct hearth_buf bytes; /* lines or ids */
 };
-int cli_texts_read(struct cli_texts *texts, int argc, char **argv, struct hearth_error *err);
+int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings, int argc,
+                   char **argv, struct hearth_error *err);
+/** What to print for an input. */
+const char *cli_texts_shown(const struct cli_texts *texts, size_t index);
+/** Reads "1,2,3" into @buf (uint32_t each) and lends it as *@ret_input. */
+int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_input,
+                 struct hearth_error *err);
 void cli_texts_finish(struct cli_texts *texts);
 /** All of standard input without a final newline, ended with NUL. */
 int cli_read_all(struct hearth_buf *buf, struct hearth_error *err);
@@ -163,6 +195,9 @@ int cli_run_chat(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_models(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_status(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_health(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_metrics(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_requests(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_cancel(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_run(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_version(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_help(const struct cli_settings *settings, int argc, char **argv);

@@ -1,8 +1,11 @@
 /* input.c — what commands share: texts, the connection, the model, the parameters. */
 
 #include "hearth_cli.h"
+#include "hearth_os.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define INPUT_BYTES_MAX                                                                            \
@@ -31,7 +34,7 @@ int cli_read_all(struct hearth_buf *buf, struct hearth_error *err)
 }
 
 /* Cuts the lines of a NUL-ended text in place. @room may be NULL to count only. */
-static size_t cut_lines(char *text, const char **room)
+static size_t cut_lines(char *text, hearth_input *room)
 {
     size_t count = 0;
     while (*text != '\0') {
@@ -39,7 +42,7 @@ static size_t cut_lines(char *text, const char **room)
         bool is_last = text[length] == '\0';
         size_t shown = length - (length > 0 && text[length - 1] == '\r');
         if (shown > 0 && room != NULL) {
-            room[count] = text;
+            room[count].text = text;
             text[shown] = '\0';
         }
         count += shown > 0;
@@ -48,10 +51,53 @@ static size_t cut_lines(char *text, const char **room)
     return count;
 }
 
-int cli_texts_read(struct cli_texts *texts, int argc, char **argv, struct hearth_error *err)
+int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_input,
+                 struct hearth_error *err)
+{
+    for (const char *at = text; *at != '\0';) {
+        char *end = NULL;
+        errno = 0;
+        unsigned long long value = strtoull(at, &end, 10);
+        bool is_number = *at >= '0' && *at <= '9' && errno == 0 && value <= UINT32_MAX;
+        bool is_last = *end == '\0';
+        if (!is_number || (!is_last && (*end != ',' || end[1] == '\0'))) {
+            return hearth_fail(err, HEARTH_E_ARGUMENT,
+                               "--token-ids: number %zu is not an id, wanted 1,2,3",
+                               buf->size / sizeof(uint32_t) + 1);
+        }
+        uint32_t id = (uint32_t)value;
+        if (hearth_buf_append(buf, &id, sizeof id) < 0) {
+            return hearth_fail_oom(err);
+        }
+        at = is_last ? end : end + 1;
+    }
+    *ret_input = (hearth_input){.token_ids = (const uint32_t *)(const void *)buf->data,
+                                .token_id_count = buf->size / sizeof(uint32_t)};
+    return buf->size > 0 ? 0 : hearth_fail(err, HEARTH_E_ARGUMENT, "--token-ids: has no id");
+}
+
+static int read_ids(struct cli_texts *texts, const struct cli_settings *settings, int argc,
+                    struct hearth_error *err)
+{
+    if (argc > 0) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--token-ids and a text exclude each other");
+    }
+    texts->inputs = hearth_alloc(1, sizeof *texts->inputs);
+    if (texts->inputs == NULL) {
+        return hearth_fail_oom(err);
+    }
+    texts->count = 1;
+    return cli_ids_read(settings->token_ids, &texts->bytes, texts->inputs, err);
+}
+
+int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings, int argc,
+                   char **argv, struct hearth_error *err)
 {
     *texts = (struct cli_texts){0};
     hearth_buf_init(&texts->bytes, INPUT_BYTES_MAX);
+    if (settings->token_ids != NULL) {
+        return read_ids(texts, settings, argc, err);
+    }
     bool is_input = argc == 0 || (argc == 1 && strcmp(argv[0], "-") == 0);
     if (is_input) {
         int rc = cli_read_all(&texts->bytes, err);
@@ -63,33 +109,87 @@ int cli_texts_read(struct cli_texts *texts, int argc, char **argv, struct hearth
     if (count == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "standard input has no text");
     }
-    texts->texts = hearth_alloc(count, sizeof *texts->texts);
-    if (texts->texts == NULL) {
+    texts->inputs = hearth_alloc(count, sizeof *texts->inputs);
+    if (texts->inputs == NULL) {
         return hearth_fail_oom(err);
     }
     texts->count = count;
     if (is_input) {
-        cut_lines((char *)texts->bytes.data, texts->texts);
+        cut_lines((char *)texts->bytes.data, texts->inputs);
     }
     for (size_t i = 0; !is_input && i < count; i++) {
-        texts->texts[i] = argv[i];
+        texts->inputs[i].text = argv[i];
     }
     return 0;
 }
 
+const char *cli_texts_shown(const struct cli_texts *texts, size_t index)
+{
+    return texts->inputs[index].text != NULL ? texts->inputs[index].text : "(token ids)";
+}
+
 void cli_texts_finish(struct cli_texts *texts)
 {
-    hearth_free((void *)texts->texts);
+    hearth_free(texts->inputs);
     hearth_buf_finish(&texts->bytes);
+}
+
+/* ── Connection ──────────────────────────────────────────────────────────────────────────────── */
+
+int cli_token_read(const struct cli_settings *settings, char room[CLI_TOKEN_BYTES],
+                   struct hearth_error *err)
+{
+    size_t size = 0;
+    room[0] = '\0';
+    if (settings->token_file == NULL) {
+        const char *given = getenv("HEARTH_TOKEN");
+        size = given != NULL ? strlen(given) : 0;
+        memcpy(room, given != NULL ? given : "", HEARTH_MIN(size + 1, CLI_TOKEN_BYTES));
+    } else {
+        int rc = hearth_file_read_text(settings->token_file, room, CLI_TOKEN_BYTES, &size, err);
+        if (rc < 0) {
+            return hearth_because(err, rc, "--token-file");
+        }
+        size -= size > 0 && room[size - 1] == '\n';
+        room[size] = '\0';
+    }
+    const char *source = settings->token_file != NULL ? "--token-file" : "$HEARTH_TOKEN";
+    if (size > CLI_TOKEN_BYTES - 2) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "%s: longer than %d bytes", source,
+                           CLI_TOKEN_BYTES - 2);
+    }
+    return size == 0 && settings->token_file != NULL
+               ? hearth_fail(err, HEARTH_E_ARGUMENT, "%s: holds no token", source)
+               : 0;
+}
+
+static int connect_with(const struct cli_settings *settings, bool has_session,
+                        hearth_client **ret_client, struct hearth_error *err)
+{
+    char token[CLI_TOKEN_BYTES];
+    hearth_connect_params params = hearth_connect_params_default();
+    params.socket_path = settings->socket;
+    params.program = "hearth";
+    params.without_session = !has_session;
+    int rc = has_session ? cli_token_read(settings, token, err) : 0;
+    if (rc == 0) {
+        params.token = has_session && token[0] != '\0' ? token : NULL;
+        rc = hearth_connect(&params, ret_client, err);
+    }
+    hearth_wipe(token, sizeof token);
+    return rc;
 }
 
 int cli_connect(const struct cli_settings *settings, hearth_client **ret_client,
                 struct hearth_error *err)
 {
-    hearth_connect_params params = hearth_connect_params_default();
-    params.socket_path = settings->socket;
-    params.program = "hearth";
-    return hearth_connect(&params, ret_client, err);
+    return connect_with(settings, true, ret_client, err);
+}
+
+int cli_connect_for_reports(const struct cli_settings *settings, hearth_client **ret_client,
+                            struct hearth_error *err)
+{
+    return connect_with(settings, false, ret_client, err);
 }
 
 static enum hearth_task task_of_model(enum hearth_task task)
@@ -192,5 +292,6 @@ int cli_request_params(const struct cli_settings *settings, hearth_request_param
     params->seed = settings->seed;
     params->stops = settings->stops;
     params->stop_count = settings->stop_count;
+    params->wants_token_ids = settings->is_ids;
     return 0;
 }

@@ -39,6 +39,14 @@ void cli_json_add_usage(struct cli_json *json, const hearth_usage *usage)
     yyjson_mut_obj_add_uint(json->doc, object, "total_us", usage->total_us);
 }
 
+void cli_json_add_ids(struct cli_json *json, const hearth_item *item)
+{
+    yyjson_mut_val *array = yyjson_mut_obj_add_arr(json->doc, json->root, "token_ids");
+    for (size_t i = 0; i < item->token_id_count; i++) {
+        yyjson_mut_arr_add_uint(json->doc, array, item->token_ids[i]);
+    }
+}
+
 void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hearth_model *model)
 {
     yyjson_mut_doc *doc = json->doc;
@@ -66,6 +74,31 @@ void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hear
     }
     yyjson_mut_obj_add_strcpy(doc, o, "containment", model->containment);
     yyjson_mut_obj_add_strcpy(doc, o, "error", model->error);
+    yyjson_mut_obj_add_int(doc, o, "error_code", -model->error_code);
+}
+
+void cli_json_add_histogram(struct cli_json *json, yyjson_mut_val *object,
+                            const hearth_metric_histogram *histogram)
+{
+    yyjson_mut_doc *doc = json->doc;
+    yyjson_mut_obj_add_uint(doc, object, "count", histogram->count);
+    yyjson_mut_obj_add_uint(doc, object, "sum", histogram->sum);
+    yyjson_mut_obj_add_uint(doc, object, "min", histogram->min);
+    yyjson_mut_obj_add_uint(doc, object, "max", histogram->max);
+    yyjson_mut_obj_add_uint(doc, object, "p50", histogram->p50);
+    yyjson_mut_obj_add_uint(doc, object, "p95", histogram->p95);
+    yyjson_mut_obj_add_uint(doc, object, "p99", histogram->p99);
+    yyjson_mut_val *buckets = yyjson_mut_obj_add_arr(doc, object, "buckets");
+    for (size_t i = 0; i < histogram->bucket_count; i++) {
+        const hearth_metric_bucket *bucket = &histogram->buckets[i];
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, buckets);
+        if (bucket->up_to == UINT64_MAX) {
+            yyjson_mut_obj_add_null(doc, o, "up_to"); /* no bound */
+        } else {
+            yyjson_mut_obj_add_uint(doc, o, "up_to", bucket->up_to);
+        }
+        yyjson_mut_obj_add_uint(doc, o, "count", bucket->count);
+    }
 }
 
 void cli_json_add_health(struct cli_json *json, const hearth_health_report *report)

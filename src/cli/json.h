@@ -19,8 +19,13 @@ void cli_json_cleanup(struct cli_json *json);
 
 /** Adds "usage": counts and times. */
 void cli_json_add_usage(struct cli_json *json, const hearth_usage *usage);
+/** Adds "token_ids": what was generated. */
+void cli_json_add_ids(struct cli_json *json, const hearth_item *item);
 /** Adds one model to @array. */
 void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hearth_model *model);
+/** Adds count, sum, quantiles and buckets to @object. */
+void cli_json_add_histogram(struct cli_json *json, yyjson_mut_val *object,
+                            const hearth_metric_histogram *histogram);
 /** Adds the fields of a report to the object itself. */
 void cli_json_add_health(struct cli_json *json, const hearth_health_report *report);
 

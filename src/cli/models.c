@@ -84,30 +84,74 @@ static int change_model(const struct cli_settings *settings, hearth_client *clie
     return 0;
 }
 
-int cli_run_models(const struct cli_settings *settings, int argc, char **argv)
+static int warm_up(const struct cli_settings *settings, hearth_client *client, const char *name,
+                   struct hearth_error *err)
+{
+    uint32_t elapsed_ms = 0;
+    int rc = hearth_warm_up(client, name, (uint32_t)settings->warm_tokens,
+                            (uint32_t)(settings->timeout_secs * 1000), &elapsed_ms, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (settings->is_json) {
+        HEARTH_AUTO(cli_json) struct cli_json json;
+        cli_json_begin(&json);
+        yyjson_mut_obj_add_strcpy(json.doc, json.root, "model", name);
+        yyjson_mut_obj_add_uint(json.doc, json.root, "elapsed_ms", elapsed_ms);
+        cli_json_print(&json);
+    } else {
+        printf("%s is warm, %.2f s\n", name, elapsed_ms / 1e3);
+    }
+    return 0;
+}
+
+/* What `models` may be told to do. */
+enum verb { LIST, LOAD, UNLOAD, WARMUP, VERB_COUNT_ };
+static const char *const verbs[VERB_COUNT_] = {"list", "load", "unload", "warmup"};
+
+static enum verb find_verb(const char *word)
+{
+    int verb = LIST;
+    while (verb < VERB_COUNT_ && strcmp(verbs[verb], word) != 0) {
+        verb++;
+    }
+    return (enum verb)verb;
+}
+
+static int check_usage(const struct cli_settings *settings, enum verb verb, int argc, char **argv)
 {
     const struct cli_command *self = cli_command_find("models");
-    const char *verb = argc > 0 ? argv[0] : "list";
-    bool is_list = strcmp(verb, "list") == 0;
-    bool is_load = strcmp(verb, "load") == 0;
-    if (!is_list && !is_load && strcmp(verb, "unload") != 0) {
-        return cli_usage(self, "'%s' is not list, load or unload", verb);
+    if (verb == VERB_COUNT_) {
+        return cli_usage(self, "'%s' is not list, load, unload or warmup", argv[0]);
     }
-    if (is_list && argc > 1) {
+    if (verb == LIST && argc > 1) {
         return cli_usage(self, "list takes no argument '%s'", argv[1]);
     }
-    if (!is_list && argc != 2) {
-        return cli_usage(self, "%s wants the name of one model", verb);
+    if (verb != LIST && argc != 2) {
+        return cli_usage(self, "%s wants the name of one model", verbs[verb]);
     }
-    if (!(settings->timeout_secs >= 0.001 && settings->timeout_secs <= 86400)) {
-        return cli_usage(self, "--timeout: wanted 0.001 to 86400 seconds");
+    if (settings->warm_tokens < 1 || settings->warm_tokens > 64) {
+        return cli_usage(self, "--tokens: wanted 1 to 64");
+    }
+    return settings->timeout_secs >= 0.001 && settings->timeout_secs <= 86400
+               ? 0
+               : cli_usage(self, "--timeout: wanted 0.001 to 86400 seconds");
+}
+
+int cli_run_models(const struct cli_settings *settings, int argc, char **argv)
+{
+    enum verb verb = find_verb(argc > 0 ? argv[0] : "list");
+    int rc = check_usage(settings, verb, argc, argv);
+    if (rc != 0) {
+        return rc;
     }
     struct hearth_error err;
     hearth_client *client = NULL;
-    int rc = cli_connect(settings, &client, &err);
+    rc = cli_connect(settings, &client, &err);
     if (rc == 0) {
-        rc = is_list ? list_models(settings, client, &err)
-                     : change_model(settings, client, is_load, argv[1], &err);
+        rc = verb == LIST     ? list_models(settings, client, &err)
+             : verb == WARMUP ? warm_up(settings, client, argv[1], &err)
+                              : change_model(settings, client, verb == LOAD, argv[1], &err);
     }
     hearth_disconnect(client);
     return rc < 0 ? cli_report(settings, &err) : CLI_DONE;

@@ -214,7 +214,8 @@ static int look_at_model(const hearth_model *model, struct hearth_error *err)
     bool has_failed = model->state == HEARTH_MODEL_FAILED ||
                       (model->state == HEARTH_MODEL_ABSENT && model->error[0] != '\0');
     if (has_failed) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "preload \"%s\" failed%s%s", model->name,
+        int code = model->error_code < 0 ? model->error_code : HEARTH_E_MODEL_INVALID;
+        return hearth_fail(err, code, "preload \"%s\" failed%s%s", model->name,
                            model->error[0] != '\0' ? ": " : "", model->error);
     }
     return model->state == HEARTH_MODEL_READY;
@@ -253,14 +254,25 @@ static int look_at_models(const struct private_daemon *run, hearth_client *clien
     return rc;
 }
 
+static int connect_to(const struct private_daemon *run, hearth_client **client,
+                      struct hearth_error *err)
+{
+    char token[CLI_TOKEN_BYTES];
+    hearth_connect_params params = hearth_connect_params_default();
+    params.socket_path = run->socket;
+    params.program = "hearth run";
+    int rc = cli_token_read(run->settings, token, err); /* its configuration may ask for one */
+    params.token = token[0] != '\0' ? token : NULL;
+    rc = rc < 0 ? rc : hearth_connect(&params, client, err);
+    hearth_wipe(token, sizeof token);
+    return rc;
+}
+
 /* One look: connects when the daemon listens, then asks for its models. */
 static int look(const struct private_daemon *run, hearth_client **client, struct hearth_error *err)
 {
     if (*client == NULL) {
-        hearth_connect_params params = hearth_connect_params_default();
-        params.socket_path = run->socket;
-        params.program = "hearth run";
-        int rc = hearth_connect(&params, client, err);
+        int rc = connect_to(run, client, err);
         if (rc == HEARTH_E_NO_DAEMON) {
             return 0;
         }

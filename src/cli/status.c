@@ -3,6 +3,7 @@
 #include "models.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *state_word(const hearth_health_report *report)
 {
@@ -12,9 +13,10 @@ static const char *state_word(const hearth_health_report *report)
 
 static void print_report(const hearth_client *client, const hearth_health_report *report)
 {
-    printf("%s, pid %u, %s, %s, up %llu s\n", hearth_client_server(client), report->pid,
-           state_word(report), report->ready ? "ready" : "not ready",
-           (unsigned long long)report->uptime_secs);
+    const char *server = hearth_client_server(client); /* a probe has no session to know it from */
+    printf("%s%s, pid %u, %s, %s, up %llu s\n", server[0] != '\0' ? server : "hearthd ",
+           server[0] != '\0' ? "" : report->version, report->pid, state_word(report),
+           report->ready ? "ready" : "not ready", (unsigned long long)report->uptime_secs);
     printf("socket %s\n", hearth_client_socket(client));
     printf("%u models loaded, %.1f MiB, %u connections, %u running, %u queued, %llu requests, "
            "%llu worker deaths\n",
@@ -23,14 +25,55 @@ static void print_report(const hearth_client *client, const hearth_health_report
            (unsigned long long)report->requests_total, (unsigned long long)report->worker_deaths);
 }
 
+/* ── Times ───────────────────────────────────────────────────────────────────────────────────── */
+
+static const struct {
+    const char *histogram;
+    const char *name;
+    const char *help;
+} times[] = {{"request_queue_us", "queue_us", "waited"},
+             {"request_first_us", "first_us", "to the first result"},
+             {"request_total_us", "total_us", "to the end"}};
+
+static void print_times(const hearth_metrics_report *metrics)
+{
+    printf("%-20s %10s %10s %10s %10s %10s\n", "TIMES", "REQUESTS", "P50 MS", "P95 MS", "P99 MS",
+           "MAX MS");
+    for (size_t i = 0; i < HEARTH_COUNT(times); i++) {
+        const hearth_metric_histogram *h = hearth_metrics_report_find(metrics, times[i].histogram);
+        if (h != NULL) {
+            printf("%-20s %10llu %10.3f %10.3f %10.3f %10.3f\n", times[i].help,
+                   (unsigned long long)h->count, (double)h->p50 / 1e3, (double)h->p95 / 1e3,
+                   (double)h->p99 / 1e3, (double)h->max / 1e3);
+        }
+    }
+}
+
+static void add_times(struct cli_json *json, const hearth_metrics_report *metrics)
+{
+    yyjson_mut_val *object = yyjson_mut_obj_add_obj(json->doc, json->root, "times");
+    for (size_t i = 0; i < HEARTH_COUNT(times); i++) {
+        const hearth_metric_histogram *h = hearth_metrics_report_find(metrics, times[i].histogram);
+        if (h != NULL) {
+            yyjson_mut_val *o = yyjson_mut_obj_add_obj(json->doc, object, times[i].name);
+            cli_json_add_histogram(json, o, h);
+        }
+    }
+}
+
+/* ── Status ──────────────────────────────────────────────────────────────────────────────────── */
+
 static int show_status(const struct cli_settings *settings, hearth_client *client,
                        struct hearth_error *err)
 {
     const hearth_health_report *report;
-    hearth_model_list *list;
+    hearth_metrics_report *metrics = NULL;
+    hearth_model_list *list = NULL;
     int rc = hearth_health(client, HEARTH_CHECK_FULL, &report, err);
+    rc = rc < 0 ? rc : hearth_metrics(client, &metrics, err);
     rc = rc < 0 ? rc : hearth_models(client, &list, err);
     if (rc < 0) {
+        hearth_metrics_report_free(metrics);
         return rc;
     }
     if (settings->is_json) {
@@ -39,27 +82,17 @@ static int show_status(const struct cli_settings *settings, hearth_client *clien
         yyjson_mut_obj_add_strcpy(json.doc, json.root, "server", hearth_client_server(client));
         yyjson_mut_obj_add_strcpy(json.doc, json.root, "socket", hearth_client_socket(client));
         cli_json_add_health(&json, report);
+        add_times(&json, metrics);
         cli_json_add_models(&json, list);
         cli_json_print(&json);
     } else {
         print_report(client, report);
+        print_times(metrics);
         cli_print_models(list);
     }
+    hearth_metrics_report_free(metrics);
     hearth_model_list_free(list);
     return 0;
-}
-
-int cli_run_status(const struct cli_settings *settings, int argc, char **argv)
-{
-    if (argc > 0) {
-        return cli_usage(cli_command_find("status"), "takes no argument '%s'", argv[0]);
-    }
-    struct hearth_error err;
-    hearth_client *client = NULL;
-    int rc = cli_connect(settings, &client, &err);
-    rc = rc < 0 ? rc : show_status(settings, client, &err);
-    hearth_disconnect(client);
-    return rc < 0 ? cli_report(settings, &err) : CLI_DONE;
 }
 
 /* ── Health ──────────────────────────────────────────────────────────────────────────────────── */
@@ -102,10 +135,47 @@ int cli_run_health(const struct cli_settings *settings, int argc, char **argv)
     struct hearth_error err;
     hearth_client *client = NULL;
     bool is_ok = false;
-    int rc = cli_connect(settings, &client, &err);
+    int rc = cli_connect_for_reports(settings, &client, &err);
     rc = rc < 0 ? rc : show_health(settings, client, check, &is_ok, &err);
     hearth_disconnect(client);
     return rc < 0 ? cli_report(settings, &err) : is_ok ? CLI_DONE : CLI_FAILED;
+}
+
+/* ── Status, and its probe ───────────────────────────────────────────────────────────────────── */
+
+/* Whatever stands in the way of a "yes" is a "no". */
+static int probe(const struct cli_settings *settings, enum hearth_check_type check)
+{
+    struct hearth_error err;
+    hearth_client *client = NULL;
+    bool is_ok = false;
+    int rc = cli_connect_for_reports(settings, &client, &err);
+    rc = rc < 0 ? rc : show_health(settings, client, check, &is_ok, &err);
+    hearth_disconnect(client);
+    if (rc < 0) {
+        cli_report(settings, &err);
+    }
+    return is_ok ? CLI_DONE : CLI_FAILED;
+}
+
+int cli_run_status(const struct cli_settings *settings, int argc, char **argv)
+{
+    const struct cli_command *self = cli_command_find("status");
+    if (argc > 0) {
+        return cli_usage(self, "takes no argument '%s'", argv[0]);
+    }
+    if (settings->check != NULL) {
+        bool is_live = strcmp(settings->check, "live") == 0;
+        return is_live || strcmp(settings->check, "ready") == 0
+                   ? probe(settings, is_live ? HEARTH_CHECK_LIVENESS : HEARTH_CHECK_READINESS)
+                   : cli_usage(self, "--check: '%s' is not live or ready", settings->check);
+    }
+    struct hearth_error err;
+    hearth_client *client = NULL;
+    int rc = cli_connect(settings, &client, &err);
+    rc = rc < 0 ? rc : show_status(settings, client, &err);
+    hearth_disconnect(client);
+    return rc < 0 ? cli_report(settings, &err) : CLI_DONE;
 }
 
 int cli_run_version(const struct cli_settings *settings, int argc, char **argv)

@@ -21,6 +21,9 @@ static void print_piece(const struct cli_stream *stream, const hearth_item *item
     cli_json_begin(&json);
     yyjson_mut_obj_add_strncpy(json.doc, json.root, "piece", item->text, item->text_bytes);
     yyjson_mut_obj_add_uint(json.doc, json.root, "tokens", item->tokens);
+    if (item->token_id_count > 0) { /* only if they were asked for */
+        cli_json_add_ids(&json, item);
+    }
     cli_json_print(&json);
 }
 

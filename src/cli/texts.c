@@ -8,10 +8,8 @@ static int ask_batch(struct cli_batch_job *job, const hearth_request_params *par
                      size_t count, struct hearth_error *err)
 {
     hearth_result *result;
-    const char *const *texts = (const char *const *)job->texts.texts + first;
-    int rc = job->task == HEARTH_TASK_CLASSIFY
-                 ? hearth_classify(job->client, texts, count, params, &result, err)
-                 : hearth_embed(job->client, texts, count, params, &result, err);
+    int rc = hearth_infer(job->client, job->task, job->texts.inputs + first, count, params, &result,
+                          err);
     if (rc < 0) {
         return rc;
     }
@@ -47,7 +45,7 @@ int cli_batch_run(struct cli_batch_job *job, int argc, char **argv)
 {
     struct hearth_error err;
     cli_json_begin(&job->json);
-    int rc = cli_texts_read(&job->texts, argc, argv, &err);
+    int rc = cli_texts_read(&job->texts, job->settings, argc, argv, &err);
     if (rc == 0) {
         job->results = yyjson_mut_arr(job->json.doc);
         rc = ask_all(job, &err);
@@ -57,7 +55,9 @@ int cli_batch_run(struct cli_batch_job *job, int argc, char **argv)
     }
     if (rc == 0 && job->settings->is_json) {
         yyjson_mut_obj_add_strcpy(job->json.doc, job->json.root, "model", job->model);
-        yyjson_mut_obj_add_val(job->json.doc, job->json.root, "results", job->results);
+        if (job->file == NULL) {
+            yyjson_mut_obj_add_val(job->json.doc, job->json.root, "results", job->results);
+        }
         cli_json_add_usage(&job->json, &job->usage);
         cli_json_print(&job->json);
     }
@@ -104,7 +104,7 @@ static int print_classes(struct cli_batch_job *job, size_t index, const hearth_i
     size_t shown = HEARTH_MIN((size_t)job->settings->top, item->label_count);
     for (size_t i = 0; i < shown; i++) {
         printf("%-20s %.4f  %s\n", item->labels[i].name, (double)item->labels[i].probability,
-               i == 0 ? job->texts.texts[index] : "");
+               i == 0 ? cli_texts_shown(&job->texts, index) : "");
     }
     return 0;
 }

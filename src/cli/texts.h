@@ -23,6 +23,7 @@ struct cli_batch_job {
     hearth_usage usage; /* sums over the batches */
     float *vectors;     /* embed --similarity */
     size_t dimensions;
+    struct cli_vectors *file; /* embed --output */
 };
 
 /** Reads the texts, asks, prints. Returns the exit code. */

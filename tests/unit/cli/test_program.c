@@ -1,66 +1,6 @@
-#include "scripted_server.h"
+#include "program.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-
-/* The program itself, as a user runs it, against the scripted daemon. */
-#define OUTPUT_BYTES 65536
-
-struct ran {
-    int code;
-    char out[OUTPUT_BYTES];
-    char err[OUTPUT_BYTES];
-};
-
-static void read_file(FILE *file, char *room)
-{
-    rewind(file);
-    size_t size = fread(room, 1, OUTPUT_BYTES - 1, file);
-    room[size] = '\0';
-    fclose(file);
-}
-
-/* Runs `hearth --socket PATH ARG…` with @input as standard input. */
-static void run(const char *socket, const char *input, char **args, struct ran *ret)
-{
-    FILE *in = tmpfile();
-    FILE *out = tmpfile();
-    FILE *err = tmpfile();
-    assert_true(in != NULL && out != NULL && err != NULL);
-    fputs(input, in);
-    rewind(in);
-    char *argv[32] = {(char *)"hearth", (char *)"--socket", (char *)(uintptr_t)socket};
-    for (size_t i = 0; args[i] != NULL; i++) {
-        argv[i + 3] = args[i];
-    }
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(fileno(in), 0);
-        dup2(fileno(out), 1);
-        dup2(fileno(err), 2);
-        execv(HEARTH_PROGRAM, argv);
-        _exit(99);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    ret->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    fclose(in);
-    read_file(out, ret->out);
-    read_file(err, ret->err);
-}
-
-#define RUN(input, ...)                                                                            \
-    run(((struct scripted_server *)*state)->path, input, (char *[]){__VA_ARGS__, NULL}, &ran)
-
-static struct ran ran;
-
-static void assert_contains(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("\"%s\" is not in:\n%s", part, text);
-    }
-}
 
 static void classify_prints_label_probability_and_text(void **state)
 {
@@ -277,7 +217,9 @@ static void output_that_cannot_be_written_is_a_failure(void **state)
     const char *socket = ((struct scripted_server *)*state)->path;
     static const char *const commands[][2] = {{"classify", "ab"}, {"embed", "ab"},
                                               {"generate", "ab"}, {"models", "--json"},
-                                              {"status", NULL},   {"version", NULL}};
+                                              {"status", NULL},   {"version", NULL},
+                                              {"metrics", "--prometheus"},
+                                              {"requests", NULL}, {"cancel", "41"}};
     for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
         char *command = (char *)(uintptr_t)commands[i][0];
         char *argument = (char *)(uintptr_t)commands[i][1];
@@ -312,8 +254,9 @@ static void one_end_of_file_at_a_terminal_is_enough(void **state)
 
 static void every_command_has_help_with_an_example(void **state)
 {
-    static const char *const names[] = {"classify", "embed",  "generate", "chat",    "models",
-                                        "status",   "health", "run",      "version", "help"};
+    static const char *const names[] = {"classify", "embed",    "generate", "chat",   "models",
+                                        "status",   "metrics",  "requests", "cancel", "health",
+                                        "run",      "version",  "help"};
     for (size_t i = 0; i < HEARTH_COUNT(names); i++) {
         RUN("", (char *)(uintptr_t)names[i], "--help");
         assert_int_equal(ran.code, 0);

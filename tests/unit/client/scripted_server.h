@@ -16,7 +16,7 @@
  *   fail:   engine_failed
  * Clients named "newer" are offered version 9, "crowd" are refused with too_many_connections,
  * "mute" get no answer, "short" are told of an idle limit of 400 ms; the first connection of
- * "deaf" is closed for reading.
+ * "deaf" is closed for reading. Who shows the token "secret" is told another name.
  *
  * It serves one connection after the other and ends with the test program.                       */
 
@@ -348,11 +348,12 @@ static bool scripted_handshake(struct scripted_peer *peer,
     if (hearth_slice_equals_string(handshake->client, "mute")) {
         return true;
     }
+    bool has_token = hearth_slice_equals_string(handshake->token, "secret");
     bool is_newer = hearth_slice_equals_string(handshake->client, "newer");
     bool is_short = hearth_slice_equals_string(handshake->client, "short");
     message.as.handshake_ack =
         (struct hearth_wire_handshake_ack){.version = is_newer ? 9 : 2,
-                                           .server = hearth_slice_of_string("scripted 1"),
+                                           .server = hearth_slice_of_string(has_token ? "scripted for friends" : "scripted 1"),
                                            .idle_timeout_ms = is_short ? 400 : 0};
     bool is_deaf = peer->number == 1 && hearth_slice_equals_string(handshake->client, "deaf");
     if (is_deaf) {
