@@ -25,19 +25,13 @@ struct wire_bench {
     uint64_t wrong;
 };
 
-/* @found need not be aligned: it may lie in a frame (little-endian, as all machines we know). */
-static uint64_t differences(const void *found, const uint32_t *wanted)
+/* Every id is read and compared, in place: in V2 they lie in the frame as they lie in memory. */
+static bool differs(const void *found, const uint32_t *wanted)
 {
-    uint64_t count = 0;
-    for (size_t i = 0; i < TOKENS; i++) {
-        uint32_t id;
-        memcpy(&id, (const char *)found + i * sizeof id, sizeof id);
-        count += id != wanted[i];
-    }
-    return count;
+    return memcmp(found, wanted, TOKENS * sizeof *wanted) != 0;
 }
 
-/* The count of ids of a decoded request that are not what was sent. */
+/* 1 if the ids of a decoded request are not what was sent. */
 static uint64_t compare_request(struct wire_bench *bench, const struct hearth_message *message)
 {
     struct hearth_wire_list texts = message->as.inference_request.texts;
@@ -46,7 +40,7 @@ static uint64_t compare_request(struct wire_bench *bench, const struct hearth_me
         !hearth_wire_next(&texts, HEARTH_RECORD_text, &text) || text.tokens.count != TOKENS) {
         return 1;
     }
-    return differences(text.tokens.data, bench->tokens);
+    return differs(text.tokens.data, bench->tokens);
 }
 
 /* ---- V2 ------------------------------------------------------------------------------------- */
@@ -71,7 +65,7 @@ static void turn_copy(void *arg, uint64_t times)
         bench->tokens[i % TOKENS]++;
         memcpy(bench->copy, bench->tokens, sizeof bench->copy);
         __asm__ volatile("" : : "r"(bench->copy) : "memory"); /* as real as the other side's */
-        bench->wrong += differences(bench->copy, bench->tokens);
+        bench->wrong += differs(bench->copy, bench->tokens);
     }
 }
 
@@ -156,7 +150,7 @@ static int check_wire(void *state, struct hearth_error *err)
     }
     return rc == 0 && bench->wrong == 0
                ? 0
-               : hearth_fail(err, HEARTH_E_INTERNAL, "%lu ids came back wrong",
+               : hearth_fail(err, HEARTH_E_INTERNAL, "%lu requests came back wrong",
                              (unsigned long)bench->wrong);
 }
 

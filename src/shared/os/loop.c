@@ -37,6 +37,9 @@ struct hearth_loop {
     struct hearth_watch signal_watch;
     hearth_signal_fn *on_signal;
     void *signal_arg;
+    hearth_idle_fn *on_idle;
+    void *on_idle_arg;
+    bool has_skipped; /* the last round did not look into the kernel */
     void (*on_callback)(void *arg, uint64_t ns);
     void *on_callback_arg;
     struct hearth_loop_stats stats;
@@ -255,14 +258,51 @@ static int wait_in_kernel(struct hearth_loop *loop, uint64_t deadline_ns)
     return epoll_wait(loop->epoll_fd, loop->batch, BATCH_SIZE, left_ms);
 }
 
+/* Asks the hook; the time of one that did something is a callback's. */
+static enum hearth_idle ask_hook(struct hearth_loop *loop, bool may_poll)
+{
+    if (loop->on_idle == NULL) {
+        return HEARTH_IDLE_SLEEP;
+    }
+    uint64_t began_ns = hearth_clock_ns();
+    enum hearth_idle answer = loop->on_idle(loop->on_idle_arg, may_poll);
+    if (answer == HEARTH_IDLE_BUSY) {
+        note_callback(loop, began_ns);
+    }
+    return answer;
+}
+
+/* Lets the hook work before the round waits. Returns true if the round is to go on at once: what
+ * the hook deferred comes first then, but descriptors are looked at every other time at least. */
+static bool work_instead_of_waiting(struct hearth_loop *loop, uint64_t *deadline_ns, int *ret_n)
+{
+    enum hearth_idle answer = ask_hook(loop, false);
+    if (answer == HEARTH_IDLE_SOON) {
+        *ret_n = wait_in_kernel(loop, 0);
+        if (*ret_n != 0) {
+            return true;
+        }
+        answer = ask_hook(loop, true);
+        loop->has_skipped = false;
+    }
+    if (answer != HEARTH_IDLE_BUSY) {
+        return false;
+    }
+    *deadline_ns = 0;
+    loop->has_skipped = !loop->has_skipped && !hearth_list_is_empty(&loop->deferred);
+    return loop->has_skipped;
+}
+
 static int wait_for_events(struct hearth_loop *loop, uint64_t deadline_ns, struct hearth_error *err)
 {
-    if (!hearth_list_is_empty(&loop->deferred)) {
-        deadline_ns = 0;
-    } else if (loop->timers != NULL) {
-        deadline_ns = HEARTH_MIN(deadline_ns, loop->timers->deadline_ns);
+    int n = 0;
+    bool is_waiting = deadline_ns != 0 && hearth_list_is_empty(&loop->deferred);
+    if (!is_waiting || !work_instead_of_waiting(loop, &deadline_ns, &n)) {
+        bool may_wait = hearth_list_is_empty(&loop->deferred);
+        uint64_t first_ns = loop->timers != NULL ? loop->timers->deadline_ns : HEARTH_NEVER;
+        loop->has_skipped = false;
+        n = wait_in_kernel(loop, may_wait ? HEARTH_MIN(deadline_ns, first_ns) : 0);
     }
-    int n = wait_in_kernel(loop, deadline_ns);
     if (n < 0 && errno != EINTR) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "wait for events");
     }
@@ -357,6 +397,13 @@ void hearth_loop_stop(struct hearth_loop *loop)
 uint64_t hearth_loop_now_ns(const struct hearth_loop *loop)
 {
     return loop->now_ns;
+}
+
+void hearth_loop_set_idle_hook(struct hearth_loop *loop, hearth_idle_fn *on_idle, void *arg)
+{
+    HEARTH_CHECK(loop, LOOP_MAGIC);
+    loop->on_idle = on_idle;
+    loop->on_idle_arg = arg;
 }
 
 void hearth_loop_set_lag_hook(struct hearth_loop *loop, void (*on_callback)(void *arg, uint64_t ns),

@@ -23,6 +23,15 @@ typedef void hearth_timer_fn(void *arg, uint64_t now_ns);
 typedef void hearth_deferred_fn(void *arg);
 typedef void hearth_signal_fn(void *arg, int signal_number);
 
+/** What an idle hook answers. */
+enum hearth_idle {
+    HEARTH_IDLE_SLEEP, /* a descriptor will become ready for whatever comes */
+    HEARTH_IDLE_BUSY,  /* it did something, bounded as any callback: the round does not wait */
+    HEARTH_IDLE_SOON   /* something is due within microseconds: it wants to poll for it */
+};
+/** @may_poll: descriptors were looked at and none is ready; only before that it may say SOON. */
+typedef enum hearth_idle hearth_idle_fn(void *arg, bool may_poll);
+
 /** Interest in one descriptor. Zeroed memory is a watch that is not in use. Fields are private. */
 struct hearth_watch {
     uint32_t magic;
@@ -129,6 +138,12 @@ void hearth_loop_undefer(struct hearth_loop *loop, struct hearth_deferred *defer
  */
 int hearth_loop_watch_signals(struct hearth_loop *loop, const int *signals, size_t count,
                               hearth_signal_fn *on_signal, void *arg, struct hearth_error *err);
+
+/**
+ * Sets who is asked when a round is about to wait: for what arrives without a descriptor, as
+ * through shared memory. NULL ends it.
+ */
+void hearth_loop_set_idle_hook(struct hearth_loop *loop, hearth_idle_fn *on_idle, void *arg);
 
 /** Called after each callback with its duration: for the histogram of loop lag. NULL ends it. */
 void hearth_loop_set_lag_hook(struct hearth_loop *loop, void (*on_callback)(void *arg, uint64_t ns),

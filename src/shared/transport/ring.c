@@ -240,6 +240,47 @@ bool hearth_ring_has_message(const struct hearth_ring *ring)
            atomic_load_explicit(&ring->theirs->produced, memory_order_seq_cst) != ring->consumed;
 }
 
+/* ── Polling ─────────────────────────────────────────────────────────────────────────────────── */
+
+/* Tells the processor that this is a wait: its sibling and its power budget gain. */
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Only what this end's receiver writes is read here without the other end's store: so a thread of
+ * this side that sends is no matter. */
+static bool has_arrived(const struct hearth_ring *ring)
+{
+    return ring->their_produced != ring->consumed ||
+           atomic_load_explicit(&ring->theirs->produced, memory_order_acquire) != ring->consumed;
+}
+
+bool hearth_ring_poll(struct hearth_ring *ring)
+{
+    HEARTH_CHECK(ring, RING_MAGIC);
+    if (ring->poll_misses >= RING_POLL_MISSES && ++ring->polls_skipped < RING_POLL_SELDOM) {
+        return has_arrived(ring);
+    }
+    ring->polls_skipped = 0;
+    uint64_t end_ns = hearth_clock_ns() + RING_POLL_NS;
+    do {
+        for (unsigned i = 0; i < RING_POLL_LOOKS; i++) {
+            if (has_arrived(ring)) {
+                ring->poll_misses = 0;
+                return true;
+            }
+            relax();
+        }
+    } while (hearth_clock_ns() < end_ns);
+    ring->poll_misses += ring->poll_misses < RING_POLL_MISSES ? 1 : 0;
+    return false;
+}
+
 /* ── Sleeping ────────────────────────────────────────────────────────────────────────────────── */
 
 bool hearth_ring_prepare_sleep(struct hearth_ring *ring)
@@ -254,6 +295,12 @@ bool hearth_ring_prepare_sleep(struct hearth_ring *ring)
         return false;
     }
     return true;
+}
+
+void hearth_ring_stay_awake(struct hearth_ring *ring)
+{
+    HEARTH_CHECK(ring, RING_MAGIC);
+    atomic_store_explicit(&ring->mine->message_ticket, 0, memory_order_relaxed);
 }
 
 bool hearth_ring_cancel_sleep(struct hearth_ring *ring)

@@ -86,6 +86,15 @@ HEARTH_NODISCARD int hearth_ring_receive(struct hearth_ring *ring, struct hearth
 bool hearth_ring_has_message(const struct hearth_ring *ring);
 
 /**
+ * Looks for a message again and again for a few microseconds, without a system call: two wake-ups
+ * saved if the answer comes at once. For a receiver that has reason to expect one; after some vain
+ * attempts it hardly tries any more until the other side is quick again, so that a slow or idle
+ * peer, or one that waits for this very core, costs next to nothing. Returns true if there is one.
+ * Another thread of this side may send meanwhile.
+ */
+bool hearth_ring_poll(struct hearth_ring *ring);
+
+/**
  * Announces that this side is going to sleep until hearth_ring_wake_fd() is readable. Returns true
  * if it may; false, and nothing is announced, if a message is already there (or the ring is
  * broken).
@@ -97,6 +106,12 @@ bool hearth_ring_has_message(const struct hearth_ring *ring);
  *   }
  */
 bool hearth_ring_prepare_sleep(struct hearth_ring *ring);
+
+/**
+ * Takes the announcement back without having slept: no wake-up is needed while this side polls. A
+ * byte may have been sent all the same; hearth_ring_cancel_sleep() takes it, then or later.
+ */
+void hearth_ring_stay_awake(struct hearth_ring *ring);
 
 /**
  * Ends the sleep and empties the wake descriptor: call it first after waking. Returns false if the

@@ -15,6 +15,13 @@
 #define RING_MIN_DATA     (4u << 10)
 #define RING_MAX_DATA     (64u << 20)
 
+/* Polling. A wake-up and the sleep before it cost both sides together 10 to 20 us: polling for
+ * longer than that would cost more than it can save. */
+#define RING_POLL_NS     20000u
+#define RING_POLL_LOOKS  32u /* between two readings of the clock */
+#define RING_POLL_MISSES 3u  /* in a row, after which … */
+#define RING_POLL_SELDOM 32u /* … only every so many-th attempt polls */
+
 /* What one side writes and the other only reads. Positions count bytes since the start and never
  * wrap; the place in the data is position & (data_bytes - 1). A ticket is 0 while its owner does
  * not wait, and a number never used before while it does. Each on a cache line of its own. */
@@ -42,7 +49,9 @@ struct hearth_ring {
     uint64_t consumed;
     uint64_t their_produced; /* as last read and checked */
     uint64_t their_consumed;
-    uint64_t wiped; /* outbound bytes before this position are zero again */
+    uint64_t wiped;         /* outbound bytes before this position are zero again */
+    uint32_t poll_misses;   /* polls in a row that found nothing */
+    uint32_t polls_skipped; /* since the last one that was not */
     uint64_t last_ticket;
     uint64_t woken_message_ticket; /* the last of theirs for which a wake-up was sent */
     uint64_t woken_room_ticket;

@@ -8,9 +8,9 @@
  * what an engine produced. *Width* is how many run threads may hold items at a time.
  *
  * Threads: preload, inspect and load run on the main thread before any other exists (load may
- * create the library's own threads); work() runs on 1..run_threads threads at once; interrupt() and
- * set_threads() come from the link thread at any time. Everything about inbox, item and sink below
- * is safe from any of them. */
+ * create the library's own threads); work() runs on 1..run_threads threads at once; interrupt(),
+ * set_threads(), is_cheap() and answer() come from the link thread at any time. Everything about
+ * inbox, item and sink below is safe from any of them. */
 
 #ifndef HEARTH_ENGINE_H
 #define HEARTH_ENGINE_H
@@ -20,6 +20,7 @@
 
 struct hearth_engine; /* each engine's own */
 struct hearth_inbox;
+struct hearth_item;
 struct hearth_job;
 
 /* ---- the model ----------------------------------------------------------------------------- */
@@ -112,6 +113,14 @@ struct hearth_engine_ops {
 
     /** Takes items until hearth_inbox_take() says that the inbox is closed; blocks meanwhile. */
     void (*work)(struct hearth_engine *engine, struct hearth_inbox *inbox);
+
+    /** True if @request takes microseconds and waits for nothing: while the engine is idle, the
+     * link thread then calls answer() itself, which saves two changes of threads. NULL: never. */
+    bool (*is_cheap)(const struct hearth_engine *engine,
+                     const struct hearth_wire_inference_request *request);
+
+    /** Ends @item as work() would; only after is_cheap(). */
+    void (*answer)(struct hearth_engine *engine, struct hearth_item *item);
 
     /** A job was cancelled or has expired: end its runs soon. May be NULL if work() polls. */
     void (*interrupt)(struct hearth_engine *engine, const struct hearth_job *job);

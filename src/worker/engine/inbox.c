@@ -81,7 +81,18 @@ static struct hearth_job *find_open(struct hearth_inbox *inbox, uint64_t request
     return NULL;
 }
 
-static int queue_job(struct hearth_inbox *inbox, struct hearth_job *job, struct hearth_error *err)
+/* What a taker does to an item of his. Lock held. */
+static void hold_item(struct hearth_inbox *inbox, struct hearth_job *job, uint64_t now_ns)
+{
+    inbox->held_count++;
+    if (job->held_items++ == 0 && atomic_load(&job->taken_ns) == 0) {
+        atomic_store(&job->taken_ns, now_ns);
+    }
+}
+
+/* With @ret_item the one item of a job is taken instead of queued if the engine is idle. */
+static int open_job(struct hearth_inbox *inbox, struct hearth_job *job,
+                    struct hearth_item **ret_item, struct hearth_error *err)
 {
     const struct hearth_wire_inference_request *request = hearth_job_request(job);
     if (atomic_load(&inbox->is_closed)) {
@@ -90,17 +101,22 @@ static int queue_job(struct hearth_inbox *inbox, struct hearth_job *job, struct 
     if (find_open(inbox, request->request_id) != NULL) {
         return hearth_fail(err, HEARTH_E_BUSY, "this request id is open already");
     }
+    hearth_list_append(&inbox->open, &job->in_inbox);
+    inbox->open_count++;
+    if (ret_item != NULL && job->open_items == 1 && inbox->waiting_count + inbox->held_count == 0) {
+        hold_item(inbox, job, job->pushed_ns);
+        *ret_item = &job->items[0].face;
+        return 0;
+    }
     for (uint32_t i = 0; i < job->open_items; i++) {
         queue_item(inbox, &job->items[i], request->priority);
     }
-    hearth_list_append(&inbox->open, &job->in_inbox);
-    inbox->open_count++;
     pthread_cond_broadcast(&inbox->has_work);
     return 0;
 }
 
-int hearth_inbox_push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t deadline_ns,
-                      void *user, struct hearth_error *err)
+static int push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t deadline_ns,
+                void *user, struct hearth_item **ret_item, struct hearth_error *err)
 {
     HEARTH_CHECK(inbox, INBOX_MAGIC);
     pthread_mutex_lock(&inbox->lock);
@@ -116,13 +132,27 @@ int hearth_inbox_push(struct hearth_inbox *inbox, struct hearth_slice frame, uin
 
     pthread_mutex_lock(&inbox->lock);
     if (rc == 0) {
-        rc = queue_job(inbox, job, err);
+        rc = open_job(inbox, job, ret_item, err);
     }
     if (rc != 0) {
         job_release(job);
     }
     pthread_mutex_unlock(&inbox->lock);
     return rc;
+}
+
+int hearth_inbox_push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t deadline_ns,
+                      void *user, struct hearth_error *err)
+{
+    return push(inbox, frame, deadline_ns, user, NULL, err);
+}
+
+int hearth_inbox_push_or_take(struct hearth_inbox *inbox, struct hearth_slice frame,
+                              uint64_t deadline_ns, void *user, struct hearth_item **ret_item,
+                              struct hearth_error *err)
+{
+    *ret_item = NULL;
+    return push(inbox, frame, deadline_ns, user, ret_item, err);
 }
 
 /* ---- taking -------------------------------------------------------------------------------- */
@@ -176,11 +206,7 @@ struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
     }
     if (item != NULL) {
         unqueue_item(inbox, item);
-        inbox->held_count++;
-        struct hearth_job *job = item->face.job;
-        if (job->held_items++ == 0 && atomic_load(&job->taken_ns) == 0) {
-            atomic_store(&job->taken_ns, hearth_clock_ns());
-        }
+        hold_item(inbox, item->face.job, hearth_clock_ns());
     }
     pthread_mutex_unlock(&inbox->lock);
     return item == NULL ? NULL : &item->face;

@@ -53,6 +53,16 @@ HEARTH_DEFINE_CLEANUP(hearth_inbox)
 HEARTH_NODISCARD int hearth_inbox_push(struct hearth_inbox *inbox, struct hearth_slice frame,
                                        uint64_t deadline_ns, void *user, struct hearth_error *err);
 
+/**
+ * As push; but if the engine is idle (nothing waits or is held) and the request has one item, that
+ * is held by the caller at once, who answers it: *@ret_item. Otherwise it waits as any other and
+ * *@ret_item is NULL.
+ */
+HEARTH_NODISCARD int hearth_inbox_push_or_take(struct hearth_inbox *inbox,
+                                               struct hearth_slice frame, uint64_t deadline_ns,
+                                               void *user, struct hearth_item **ret_item,
+                                               struct hearth_error *err);
+
 /** Ends the job with this request id by HEARTH_E_CANCELLED; false if it is not open. */
 bool hearth_inbox_cancel(struct hearth_inbox *inbox, uint64_t request_id);
 

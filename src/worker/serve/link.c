@@ -43,6 +43,9 @@ static void take_request(struct hearth_worker *worker,
     if (request->timeout_ms != 0) {
         deadline_ns = hearth_clock_deadline_ns(hearth_clock_ns(), request->timeout_ms);
     }
+    const struct hearth_engine_ops *ops = worker->ops;
+    bool is_cheap = ops->is_cheap != NULL && ops->is_cheap(worker->engine, request);
+    struct hearth_item *item = NULL;
     int rc = reply_open(worker, request, &reply);
     if (rc != 0) {
         hearth_fail_oom(&err);
@@ -50,8 +53,13 @@ static void take_request(struct hearth_worker *worker,
         return;
     }
     atomic_fetch_add(&worker->open_replies, 1);
-    rc = hearth_inbox_push(worker->inbox, hearth_buf_slice(&worker->message), deadline_ns, reply,
-                           &err);
+    struct hearth_slice frame = hearth_buf_slice(&worker->message);
+    rc = is_cheap ? hearth_inbox_push_or_take(worker->inbox, frame, deadline_ns, reply, &item, &err)
+                  : hearth_inbox_push(worker->inbox, frame, deadline_ns, reply, &err);
+    if (item != NULL) {
+        ops->answer(worker->engine, item);
+        hearth_inbox_progress(worker->inbox);
+    }
     if (rc != 0) {
         atomic_fetch_sub(&worker->open_replies, 1);
         reply_discard(reply);
@@ -88,7 +96,7 @@ static int take_message(struct hearth_worker *worker, struct hearth_error *err)
     } else if (message.type == HEARTH_MSG_worker_lease) {
         take_lease(worker, message.as.worker_lease.threads);
     } else if (message.type == HEARTH_MSG_worker_stop) {
-        worker->must_stop = true;
+        atomic_store(&worker->must_stop, true);
     } else {
         return hearth_fail(err, HEARTH_E_MALFORMED, "message %d where a request was due",
                            (int)message.type);
@@ -145,11 +153,11 @@ static int run_loop(struct hearth_worker *worker, struct hearth_error *err)
     for (;;) {
         bool is_empty = false;
         int rc = take_messages(worker, &is_empty, err);
-        if (rc == 0 && worker->must_stop && atomic_load(&worker->open_replies) == 0) {
+        if (rc == 0 && atomic_load(&worker->must_stop) && atomic_load(&worker->open_replies) == 0) {
             return 0;
         }
         uint64_t next_ns = hearth_inbox_expire(worker->inbox, hearth_clock_ns());
-        if (rc == 0 && is_empty) {
+        if (rc == 0 && is_empty && !hearth_ring_poll(worker->outbox.ring)) {
             rc = sleep_until(worker, next_ns, err);
         }
         if (rc != 0) {

@@ -400,8 +400,10 @@ static void on_end(void *arg, struct hearth_job *job)
     send_terminal(reply, job);
     pthread_mutex_unlock(&reply->lock);
     reply_discard(reply);
-    if (atomic_fetch_sub(&worker->open_replies, 1) == 1) {
-        hearth_event_signal(worker->event_fd); /* a link thread that drains waits for this */
+    /* A link thread that drains waits for this. It sets must_stop and then looks at the count: one
+     * of the two sees what the other did. */
+    if (atomic_fetch_sub(&worker->open_replies, 1) == 1 && atomic_load(&worker->must_stop)) {
+        hearth_event_signal(worker->event_fd);
     }
 }
 

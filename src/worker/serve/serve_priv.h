@@ -47,7 +47,7 @@ struct hearth_worker {
     int event_fd; /* the last open request has ended */
     pthread_t run_threads[SERVE_MAX_RUN_THREADS];
     unsigned run_thread_count;
-    bool must_stop;
+    atomic_bool must_stop; /* set by the link thread */
 
     pthread_mutex_t replies_lock;
     struct hearth_list spare_replies;

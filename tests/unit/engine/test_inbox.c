@@ -90,9 +90,9 @@ static int unmake(void **state)
     return 0;
 }
 
-static int push(struct hearth_inbox *inbox, uint64_t id, enum hearth_priority priority,
-                const char *const *texts, uint64_t deadline_ns, void *user,
-                struct hearth_error *err)
+static int push_or_take(struct hearth_inbox *inbox, uint64_t id, enum hearth_priority priority,
+                        const char *const *texts, uint64_t deadline_ns, void *user,
+                        struct hearth_item **ret_item, struct hearth_error *err)
 {
     struct hearth_wire_text records[4] = {0};
     uint32_t count = 0;
@@ -111,8 +111,20 @@ static int push(struct hearth_inbox *inbox, uint64_t id, enum hearth_priority pr
     HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
     hearth_buf_init(&frame, 65536);
     int rc = hearth_wire_encode(&message, &frame);
-    return rc != 0 ? rc
-                   : hearth_inbox_push(inbox, hearth_buf_slice(&frame), deadline_ns, user, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct hearth_slice bytes = hearth_buf_slice(&frame);
+    return ret_item == NULL
+               ? hearth_inbox_push(inbox, bytes, deadline_ns, user, err)
+               : hearth_inbox_push_or_take(inbox, bytes, deadline_ns, user, ret_item, err);
+}
+
+static int push(struct hearth_inbox *inbox, uint64_t id, enum hearth_priority priority,
+                const char *const *texts, uint64_t deadline_ns, void *user,
+                struct hearth_error *err)
+{
+    return push_or_take(inbox, id, priority, texts, deadline_ns, user, NULL, err);
 }
 
 #define TEXTS(...)                                                                                 \
@@ -441,7 +453,45 @@ static void every_item_and_job_ends_once_whatever_the_threads_do(void **state)
     hearth_inbox_destroy(storm.inbox);
 }
 
-#define BY_ARRIVAL(test)    cmocka_unit_test_setup_teardown(test, make_by_arrival, unmake)
+#define BY_ARRIVAL(test) cmocka_unit_test_setup_teardown(test, make_by_arrival, unmake)
+static struct hearth_item *take_at_once(struct world *w, uint64_t id, const char *const *texts)
+{
+    struct hearth_item *item = (struct hearth_item *)w; /* must be overwritten */
+    assert_int_equal(push_or_take(w->inbox, id, HEARTH_NORMAL, texts, UINT64_MAX, "", &item, NULL),
+                     0);
+    return item;
+}
+
+static void one_text_is_taken_at_once_only_by_an_idle_engine(void **state)
+{
+    struct world *w = *state;
+    const struct hearth_item_result result = {0};
+    struct hearth_item *first = take_at_once(w, 1, TEXTS("a"));
+    expect_text(first, "a");
+    assert_null(hearth_inbox_take(w->inbox, false)); /* it does not wait as well */
+    assert_null(take_at_once(w, 2, TEXTS("b")));     /* one is held */
+    hearth_item_finish(first, &result);
+    assert_null(take_at_once(w, 3, TEXTS("c"))); /* one waits, and comes first */
+    take_and_finish(w, "b");
+    take_and_finish(w, "c");
+    assert_null(take_at_once(w, 4, TEXTS("d", "e"))); /* two are not one */
+    take_and_finish(w, "d");
+    take_and_finish(w, "e");
+    expect_text(first = take_at_once(w, 5, TEXTS("f")), "f");
+    hearth_item_fail(first, HEARTH_E_ENGINE_FAILED, NULL);
+    assert_string_equal(w->told, "f0 e f0 e f0 e f0 f1 e x0=engine_failed e ");
+}
+
+static void what_was_taken_at_once_can_be_cancelled(void **state)
+{
+    struct world *w = *state;
+    struct hearth_item *item = take_at_once(w, 1, TEXTS("a"));
+    assert_true(hearth_inbox_cancel(w->inbox, 1));
+    assert_int_equal(hearth_item_must_end(item), HEARTH_E_CANCELLED);
+    hearth_item_fail(item, HEARTH_E_CANCELLED, NULL);
+    assert_string_equal(w->told, "i x0=cancelled e ");
+}
+
 #define LONGEST_FIRST(test) cmocka_unit_test_setup_teardown(test, make_longest_first, unmake)
 
 KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
@@ -454,5 +504,7 @@ KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
          BY_ARRIVAL(close_ends_what_waits_and_refuses_more),
          BY_ARRIVAL(an_open_id_is_refused_and_free_again_when_ended),
          BY_ARRIVAL(steady_state_allocates_nothing),
+         BY_ARRIVAL(one_text_is_taken_at_once_only_by_an_idle_engine),
+         BY_ARRIVAL(what_was_taken_at_once_can_be_cancelled),
          cmocka_unit_test(push_survives_any_failed_allocation),
          cmocka_unit_test(every_item_and_job_ends_once_whatever_the_threads_do))

@@ -289,6 +289,109 @@ static void create_fails_cleanly_without_memory(void **state)
     }
 }
 
+/* ---- the idle hook -------------------------------------------------------------------------- */
+
+struct hook {
+    struct world *world;
+    struct hearth_deferred deferred;
+    struct watcher watcher;
+    enum hearth_idle answers[8]; /* in turn; SLEEP after the last */
+    int asked;
+    char told[64]; /* h: asked first, p: may poll, d: deferred call, w: watch */
+    bool defers;
+};
+
+static void tell(struct hook *hook, char what)
+{
+    size_t size = strlen(hook->told);
+    assert_true(size + 1 < sizeof hook->told);
+    hook->told[size] = what;
+}
+
+static enum hearth_idle on_idle(void *arg, bool may_poll)
+{
+    struct hook *hook = arg;
+    tell(hook, may_poll ? 'p' : 'h');
+    if (hook->defers) {
+        hearth_loop_defer(hook->world->loop, &hook->deferred);
+    }
+    return hook->asked < 8 ? hook->answers[hook->asked++] : HEARTH_IDLE_SLEEP;
+}
+
+static void on_hook_deferred(void *arg)
+{
+    tell(arg, 'd');
+}
+
+static void on_hook_watch(void *arg, unsigned events)
+{
+    struct watcher *watcher = arg;
+    (void)events;
+    tell(HEARTH_CONTAINER(struct hook, watcher, watcher), 'w');
+}
+
+static void given_hook(struct hook *hook, struct world *world)
+{
+    hook->world = world;
+    hearth_deferred_init(&hook->deferred, on_hook_deferred, hook);
+    hearth_loop_set_idle_hook(world->loop, on_idle, hook);
+}
+
+static void busy_hook_keeps_the_round_from_waiting(void **state)
+{
+    struct world *world = *state;
+    struct hook hook = {.answers = {HEARTH_IDLE_BUSY}};
+    given_hook(&hook, world);
+    /* Would wait for ever if the hook were not asked. */
+    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
+    assert_string_equal(hook.told, "h");
+}
+
+static void expecting_hook_polls_only_when_no_descriptor_is_ready(void **state)
+{
+    struct world *world = *state;
+    struct hook hook = {.answers = {HEARTH_IDLE_SOON, HEARTH_IDLE_BUSY, HEARTH_IDLE_SOON}};
+    given_hook(&hook, world);
+    assert_int_equal(watch_event(world, &hook.watcher, 0, on_hook_watch), 0);
+    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
+    assert_string_equal(hook.told, "hp");
+    hearth_event_signal(world->events[0]);
+    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
+    assert_string_equal(hook.told, "hphw");
+}
+
+static void work_of_the_hook_never_starves_descriptors(void **state)
+{
+    struct world *world = *state;
+    struct hook hook = {
+        .answers = {HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY},
+        .defers = true};
+    given_hook(&hook, world);
+    assert_int_equal(watch_event(world, &hook.watcher, 0, on_hook_watch), 0);
+    hearth_event_signal(world->events[0]);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
+    }
+    assert_string_equal(hook.told, "hd"
+                                   "hwd"
+                                   "hd"
+                                   "hwd");
+}
+
+static void hook_is_not_asked_by_a_round_that_does_not_wait(void **state)
+{
+    struct world *world = *state;
+    struct hook hook = {.answers = {HEARTH_IDLE_BUSY}};
+    given_hook(&hook, world);
+    assert_int_equal(hearth_loop_run_once(world->loop, 0, NULL), 0);
+    hearth_loop_defer(world->loop, &hook.deferred);
+    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
+    assert_string_equal(hook.told, "d");
+    hearth_loop_set_idle_hook(world->loop, NULL, NULL);
+    assert_int_equal(hearth_loop_run_once(world->loop, hearth_clock_ns() + 1, NULL), 0);
+    assert_string_equal(hook.told, "d");
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 KIT_MAIN(IN_WORLD(ready_descriptor_is_called_until_it_is_drained),
@@ -299,5 +402,8 @@ KIT_MAIN(IN_WORLD(ready_descriptor_is_called_until_it_is_drained),
          IN_WORLD(deferred_call_runs_once_and_its_next_in_the_next_round),
          IN_WORLD(deferred_call_can_be_taken_back_within_its_round),
          IN_WORLD(signals_arrive_as_callbacks), IN_WORLD(callback_time_is_measured),
-         IN_WORLD(steady_work_allocates_nothing),
+         IN_WORLD(steady_work_allocates_nothing), IN_WORLD(busy_hook_keeps_the_round_from_waiting),
+         IN_WORLD(expecting_hook_polls_only_when_no_descriptor_is_ready),
+         IN_WORLD(work_of_the_hook_never_starves_descriptors),
+         IN_WORLD(hook_is_not_asked_by_a_round_that_does_not_wait),
          cmocka_unit_test(create_fails_cleanly_without_memory))

@@ -329,7 +329,9 @@ static void a_slow_broker_loses_nothing(void **state)
 #ifdef __SANITIZE_THREAD__ /* it has a thread of its own, which does wake up */
 #define IDLE_TEST
 #else
-#define IDLE_TEST , WITH(start_generator, an_idle_worker_does_not_wake_up)
+#define IDLE_TEST                                                                                  \
+    , WITH(start_generator, an_idle_worker_does_not_wake_up),                                      \
+        WITH(start_classifier, a_cheap_request_wakes_no_run_thread)
 /* Reads "voluntary_ctxt_switches: N" and "nonvoluntary_ctxt_switches: N" of one thread. */
 static uint64_t switches_in(const char *path)
 {
@@ -344,7 +346,8 @@ static uint64_t switches_in(const char *path)
     return count;
 }
 
-static uint64_t switches_of(uint32_t pid)
+/* Context switches of all threads, or of those whose name begins with @name. */
+static uint64_t switches_of(uint32_t pid, const char *name)
 {
     char path[300];
     uint64_t count = 0;
@@ -352,10 +355,16 @@ static uint64_t switches_of(uint32_t pid)
     DIR *folder = opendir(path);
     assert_non_null(folder);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] != '.') {
-            snprintf(path, sizeof path, "/proc/%u/task/%.200s/status", pid, entry->d_name);
-            count += switches_in(path);
+        char comm[32] = "";
+        size_t size = 0;
+        snprintf(path, sizeof path, "/proc/%u/task/%.200s/comm", pid, entry->d_name);
+        if (entry->d_name[0] == '.' ||
+            hearth_file_read_text(path, comm, sizeof comm, &size, NULL) != 0 ||
+            strncmp(comm, name, strlen(name)) != 0) {
+            continue;
         }
+        snprintf(path, sizeof path, "/proc/%u/task/%.200s/status", pid, entry->d_name);
+        count += switches_in(path);
     }
     closedir(folder);
     assert_true(count > 0);
@@ -368,9 +377,27 @@ static void an_idle_worker_does_not_wake_up(void **state)
     ASK(broker, .id = 1, .task = HEARTH_TASK_GENERATE, .timeout_ms = 60000, .texts = {"a"});
     expect_end(broker, 1, 0);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
-    uint64_t before = switches_of(broker->pid);
+    uint64_t before = switches_of(broker->pid, "");
     nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
-    assert_int_equal(switches_of(broker->pid), before);
+    assert_int_equal(switches_of(broker->pid, ""), before);
+}
+
+/* Two changes of threads saved: a run thread that slept before sleeps on. */
+static void a_cheap_request_wakes_no_run_thread(void **state)
+{
+    struct fake_broker *broker = *state;
+    ASK(broker, .id = 1, .task = HEARTH_TASK_CLASSIFY, .texts = {"slow:1ms a"});
+    expect_end(broker, 1, 0);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL); /* it goes to sleep */
+    uint64_t before = switches_of(broker->pid, "run-");
+    for (uint64_t id = 2; id < 22; id++) {
+        ASK(broker, .id = id, .task = HEARTH_TASK_CLASSIFY, .texts = {"a"});
+        expect_end(broker, id, 0);
+    }
+    assert_int_equal(switches_of(broker->pid, "run-"), before);
+    ASK(broker, .id = 22, .task = HEARTH_TASK_CLASSIFY, .texts = {"slow:1ms a"});
+    expect_end(broker, 22, 0);
+    assert_true(switches_of(broker->pid, "run-") > before);
 }
 
 #endif

@@ -308,6 +308,52 @@ static void create_and_attach_survive_any_failed_allocation(void **state)
     assert_int_equal(after, before);
 }
 
+static void poll_finds_what_is_there_and_gives_up_soon(void **state)
+{
+    struct ends *ends = *state;
+    uint64_t begin_ns = hearth_clock_ns();
+    assert_false(hearth_ring_poll(ends->worker));
+    assert_true(hearth_clock_ns() - begin_ns >= RING_POLL_NS);
+    assert_int_equal(send_text(ends->broker, "a"), 0);
+    assert_true(hearth_ring_poll(ends->worker));
+    assert_int_equal(hearth_ring_receive(ends->worker, &ends->message), 0);
+    assert_false(hearth_ring_poll(ends->worker));
+}
+
+/* An idle or slow peer must not cost the time of polling again and again: after three vain polls
+ * only each 32nd attempt polls, and the next answer that comes in time brings them back. */
+static void vain_polls_become_seldom_until_one_succeeds(void **state)
+{
+    struct ends *ends = *state;
+    uint32_t polled = 0;
+    for (uint32_t i = 0; i < RING_POLL_MISSES + 2 * RING_POLL_SELDOM; i++) {
+        uint64_t begin_ns = hearth_clock_ns();
+        assert_false(hearth_ring_poll(ends->worker));
+        /* The processor may be taken away at any time, so only the polls are sure to be long. */
+        polled += hearth_clock_ns() - begin_ns >= RING_POLL_NS && ends->worker->polls_skipped == 0;
+    }
+    assert_int_equal(polled, RING_POLL_MISSES + 2);
+    assert_int_equal(send_text(ends->broker, "a"), 0);
+    for (uint32_t i = 0; i < RING_POLL_SELDOM; i++) {
+        assert_true(hearth_ring_poll(ends->worker)); /* a message that is there is always found */
+    }
+    assert_int_equal(ends->worker->poll_misses, 0);
+}
+
+static void receiver_that_stays_awake_is_not_woken(void **state)
+{
+    struct ends *ends = *state;
+    assert_true(hearth_ring_prepare_sleep(ends->worker));
+    hearth_ring_stay_awake(ends->worker);
+    assert_int_equal(send_text(ends->broker, "a"), 0);
+    assert_false(is_woken(ends->worker));
+    assert_false(hearth_ring_prepare_sleep(ends->worker)); /* it sees the message instead */
+    assert_int_equal(hearth_ring_receive(ends->worker, &ends->message), 0);
+    assert_true(hearth_ring_prepare_sleep(ends->worker));
+    assert_int_equal(send_text(ends->broker, "b"), 0);
+    assert_true(is_woken(ends->worker));
+}
+
 #define WITH_ENDS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
@@ -317,6 +363,9 @@ KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
          WITH_ENDS(end_of_the_other_side_is_seen), WITH_ENDS(taken_content_is_wiped_before_sleep),
          WITH_ENDS(messages_return_unchanged_around_the_end),
          WITH_ENDS(steady_traffic_allocates_nothing),
+         WITH_ENDS(poll_finds_what_is_there_and_gives_up_soon),
+         WITH_ENDS(vain_polls_become_seldom_until_one_succeeds),
+         WITH_ENDS(receiver_that_stays_awake_is_not_woken),
          cmocka_unit_test(each_memory_has_one_writer_and_no_truncation),
          cmocka_unit_test(attach_refuses_memory_of_another_kind),
          cmocka_unit_test(create_refuses_impossible_sizes),
