@@ -2,7 +2,7 @@
  *
  * READY=1 is told when the socket listens: from then on requests are taken, and those for a model
  * that is still being loaded wait for it. To wait for the models themselves would put the time of a
- * load into the manager's start timeout; who needs to know asks `hearth health --ready`.
+ * load into the manager's start timeout; who needs to know asks `hearth models`.
  *
  * The watchdog is fed by a timer of the loop: a loop that is stuck does not feed it. Without a
  * watchdog there is no timer. */
