@@ -8,7 +8,9 @@ A line is `who verb words…`; words are split like a shell's, KEY=VALUE words a
   daemon start [models=DIR] [preload=a,b] [expect_exit=N] [KEY=VALUE …]   other keys go to [daemon]
   daemon start-second expect_exit=N           another hearthd with the same configuration
   daemon signal NAME | expect exit N | expect log EVENT | never logs TEXT | stop
-  client A connect | close | raw HEX | expect error NAME | expect closed
+  client A connect [v1] [bare] [token=T] [name=N]     bare: without a handshake
+  client A close | half-close | raw HEX | json TEXT | expect error NAME [SAYS] | expect closed
+  client A negotiate json|binary MIN MAX -> V1|V2|ERROR      on a connection of its own
   client A submit model=M task=T text="…" [text="…"] [chat="user:…"] [priority=P] [timeout_ms=N]
            [stream] [KEY=VALUE sampling] -> name
   client A first name                         waits for the first chunk of a streamed request
@@ -16,21 +18,30 @@ A line is `who verb words…`; words are split like a shell's, KEY=VALUE words a
   client A expect name error-says "…"
   client A cancel name -> yes|no
   client A load M -> ok|ERROR      client A unload M -> ok|ERROR
+  client A warmup M -> ok|ERROR
+  client A lists N                            open requests that it may see
+  client A cancel-listed N -> yes|no          by the ticket of the N-th of them, from 0
+  client A takes N spans
   worker kill model=M | worker wait model=M state=S | worker same model=M
   health expect FIELD VALUE        models expect M FIELD VALUE
+  metrics expect NAME VALUE                   a counter, a gauge, or the count of a histogram
   order expect name name …         the terminals came in this order
 """
 
 import argparse
+import json
 import os
 import shlex
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
+import v1                                                           # noqa: E402
 import v2                                                           # noqa: E402
 from daemon import STATES, WAIT_SECONDS, Broken, Daemon, must, poll # noqa: E402
 
@@ -38,9 +49,10 @@ from daemon import STATES, WAIT_SECONDS, Broken, Daemon, must, poll # noqa: E402
 class Client:
     """One connection whose messages are collected by a thread of its own."""
 
-    def __init__(self, world, name):
-        self.world, self.name = world, name
-        self.connection = v2.Connection(world.socket_path)
+    def __init__(self, world, name, kit=v2):
+        self.world, self.name, self.version = world, name, 1 if kit is v1 else 2
+        self.connection = kit.Connection(world.socket_path)
+        self.listed = []
         self.chunks, self.terminals, self.replies, self.closed = {}, {}, [], False
         self.connection.socket.settimeout(None)
         threading.Thread(target=self.read, daemon=True).start()
@@ -192,12 +204,73 @@ class World:
             else:
                 must(what == "ok", f"unknown expectation {what}")
 
+    def connect(self, who, words, arguments):
+        client = self.clients[who] = Client(self, who, v1 if "v1" in words else v2)
+        if "bare" in words:
+            return
+        token = arguments.get("token", "")
+        client.connection.send("handshake", version_min=client.version, version_max=client.version,
+                               client=arguments.get("name", "story"),
+                               token=token if client.version == 1 else token.encode())
+        if "->" in words:
+            seen = v2.ERRORS.get(client.reply("error")["code"])
+            must(seen == words[-1], f"the handshake of {who} got error {seen}")
+        else:
+            client.reply("handshake_ack")
+
+    def negotiate(self, words):
+        """The answer comes in the encoding of the question, what follows in the version it names."""
+        connection = (v1 if words[0] == "json" else v2).Connection(self.socket_path)
+        if words[0] == "json":
+            connection.send_frame(json.dumps({"type": "handshake", "version_min": int(words[1]),
+                                              "protocol_version": int(words[2])}).encode())
+        else:
+            connection.send("handshake", version_min=int(words[1]), version_max=int(words[2]))
+        kind, answer = connection.receive()
+        seen = f"V{answer['version']}" if kind == "handshake_ack" else v2.ERRORS[answer["code"]]
+        must(seen == words[-1], f"{words[:3]} was answered {seen}")
+        if kind == "handshake_ack":
+            kit = v1 if seen == "V1" else v2
+            connection.send_frame(kit.encode("health_check", check_type=0))
+            size = struct.unpack("<I", connection.read_exactly(4))[0]
+            kind, _ = kit.decode(connection.read_exactly(size))
+            must(kind == "health_response", f"{seen} is not spoken after that")
+        connection.close()
+
+    def more_verbs(self, client, verb, words):
+        """What is asked about requests rather than of a model."""
+        if verb == "half-close":
+            client.connection.socket.shutdown(socket.SHUT_WR)
+        elif verb == "json":
+            client.connection.send_frame(words[0].encode())
+        elif verb == "warmup":
+            client.connection.send("warmup_request", request_id=0, model_id=words[0], tokens=3)
+            answer = client.reply("warmup_response")
+            seen = v2.ERRORS.get(answer["code"], "ok")
+            must(seen == words[-1] and answer["success"] == (seen == "ok"),
+                 f"warm-up was answered {answer}")
+        elif verb == "lists":
+            client.connection.send("requests_request")
+            client.listed = client.reply("requests_response")["requests"]
+            must(len(client.listed) == int(words[0]), f"{client.name} sees {client.listed}")
+        elif verb == "cancel-listed":
+            client.connection.send("cancel_request", request_id=0,
+                                   ticket=client.listed[int(words[0])]["ticket"])
+            answer = "yes" if client.reply("cancel_response")["cancelled"] else "no"
+            must(answer == words[-1], f"cancel was answered {answer}")
+        elif verb == "takes":
+            client.connection.send("spans_request", max_count=0)
+            spans = client.reply("spans_response")["spans"]
+            must(len(spans) == int(words[0]), f"{client.name} took {len(spans)} spans")
+        else:
+            raise ValueError(f"client {verb} {words}")
+
     def client_verb(self, who, verb, words, arguments, texts, chats):
         if verb == "connect":
-            self.clients[who] = Client(self, who)
-            if "bare" not in words:
-                self.clients[who].connection.send("handshake", version_min=2, version_max=2)
-                self.clients[who].reply("handshake_ack")
+            self.connect(who, words, arguments)
+            return
+        if verb == "negotiate":
+            self.negotiate(words)
             return
         client = self.clients[who]
         if verb == "submit":
@@ -222,14 +295,16 @@ class World:
             seen = v2.ERRORS.get(answer["code"], "ok")
             must(seen == words[-1], f"{verb} was answered {seen} ({answer['error']})")
         elif verb == "expect" and words[0] == "error":
-            seen = v2.ERRORS.get(client.reply("error")["code"])
+            answer = client.reply("error")
+            seen = v2.ERRORS.get(answer["code"])
             must(seen == words[1], f"{who} got error {seen}")
+            must(words[2:] == [] or words[2] in answer["message"], f"it says {answer['message']}")
         elif verb == "expect" and words[0] == "closed":
             self.wait(lambda: client.closed, f"the end of {who}'s connection")
         elif verb == "expect":
             self.expect(words[0], words[1], words[2:])
         else:
-            raise ValueError(f"client {verb} {words}")
+            self.more_verbs(client, verb, words)
 
     # ---- the rest
     def worker_verb(self, verb, words, arguments):
@@ -258,7 +333,7 @@ class World:
         if who == "daemon":
             self.daemon_verb(plain[1], plain[2:], arguments)
         elif who == "client":
-            if plain[2] == "expect":    # an expected text may hold '='
+            if plain[2] in ("expect", "json"):  # a text may hold '='
                 plain, arguments = words, {}
             self.client_verb(plain[1], plain[2], plain[3:], arguments, texts, chats)
         elif who == "worker":
@@ -266,6 +341,11 @@ class World:
         elif who == "health":
             seen = self.daemon.ask("health_check", "health_response", check_type=2)[plain[2]]
             must(str(seen) == plain[3], f"health says {plain[2]} {seen}")
+        elif who == "metrics":
+            metrics = self.daemon.ask("metrics_request", "metrics_response")
+            seen = {m["name"]: m.get("value", m.get("count")) for kind in metrics.values()
+                    for m in kind}[plain[2]]
+            must(str(seen) == plain[3], f"{plain[2]} is {seen}")
         elif who == "models":
             model = self.daemon.model(plain[2])
             seen = STATES[model["state"]] if plain[3] == "state" else model[plain[3]]
