@@ -43,10 +43,53 @@ static unsigned right_bytes(const uint8_t *at, size_t left, unsigned length)
     return right;
 }
 
+/* Bytes at the start that are ASCII, eight at a time: most of most texts. */
+static size_t ascii_bytes(const uint8_t *at, size_t left)
+{
+    size_t count = 0;
+    while (left - count >= sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, at + count, sizeof eight);
+        if ((eight & UINT64_C(0x8080808080808080)) != 0) {
+            break;
+        }
+        count += sizeof eight;
+    }
+    while (count < left && at[count] < 0x80) {
+        count++;
+    }
+    return count;
+}
+
+/* Characters of two or three bytes whose second byte has the wide range, as many as follow. */
+static size_t common_bytes(const uint8_t *at, size_t left)
+{
+    size_t count = 0;
+    while (left - count >= 3) {
+        const uint8_t *c = at + count;
+        bool is_second_right = (c[1] & 0xC0) == 0x80;
+        if (c[0] >= 0xC2 && c[0] <= 0xDF && is_second_right) {
+            count += 2;
+        } else if (c[0] >= 0xE1 && c[0] <= 0xEF && c[0] != 0xED && is_second_right &&
+                   (c[2] & 0xC0) == 0x80) {
+            count += 3;
+        } else {
+            break;
+        }
+    }
+    return count;
+}
+
 size_t hearth_utf8_valid_bytes(struct hearth_slice text)
 {
     size_t at = 0;
     while (at < text.size) {
+        size_t before = at;
+        at += ascii_bytes(text.data + at, text.size - at);
+        at += common_bytes(text.data + at, text.size - at);
+        if (at > before) {
+            continue;
+        }
         unsigned length = length_of(text.data[at]);
         if (length == 0 || right_bytes(text.data + at, text.size - at, length) < length) {
             return at;

@@ -27,12 +27,12 @@ struct json_reader {
 struct members {
     const struct hearth_json_owner *owner;
     void *record;
-    uint64_t
-        seen; /* bit n: field n; bit SOLE + n: field n of a list's one record; BIT + n: bit n */
+    size_t next;   /* field to try first: members mostly come in the order of the list */
+    uint64_t seen; /* bit n: field n; the others below */
 };
-#define SEEN_SOLE  40u
+#define SEEN_SOLE  40u /* + n: a list of one record, given as its field n */
 #define SEEN_SOLES (UINT64_C(3) << SEEN_SOLE)
-#define SEEN_BIT   48u
+#define SEEN_BIT   48u /* + n: bit n */
 #define SEEN_GROUP 63u
 
 static int hard(struct json_reader *in, const struct hearth_wire_place *place, const char *wanted)
@@ -521,14 +521,14 @@ static int read_one_member(struct json_reader *in, const struct hearth_wire_plac
 {
     const struct hearth_layout *layout = members->owner->layout;
     struct hearth_wire_place place = {outer, layout, NULL, index, NULL};
-    for (size_t i = 0; i < layout->field_count; i++) {
-        place.field = &layout->fields[i];
+    for (size_t tried = 0; tried < layout->field_count; tried++) {
+        size_t i = (members->next + tried) % layout->field_count;
         const struct hearth_json_shape *shape = members->owner->shapes[i];
-        if (in_group && shape->group == NULL) {
-            continue;
-        }
         int rc = 0;
-        if (try_field(in, &place, i, shape, key, members, &rc)) {
+        place.field = &layout->fields[i];
+        if ((!in_group || shape->group != NULL) &&
+            try_field(in, &place, i, shape, key, members, &rc)) {
+            members->next = i + (shape->form == HEARTH_JSON_BITS ? 0 : 1);
             return rc;
         }
     }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#define NUMBER_BYTES      32 /* the longest number, a comma, and what format_u64() wants */
+#define NUMBER_BYTES      24 /* the longest number, with a comma and a byte to spare */
 #define NUMBERS_AT_A_TIME 256
 #define BYTES_AT_A_TIME   256
 #define ESCAPED_BYTES     6 /* the most that one byte becomes */
@@ -32,7 +32,10 @@ static void put_after_comma(struct json_writer *to, const char *data, size_t siz
         if (!to->is_first) {
             *at++ = ',';
         }
-        memcpy(at, data, size);
+        *at = *data; /* mostly all there is */
+        if (size > 1) {
+            memcpy(at, data, size);
+        }
         advance(to, at + size);
     }
     to->is_first = false;
@@ -71,18 +74,6 @@ static bool is_plain(uint64_t word)
     return (control | zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\'))) == 0;
 }
 
-static size_t plain_bytes(const uint8_t *at, size_t size)
-{
-    size_t i = 0;
-    while (size - i >= 8 && is_plain(hearth_wire_load(at + i, 8))) {
-        i += 8;
-    }
-    while (i < size && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\') {
-        i++;
-    }
-    return i;
-}
-
 static char *format_escaped(char *at, uint8_t byte)
 {
     static const char shorts[] = "\"\"\\\\\nn\rr\tt"; /* the byte and its letter */
@@ -100,14 +91,18 @@ static char *format_escaped(char *at, uint8_t byte)
     return at + 5;
 }
 
+/* Eight bytes at a time while none of them is special. */
 static char *format_text(char *at, const uint8_t *text, size_t size)
 {
-    for (size_t i = 0; i < size;) {
-        size_t plain = plain_bytes(text + i, size - i);
-        memcpy(at, text + i, plain);
-        at += plain;
-        i += plain;
-        if (i < size) {
+    size_t i = 0;
+    while (i < size) {
+        if (size - i >= 8 && is_plain(hearth_wire_load(text + i, 8))) {
+            memcpy(at, text + i, 8);
+            at += 8;
+            i += 8;
+        } else if (text[i] >= 0x20 && text[i] != '"' && text[i] != '\\') {
+            *at++ = (char)text[i++];
+        } else {
             at = format_escaped(at, text[i++]);
         }
     }
@@ -153,44 +148,46 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
-static uint64_t pair(uint32_t number)
+static char *format_pair(char *at, uint32_t pair)
 {
-    return hearth_wire_load(pairs + 2 * number, 2);
+    memcpy(at, pairs + 2 * pair, 2);
+    return at + 2;
 }
 
-/* Up to eight digits without a branch, because ids of tokens come in thousands: all eight in one
- * word, the first in its lowest byte, and then the leading zeros shifted out of it. Writes eight
- * bytes. */
-static char *format_short(char *at, uint32_t number)
+static char *format_four(char *at, uint32_t four)
 {
-    unsigned count = 1u + (number >= 10) + (number >= 100) + (number >= 1000) + (number >= 10000) +
-                     (number >= 100000) + (number >= 1000000) + (number >= 10000000);
-    uint32_t high = number / 10000;
-    uint32_t low = number % 10000;
-    uint64_t digits =
-        pair(high / 100) | pair(high % 100) << 16 | pair(low / 100) << 32 | pair(low % 100) << 48;
-    hearth_wire_store(at, digits >> (8 * (8 - count)), 8);
-    return at + count;
+    return format_pair(format_pair(at, four / 100), four % 100);
 }
 
-static char *format_eight(char *at, uint32_t number)
+/* Without a leading zero; writes two bytes all the same. */
+static char *format_first_pair(char *at, uint32_t pair)
 {
-    memset(at, '0', 8);
-    char digits[8];
-    size_t count = (size_t)(format_short(digits, number) - digits);
-    memcpy(at + 8 - count, digits, count);
-    return at + 8;
+    unsigned zeros = pair < 10;
+    memcpy(at, pairs + 2 * pair + zeros, 2);
+    return at + 2 - zeros;
 }
 
-/* Needs room for eight bytes more than the digits. */
+/* Ids of tokens come in thousands: the branches are few and go the same way most of the time. */
+static char *format_u32(char *at, uint32_t number)
+{
+    if (number < 100) {
+        return format_first_pair(at, number);
+    }
+    if (number < 10000) {
+        return format_pair(format_first_pair(at, number / 100), number % 100);
+    }
+    if (number < 1000000) {
+        return format_four(format_first_pair(at, number / 10000), number % 10000);
+    }
+    return format_four(format_u32(at, number / 10000), number % 10000);
+}
+
 static char *format_u64(char *at, uint64_t number)
 {
-    const uint32_t border = 100000000;
-    if (number < border) {
-        return format_short(at, (uint32_t)number);
+    if (number <= UINT32_MAX) {
+        return format_u32(at, (uint32_t)number);
     }
-    at = format_u64(at, number / border);
-    return format_eight(at, (uint32_t)(number % border));
+    return format_four(format_u64(at, number / 10000), (uint32_t)(number % 10000));
 }
 
 /* @digits with the point in front of the last @decimals of them, at most 13. */
@@ -226,9 +223,12 @@ static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
 static char *format_f32(char *at, float number)
 {
     double size = fabs((double)number);
-    if (size == 0 || size < 1e-5 || size >= 1e8) {
-        int n = snprintf(at, NUMBER_BYTES - 1, size == 0 ? "%.1f" : "%.9g", (double)number);
-        return at + n;
+    if (size == 0) {
+        const char *zero = signbit(number) ? "-0.0" : "0.0";
+        return (char *)memcpy(at, zero, strlen(zero)) + strlen(zero);
+    }
+    if (size < 1e-5 || size >= 1e8) {
+        return at + snprintf(at, NUMBER_BYTES - 1, "%.9g", (double)number);
     }
     unsigned whole = 0; /* digits in front of the point; -4 … 8, counted from -4 */
     static const double borders[] = {1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2,
@@ -272,7 +272,7 @@ void json_put_f32(struct json_writer *to, float number)
 static char *format_ids(char *at, const uint8_t *data, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        at = format_u64(at, hearth_wire_load(data + 4 * i, 4));
+        at = format_u32(at, (uint32_t)hearth_wire_load(data + 4 * i, 4));
         *at++ = ',';
     }
     return at;
