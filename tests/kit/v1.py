@@ -63,7 +63,6 @@ def say_inference(values):
 def encode(name, **values):
     if name == "handshake":
         body = {"protocol_version": f"V{values.pop('version_max', 1)}", **values}
-        body.pop("version_min", None)
     elif name == "inference_request":
         body = say_inference(values)
     elif name == "health_check":
@@ -88,9 +87,16 @@ def fields(body, *names):
     return {name: plain(body[name]) for name in names}
 
 
+def single(number):
+    """The float of single precision that the text stands for."""
+    return struct.unpack("<f", struct.pack("<f", number))[0]
+
+
 def read_result(body):
     must_be_known(body, RESULT)
-    return {name: plain(body.get(name, empty)) for name, empty in RESULT.items()}
+    out = {name: plain(body.get(name, empty)) for name, empty in RESULT.items()}
+    return {**out, "vector": [single(number) for number in out["vector"]],
+            "labels": [{**label, "score": single(label["score"])} for label in out["labels"]]}
 
 
 def must_be_known(body, known):
@@ -104,7 +110,8 @@ def read_model(body):
     return {**out, "task": number_of("task", body["task"]),
             "labels": [{"name": label} for label in out["labels"]],
             "engine": number_of("engine", body["engine"]),
-            "state": number_of("model_state", body["state"]), "error_code": body.get("code", 0)}
+            "state": number_of("model_state", body["state"]), "error_code": body.get("code", 0),
+            "avg_latency_ms": single(out["avg_latency_ms"])}
 
 
 def read_histogram(name, body):
@@ -219,7 +226,7 @@ class Connection:
         return decode(self.read_exactly(size))
 
     def handshake(self, client="test"):
-        self.send("handshake", version_max=1, client=client)
+        self.send("handshake", version_max=1, client=client)     # no version_min: V1 and no other
         return self.receive()
 
     def close(self):
