@@ -99,6 +99,10 @@ class World:
         return subprocess.run(command, input=stdin, check=False, env=environment, timeout=120,
                               **pipes)
 
+    def start(self, command):
+        """A hearthd: what the environment says would outweigh its file."""
+        return subprocess.run(command, capture_output=True, check=False, timeout=120)
+
     def hearth(self, *words, **more):
         return self.run([str(self.bin / "hearth"), *words], **more)
 
@@ -170,7 +174,7 @@ def accepts_a_full_batch(world, _):
 
 
 def starts_a_second_daemon(world, row):
-    check_told(row, world.run(world.daemon.command()))
+    check_told(row, world.start(world.daemon.command()))
 
 
 def asks_where_nobody_is(world, row):
@@ -182,7 +186,13 @@ def asks_where_nobody_is(world, row):
 def writes_an_unknown_key(world, row):
     config = world.daemon.home / "bad.conf"
     config.write_text("[daemon]\n# a comment\nsoket = /somewhere\n")
-    check_told(row, world.run([str(world.bin / "hearthd"), "--config", str(config)]))
+    check_told(row, world.start([str(world.bin / "hearthd"), "--config", str(config)]))
+
+
+def asks_for_an_empty_token(world, row):
+    config = world.daemon.home / "token.conf"
+    config.write_text(f"[daemon]\ntoken_sha256 = {hashlib.sha256(b'').hexdigest()}\n")
+    check_told(row, world.start([str(world.bin / "hearthd"), "--config", str(config)]))
 
 
 def uses_a_run_folder_that_is_read_only(world, row):
@@ -196,7 +206,7 @@ def uses_a_run_folder_that_is_read_only(world, row):
         for path, mode in ((home, 0o755), (config, 0o644), (home / "hearthd", 0o755), (run, 0o555)):
             path.chmod(mode)
         prefix = ["setpriv", "--reuid", str(NOBODY), "--clear-groups"] if os.getuid() == 0 else []
-        done = world.run([*prefix, str(home / "hearthd"), "--config", str(config)])
+        done = world.start([*prefix, str(home / "hearthd"), "--config", str(config)])
         must(f"{run}" in done.stderr.decode(), f"it does not name the folder: {done.stderr}")
         check_told(row, done)
         must(list(run.iterdir()) == [], "it left files")
@@ -296,6 +306,9 @@ def program_rows():
         Row("an unknown key in hearthd.conf", exit_code=2,
             what=["bad.conf:3", "soket", "no such key", "config"], remedy="correct the line",
             act=writes_an_unknown_key),
+        Row("an empty token in hearthd.conf", exit_code=2,
+            what=["token.conf:2", "token_sha256", "empty token"], remedy="correct the line",
+            act=asks_for_an_empty_token),
         Row("a mistyped command", ["clasify", "hello"], exit_code=2,
             what=["no command 'clasify'"], remedy="did you mean 'classify'?"),
         Row("an unknown option", ["classify", "--modle", "tiny", "hello"], exit_code=2,

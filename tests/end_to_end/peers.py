@@ -120,12 +120,14 @@ def shows_a_token(token):
     def act(world, row):
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         with a_daemon(world, preload=(), token_sha256=digest) as daemon:
-            for shown in (token, TOKEN):
-                connection = daemon.connect(handshake=False)
-                connection.send("handshake", version_min=2, version_max=2, client="t", token=shown)
-                if shown != TOKEN:
-                    must_be_cut(row, connection)
-            must(connection.receive()[0] == "handshake_ack", "the right token is refused")
+            for kind, version in ((v1, 1), (v2, 2)):
+                for shown in (token, TOKEN):
+                    connection = kind.Connection(daemon.socket_path, timeout=GIVE_UP)
+                    connection.send("handshake", version_min=version, version_max=version,
+                                    client="t", token=shown)
+                    if shown != TOKEN:
+                        must_be_cut(row, connection)
+                must(connection.receive()[0] == "handshake_ack", "the right token is refused")
             must(TOKEN not in daemon.log() and (not token or token not in daemon.log()),
                  "a token is in the log")
     return act
