@@ -13,8 +13,8 @@ static const struct cli_command commands[] = {
      "skipped.",
      "hearth classify \"wake me at seven\"", cli_run_classify},
     {"embed", CLI_EMBED, "[OPTION…] [TEXT…]", "turn texts into vectors, or compare them",
-     "Texts as for classify. --json prints the vectors in full; --output writes them in binary, one\n"
-     "after the other, little-endian float32. A file appears whole or not at all.",
+     "Texts as for classify. --json prints the vectors in full; --output writes them in binary,\n"
+     "one after the other, little-endian float32. A file appears whole or not at all.",
      "hearth embed --similarity \"a dog runs\" \"a puppy is running\"", cli_run_embed},
     {"generate", CLI_GENERATE, "[OPTION…] [PROMPT]", "continue a text",
      "Without PROMPT, or with '-', all of standard input is the prompt (but a last newline).",
@@ -38,7 +38,7 @@ static const struct cli_command commands[] = {
      "Those of all programs of this user; for root, of everybody.", "hearth requests",
      cli_run_requests},
     {"cancel", CLI_CANCEL, "[OPTION…] TICKET… | --all", "end open requests",
-     "A TICKET is a number of `hearth requests`. The program that asked sees its request cancelled.",
+     "A TICKET is a number of `hearth requests`. Who asked sees his request cancelled.",
      "hearth cancel --all --model all-minilm-l6-v2", cli_run_cancel},
     {"health", CLI_HEALTH, "[OPTION…]", "probe the daemon; exit code 0 if well", NULL,
      "hearth health --ready", cli_run_health},

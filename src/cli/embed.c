@@ -183,7 +183,7 @@ int cli_run_embed(const struct cli_settings *settings, int argc, char **argv)
     if (rc != 0) {
         return rc;
     }
-    struct cli_vectors file = {0};
+    struct cli_vectors file = {.file.fd = -1};
     struct cli_batch_job job = {.settings = settings,
                                 .task = HEARTH_TASK_EMBED,
                                 .on_item = settings->is_similarity ? check_pairs : print_vector,

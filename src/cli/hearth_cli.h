@@ -148,21 +148,9 @@ int cli_choose_model(hearth_client *client, const struct cli_settings *settings,
 int cli_request_params(const struct cli_settings *settings, hearth_request_params *params,
                        struct hearth_error *err);
 
-/** Inputs: texts from arguments, or from standard input: one a line, empty lines skipped; or the
- * ids of --token-ids, which are one. */
-struct cli_texts {
-    hearth_input *inputs;
-    size_t count;
-    struct hearth_buf bytes; /* lines or ids */
-};
-int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings, int argc,
-                   char **argv, struct hearth_error *err);
-/** What to print for an input. */
-const char *cli_texts_shown(const struct cli_texts *texts, size_t index);
 /** Reads "1,2,3" into @buf (uint32_t each) and lends it as *@ret_input. */
 int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_input,
                  struct hearth_error *err);
-void cli_texts_finish(struct cli_texts *texts);
 /** All of standard input without a final newline, ended with NUL. */
 int cli_read_all(struct hearth_buf *buf, struct hearth_error *err);
 

@@ -1,6 +1,7 @@
 /* input.c — what commands share: texts, the connection, the model, the parameters. */
 
-#include "hearth_cli.h"
+#include "texts.h"
+
 #include "hearth_os.h"
 
 #include <errno.h>

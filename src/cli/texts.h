@@ -8,6 +8,19 @@
 #define CLI_BATCH            ((size_t)32) /* the daemon's limit */
 #define CLI_MODEL_NAME_BYTES 129
 
+/** Inputs: texts from arguments, or from standard input: one a line, empty lines skipped; or the
+ * ids of --token-ids, which are one. */
+struct cli_texts {
+    hearth_input *inputs;
+    size_t count;
+    struct hearth_buf bytes; /* lines or ids */
+};
+int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings, int argc,
+                   char **argv, struct hearth_error *err);
+/** What to print for an input. */
+const char *cli_texts_shown(const struct cli_texts *texts, size_t index);
+void cli_texts_finish(struct cli_texts *texts);
+
 struct cli_batch_job {
     const struct cli_settings *settings;
     enum hearth_task task;

@@ -4,17 +4,15 @@
 #define HEARTH_CLI_VECTORS_H
 
 #include "hearth_cli.h"
-
-#include <stdio.h>
+#include "hearth_os.h"
 
 enum cli_vector_format { CLI_FORMAT_F32, CLI_FORMAT_NPY };
 
 /** A file of @rows vectors of one length. Fields are private. */
 struct cli_vectors {
     const char *path; /* as the user gave it */
-    char *target;     /* what is replaced: links followed */
-    char *temporary;  /* beside it; NULL while it has no name, or if nothing is replaced */
-    FILE *file;
+    struct hearth_new_file file;
+    struct hearth_buf waiting; /* bytes to be written */
     enum cli_vector_format format;
     size_t rows;
     size_t dimensions; /* 0 before the first vector */
@@ -24,11 +22,7 @@ struct cli_vectors {
 int cli_vectors_format(const char *name, const char *path, enum cli_vector_format *ret,
                        struct hearth_error *err);
 
-/**
- * Begins a file of @rows vectors at @path ("-": standard output), which stays as it is until
- * cli_vectors_commit(). What is no regular file (a pipe, a device) is written as it stands.
- * HEARTH_E_SYSTEM, HEARTH_E_NO_MEMORY; then there is nothing to finish.
- */
+/** Begins a file of @rows vectors at @path ("-": standard output). As hearth_new_file_open(). */
 int cli_vectors_open(struct cli_vectors *vectors, const char *path, enum cli_vector_format format,
                      size_t rows, struct hearth_error *err);
 
@@ -39,7 +33,7 @@ int cli_vectors_add(struct cli_vectors *vectors, const float *vector, size_t dim
 /** Brings everything to the disk and into its place. HEARTH_E_SYSTEM. */
 int cli_vectors_commit(struct cli_vectors *vectors, struct hearth_error *err);
 
-/** Gives everything back; what was not committed is gone. Fine on zeroes. */
+/** Gives everything back; what was not committed is gone. */
 void cli_vectors_finish(struct cli_vectors *vectors);
 
 #endif

@@ -18,6 +18,7 @@
 #include "file.h"
 #include "loop.h"
 #include "memfd.h"
+#include "new_file.h"
 #include "notify.h"
 #include "proc.h"
 #include "process.h"

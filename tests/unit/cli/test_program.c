@@ -215,11 +215,10 @@ static int run_into(const char *socket, const char *path, char *command, char *a
 static void output_that_cannot_be_written_is_a_failure(void **state)
 {
     const char *socket = ((struct scripted_server *)*state)->path;
-    static const char *const commands[][2] = {{"classify", "ab"}, {"embed", "ab"},
-                                              {"generate", "ab"}, {"models", "--json"},
-                                              {"status", NULL},   {"version", NULL},
-                                              {"metrics", "--prometheus"},
-                                              {"requests", NULL}, {"cancel", "41"}};
+    static const char *const commands[][2] = {
+        {"classify", "ab"},          {"embed", "ab"},    {"generate", "ab"},
+        {"models", "--json"},        {"status", NULL},   {"version", NULL},
+        {"metrics", "--prometheus"}, {"requests", NULL}, {"cancel", "41"}};
     for (size_t i = 0; i < HEARTH_COUNT(commands); i++) {
         char *command = (char *)(uintptr_t)commands[i][0];
         char *argument = (char *)(uintptr_t)commands[i][1];
@@ -254,9 +253,9 @@ static void one_end_of_file_at_a_terminal_is_enough(void **state)
 
 static void every_command_has_help_with_an_example(void **state)
 {
-    static const char *const names[] = {"classify", "embed",    "generate", "chat",   "models",
-                                        "status",   "metrics",  "requests", "cancel", "health",
-                                        "run",      "version",  "help"};
+    static const char *const names[] = {"classify", "embed",   "generate", "chat",   "models",
+                                        "status",   "metrics", "requests", "cancel", "health",
+                                        "run",      "version", "help"};
     for (size_t i = 0; i < HEARTH_COUNT(names); i++) {
         RUN("", (char *)(uintptr_t)names[i], "--help");
         assert_int_equal(ran.code, 0);

@@ -13,8 +13,7 @@ static void metrics_are_printed_for_people_programs_and_prometheus(void **state)
     assert_contains(ran.out, "request_first_us                                    3       2000 "
                              "      5000       8000       8000\n");
     RUN("", "metrics", "--prometheus");
-    assert_string_equal(ran.out,
-                        "# TYPE hearth_requests_total counter\nhearth_requests_total 7\n");
+    assert_string_equal(ran.out, SCRIPTED_PROMETHEUS);
     RUN("", "metrics", "--json");
     assert_contains(ran.out, "{\"counters\":{\"requests_total\":7,\"bytes_received_total\":"
                              "18446744073709551615},\"gauges\":{\"queue_depth\":2}");
@@ -28,8 +27,9 @@ static void status_shows_times_from_the_histograms(void **state)
     RUN("", "status");
     assert_contains(ran.out, "TIMES                  REQUESTS     P50 MS     P95 MS     P99 MS     "
                              "MAX MS\n");
-    assert_contains(ran.out, "waited                        3      1.000      2.500      4.000      "
-                             "4.000\n");
+    assert_contains(ran.out,
+                    "waited                        3      1.000      2.500      4.000      "
+                    "4.000\n");
     assert_contains(ran.out, "to the end                    3      3.000      7.500     12.000     "
                              "12.000\n");
     RUN("", "status", "--json");
@@ -56,8 +56,9 @@ static void requests_are_listed(void **state)
 {
     RUN("", "requests");
     assert_int_equal(ran.code, 0);
-    assert_contains(ran.out, "        41 mirror                   generate  high     running        "
-                             "    1.5 s       77 writer\n");
+    assert_contains(ran.out,
+                    "        41 mirror                   generate  high     running        "
+                    "    1.5 s       77 writer\n");
     assert_contains(ran.out, "        42 parity                   classify  normal   waits, 3 first"
                              "     0.0 s       78 -\n");
     assert_contains(ran.out, "and 3 more\n");

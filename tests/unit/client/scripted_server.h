@@ -44,6 +44,9 @@ struct scripted_server {
 };
 
 #define SCRIPTED_HELD_MOST 64
+#define SCRIPTED_PROMETHEUS                                                                        \
+    "# TYPE hearth_requests_total counter\n"                                                       \
+    "hearth_requests_total 7\n"
 
 struct scripted_held {
     uint64_t id;
@@ -351,10 +354,10 @@ static bool scripted_handshake(struct scripted_peer *peer,
     bool has_token = hearth_slice_equals_string(handshake->token, "secret");
     bool is_newer = hearth_slice_equals_string(handshake->client, "newer");
     bool is_short = hearth_slice_equals_string(handshake->client, "short");
-    message.as.handshake_ack =
-        (struct hearth_wire_handshake_ack){.version = is_newer ? 9 : 2,
-                                           .server = hearth_slice_of_string(has_token ? "scripted for friends" : "scripted 1"),
-                                           .idle_timeout_ms = is_short ? 400 : 0};
+    message.as.handshake_ack = (struct hearth_wire_handshake_ack){
+        .version = is_newer ? 9 : 2,
+        .server = hearth_slice_of_string(has_token ? "scripted for friends" : "scripted 1"),
+        .idle_timeout_ms = is_short ? 400 : 0};
     bool is_deaf = peer->number == 1 && hearth_slice_equals_string(handshake->client, "deaf");
     if (is_deaf) {
         shutdown(peer->fd, SHUT_RD); /* before the answer: it is so when the client goes on */
@@ -475,9 +478,7 @@ static bool scripted_report(struct scripted_peer *peer, const struct hearth_mess
         scripted_metrics(peer);
     } else if (message->type == HEARTH_MSG_prometheus_request) {
         struct hearth_message answer = {.type = HEARTH_MSG_prometheus_response};
-        answer.as.prometheus_response.text =
-            hearth_slice_of_string("# TYPE hearth_requests_total counter\n"
-                                   "hearth_requests_total 7\n");
+        answer.as.prometheus_response.text = hearth_slice_of_string(SCRIPTED_PROMETHEUS);
         scripted_send(peer, &answer);
     } else if (message->type == HEARTH_MSG_requests_request) {
         scripted_requests(peer);

@@ -53,7 +53,7 @@ static void prometheus_text_comes_as_it_is(void **state)
     const char *text = NULL;
     assert_int_equal(hearth_prometheus(client, &text, NULL), 0);
     assert_int_equal(hearth_prometheus(client, &text, NULL), 0);
-    assert_string_equal(text, "# TYPE hearth_requests_total counter\nhearth_requests_total 7\n");
+    assert_string_equal(text, SCRIPTED_PROMETHEUS);
     hearth_disconnect(client);
 }
 
