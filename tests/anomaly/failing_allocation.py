@@ -5,6 +5,8 @@ nothing stays queued, running or allocated, and the next request is right. Print
 Each test runs one story with the first, the second, the third … allocation failing, until a run
 needs no more than that many."""
 
+import signal
+import socket
 import sys
 
 from world import (PATIENCE_SECONDS, Broken, Exchange, HookedDaemon, arguments, ask_to, must,
@@ -102,6 +104,15 @@ def lose_a_worker(daemon):
     must_be_allowed(exchange, also={"no_room", "system"})
     if exchange.error_of(2) == "ok":
         must(exchange.text_of(2) == "retfa", "another text")
+
+
+def read_the_configuration_again(daemon):
+    daemon.process.send_signal(signal.SIGHUP)
+    while "RELOADING=1" not in daemon.manager.recv(4096).decode():
+        pass    # the end of its start
+    news = daemon.manager.recv(4096).decode()
+    must(news.startswith("READY=1\nSTATUS=Listening"), f"it tells {news}")
+    must("refused" not in news or "out of memory" in news, f"it tells {news}")
 
 
 # ---- the loop --------------------------------------------------------------------------------
@@ -232,13 +243,22 @@ def start_with(options, nth, who):
         daemon.finish()
 
 
+def managed(daemon):
+    """A socket to which it tells when it has read its configuration again."""
+    daemon.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    daemon.manager.settimeout(PATIENCE_SECONDS)
+    daemon.manager.bind(str(daemon.home / "manager"))
+    daemon.environment["NOTIFY_SOCKET"] = str(daemon.home / "manager")
+    return daemon
+
+
 def main():
     options = arguments()
     tests = []
-    with HookedDaemon(options, MODELS, PRELOAD) as daemon:
+    with managed(HookedDaemon(options, MODELS, PRELOAD)) as daemon:
         for story in (ask_and_leave, load_and_unload, batches_small_and_large,
                       streams_side_by_side, cancel_running_and_queued, leave_in_the_middle,
-                      lose_a_worker):
+                      lose_a_worker, read_the_configuration_again):
             def test(story=story):
                 survives(daemon, story)
             test.__name__ = f"any_failed_allocation_is_survived_in_{story.__name__}"
