@@ -57,21 +57,29 @@ static void soft(struct reader *in, const struct hearth_wire_place *place, int c
     in->soft = hearth_wire_refuse(in->err, code, place, "%s", what);
 }
 
-static int read_number(struct reader *in, const struct hearth_wire_place *place, void *record)
+/* The numbers from place->field to the next run or list, which becomes place->field. */
+static int read_numbers(struct reader *in, struct hearth_wire_place *place,
+                        const struct hearth_field *end, void *record)
 {
-    const struct hearth_field *field = place->field;
-    size_t width = field->unit;
-    if (left_bytes(in) < width) {
-        return hard(in, place, width);
+    const uint8_t *at = in->at; /* in a register: this is most of what decoding does */
+    for (; place->field < end && hearth_wire_is_number(place->field->kind) && at < in->end;
+         place->field++) {
+        const struct hearth_field *field = place->field;
+        size_t width = field->unit;
+        if ((size_t)(in->end - at) < width) {
+            in->at = at;
+            return hard(in, place, width);
+        }
+        uint64_t value = hearth_wire_load(at, width);
+        at += width;
+        if (field->limit != 0 && value > field->limit) {
+            soft(in, place, HEARTH_E_INPUT_INVALID, "%" PRIu64 ", the largest value is %" PRIu64,
+                 value, field->limit);
+        } else if (record != NULL) {
+            hearth_wire_store(hearth_wire_member(record, field), value, width);
+        }
     }
-    uint64_t value = hearth_wire_load(in->at, width);
-    in->at += width;
-    if (field->limit != 0 && value > field->limit) {
-        soft(in, place, HEARTH_E_INPUT_INVALID, "%" PRIu64 ", the largest value is %" PRIu64, value,
-             field->limit);
-    } else if (record != NULL) {
-        hearth_wire_store(hearth_wire_member(record, field), value, width);
-    }
+    in->at = at;
     return 0;
 }
 
@@ -198,15 +206,15 @@ static int read_fields(struct reader *in, const struct hearth_wire_place *outer,
     struct hearth_wire_place place = {outer, layout, NULL, index, NULL};
     const struct hearth_field *end = layout->fields + layout->field_count;
     int rc = 0;
-    for (place.field = layout->fields; place.field < end && in->at < in->end && rc == 0;
-         place.field++) {
+    place.field = layout->fields;
+    while (place.field < end && in->at < in->end && rc == 0) {
         if (hearth_wire_is_number(place.field->kind)) {
-            rc = read_number(in, &place, record);
-        } else if (place.field->kind == HEARTH_FIELD_list) {
-            rc = read_list(in, &place, record);
-        } else {
-            rc = read_run(in, &place, record);
+            rc = read_numbers(in, &place, end, record);
+            continue;
         }
+        bool is_list = place.field->kind == HEARTH_FIELD_list;
+        rc = is_list ? read_list(in, &place, record) : read_run(in, &place, record);
+        place.field++;
     }
     return rc;
 }
