@@ -1,21 +1,37 @@
 /* protocol_doc.c — writes docs/protocol.md from the layouts: the document cannot disagree with the
  * codec. A test compares the committed file with what this prints. */
 
-#include "hearth_wire.h"
+#include "json_shape.h"
+#include "protocol_examples.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 static const char introduction[] =
-    "# The protocol of hearthd, version 2\n"
+    "# The protocol of hearthd, versions 1 and 2\n"
     "\n"
-    "Written by `hearth-protocol-doc` from `src/shared/wire/messages.def`; do not edit by hand.\n"
+    "Written by `hearth-protocol-doc` from `src/shared/wire/messages.def` and `json_shape.def`; do\n"
+    "not edit by hand.\n"
     "\n"
     "## Frames and messages\n"
     "\n"
     "A client speaks over a Unix stream socket. Each **frame** is a little-endian `u32` with the\n"
     "size of the payload in bytes (1 to %u) and the payload: one message. A frame that is\n"
     "larger, or empty, ends the connection.\n"
+    "\n"
+    "There is one list of messages in two encodings. **V1** is JSON, **V2** is binary. A payload\n"
+    "that begins with `{` is V1. The handshake may come in either; its answer comes in the same,\n"
+    "and what follows is in the version that the answer names. Messages that need no session may\n"
+    "come in either, and are answered in the same.\n"
+    "\n"
+    "A **limit** is the most bytes of a `str` or `bytes`, elements of an `f32s` or `u32s`, records\n"
+    "of a list, or the largest value of a number.\n"
+    "\n"
+    "A message whose bytes do not hold together is `malformed`. One that is sound but has a field\n"
+    "over its limit (`too_large`), text that is not UTF-8 or a number out of range\n"
+    "(`input_invalid`) is answered under its `request_id`, and the connection goes on.\n"
+    "\n"
+    "### V2, binary\n"
     "\n"
     "| Part | Bytes |\n"
     "|---|---|\n"
@@ -29,18 +45,45 @@ static const char introduction[] =
     "| list | `u32` count, `u32` size in bytes of what follows, then the records |\n"
     "| record | `u32` size in bytes, then its fields in the order listed |\n"
     "\n"
-    "All listed fields must be there. What follows the last known field of a message or a\n"
-    "record is skipped: that is how both may grow. A **limit** is the most bytes of a `str` or\n"
-    "`bytes`, elements of an `f32s` or `u32s`, records of a list, or the largest value of a number.\n"
+    "What follows the last known field of a message or a record is skipped, and one that ends\n"
+    "where a field would begin leaves this and the following fields zero: that is how both may\n"
+    "grow.\n";
+
+static const char about_json[] =
     "\n"
-    "A message whose bytes do not hold together is `malformed`. One that is sound but has a field\n"
-    "over its limit (`too_large`), text that is not UTF-8 or a number out of range\n"
-    "(`input_invalid`) is answered under its `request_id`, and the connection goes on.\n"
+    "### V1, JSON\n"
+    "\n"
+    "A message is one JSON object in UTF-8 (to the daemon: at most %u bytes, %u members in an\n"
+    "object, %u objects and arrays inside each other). Its member `type` is the name of the\n"
+    "message, the others are its fields:\n"
+    "\n"
+    "- A number is a number; where 1 is the largest it is `true` or `false`; where there are words\n"
+    "  for the values it is a word, and the number is read as well. An `f32` is written so that a\n"
+    "  double rounded to single gives the same bits; not a number and infinity are `null`.\n"
+    "- `str` and `bytes` are strings, `f32s` and `u32s` arrays of numbers, a list an array, a record\n"
+    "  an object. A record that has nothing but strings and arrays, and only one of them not\n"
+    "  empty, may be that string or array alone: `\"stops\":[\"END\"]`.\n"
+    "- The column V1 tells what else differs, and what V1 adds: members for the reader's ease that\n"
+    "  are not read.\n"
+    "- Messages to a client show all their members. In messages to the daemon, and in records, what\n"
+    "  is empty is left out.\n"
+    "- Members that are not known are ignored. A member that is missing, or `null`, is zero or\n"
+    "  empty, but for: the sampling parameters (256 tokens, temperature 0.7, top_k 40, top_p 0.9,\n"
+    "  repetition_penalty 1.1, repetition_window 64, seed 42) and the priority (`normal`);\n"
+    "  `protocol_version` (`V1`) and `version_min` (as `protocol_version`); `role`, which must be\n"
+    "  there; and `task`: `messages` mean `chat`, `prompt` and `prompt_tokens` mean `generate`,\n"
+    "  `texts` need it.\n"
+    "- The members of `parameters` and `report` are read at the top level as well.\n"
+    "- A value of the wrong JSON type is `malformed`. A number that is negative, has a fraction or\n"
+    "  is too large for its field, a word that is not known, `null` for an `f32` of a request and a\n"
+    "  member that is there twice, or in two forms, are `input_invalid`.\n";
+
+static const char connection[] =
     "\n"
     "## A connection\n"
     "\n"
-    "1. The client sends `handshake`, the daemon answers `handshake_ack` or `error`. Only\n"
-    "   `health_check` is answered before that.\n"
+    "1. The client sends `handshake`, the daemon answers `handshake_ack` or `error`. Before that it\n"
+    "   answers `health_check`, `metrics_request` and `prometheus_request` alone.\n"
     "2. Requests may be sent without waiting for answers; answers carry the `request_id`. An\n"
     "   `inference_request` ends with exactly one `inference_response`; with the stream flag any\n"
     "   number of `stream_chunk` come before it.\n"
@@ -50,27 +93,105 @@ static const char introduction[] =
 static const char *const kind_names[] = {"u8",  "u16",   "u32",  "u64",  "f32",
                                          "str", "bytes", "f32s", "u32s", "list"};
 
-static void print_fields(const struct hearth_layout *layout)
+/* "a, b, c" in the quotes of code. */
+static void print_words(const char *const *words)
 {
+    for (size_t i = 0; words[i] != NULL; i++) {
+        printf("%s`%s`", i > 0 ? ", " : "", words[i]);
+    }
+}
+
+static void print_name(const struct hearth_json_shape *shape, const struct hearth_field *field)
+{
+    struct hearth_slice name = hearth_json_name(shape, field);
+    printf("`%s%s%.*s`", shape->group != NULL ? shape->group : "", shape->group != NULL ? "." : "",
+           HEARTH_SLICE_ARGS(name));
+}
+
+/* What V1 makes of a field, if it is not what the general rules say. */
+static void print_shape(const struct hearth_json_shape *shape, const struct hearth_field *field)
+{
+    if (shape->form == HEARTH_JSON_BITS) {
+        printf("`%s`: ", shape->group);
+        print_words(shape->words);
+        printf(" are `true` or `false`");
+        return;
+    }
+    if (shape->member != NULL) {
+        print_name(shape, field);
+    }
+    switch (shape->form) {
+    case HEARTH_JSON_PLAIN:
+    case HEARTH_JSON_BITS: break;
+    case HEARTH_JSON_WORDS:
+    case HEARTH_JSON_REQUIRED:
+        printf(": ");
+        print_words(shape->words);
+        break;
+    case HEARTH_JSON_VERSION:
+        printf(": `V1`, `V2`; `%s` as a number is read too", field->name);
+        break;
+    case HEARTH_JSON_SOLE:
+        printf(", or for a single one ");
+        print_words(shape->words);
+        break;
+    case HEARTH_JSON_KEYED: printf(": an object, by name"); break;
+    case HEARTH_JSON_NULLABLE: printf(": `null` if empty"); break;
+    }
+    if (hearth_json_is_boolean(field, shape)) {
+        printf("%s`true`, `false`", shape->member != NULL ? ": " : "");
+    }
+}
+
+static void print_field(const struct hearth_json_owner *owner, size_t index)
+{
+    const struct hearth_field *field = &owner->layout->fields[index];
+    printf("| `%s` | ", field->name);
+    if (field->kind == HEARTH_FIELD_list) {
+        const char *record = hearth_wire_record_layout(field->record)->name;
+        printf("list of [`%s`](#record-%s) | ", record, record);
+    } else {
+        printf("`%s` | ", kind_names[field->kind]);
+    }
+    if (field->limit != 0) {
+        printf("%" PRIu64, field->limit);
+    }
+    printf(" | ");
+    print_shape(owner->shapes[index], field);
+    printf(" | %s |\n", field->help);
+}
+
+static void print_fields(const struct hearth_layout *layout, bool has_json)
+{
+    struct hearth_json_owner owner;
+    hearth_json_owner_init(&owner, layout);
     if (layout->field_count == 0) {
         printf("No fields.\n");
         return;
     }
-    printf("| Field | Type | Limit | Meaning |\n|---|---|---|---|\n");
+    printf("| Field | Type | Limit | %s | Meaning |\n|---|---|---|---|---|\n",
+           has_json ? "V1" : "");
     for (size_t i = 0; i < layout->field_count; i++) {
-        const struct hearth_field *field = &layout->fields[i];
-        printf("| `%s` | ", field->name);
-        if (field->kind == HEARTH_FIELD_list) {
-            const char *record = hearth_wire_record_layout(field->record)->name;
-            printf("list of [`%s`](#record-%s) | ", record, record);
-        } else {
-            printf("`%s` | ", kind_names[field->kind]);
-        }
-        if (field->limit != 0) {
-            printf("%" PRIu64, field->limit);
-        }
-        printf(" | %s |\n", field->help);
+        print_field(&owner, i);
     }
+    for (size_t i = 0; i < owner.extra_count; i++) {
+        printf("| | | | adds `%s` | %s |\n", owner.extras[i].member, owner.extras[i].help);
+    }
+}
+
+/* As the codec writes them, a line each. */
+static void print_examples(const struct hearth_layout *layout)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf out;
+    hearth_buf_init(&out, HEARTH_MAX_FRAME_BYTES);
+    const struct hearth_message *message;
+    printf("\n```json\n");
+    for (size_t i = 0; (message = protocol_example(layout->number, i)) != NULL; i++) {
+        hearth_buf_clear(&out);
+        HEARTH_ASSERT(hearth_json_encode(message, NULL, &out) == 0);
+        printf("%.*s\n", HEARTH_SLICE_ARGS(hearth_buf_slice(&out)));
+    }
+    printf("```\n");
 }
 
 static const char *sender_of(enum hearth_direction direction)
@@ -85,19 +206,18 @@ static const char *sender_of(enum hearth_direction direction)
     HEARTH_UNREACHABLE();
 }
 
-static bool is_public(const struct hearth_layout *layout)
-{
-    return layout->direction == HEARTH_TO_DAEMON || layout->direction == HEARTH_TO_CLIENT;
-}
-
 static void print_messages(bool for_clients)
 {
     const struct hearth_layout *layout;
     for (size_t i = 0; (layout = hearth_wire_message_at(i)) != NULL; i++) {
-        if (is_public(layout) == for_clients) {
-            printf("\n### %u `%s`\n\n%s%s%s.\n\n", layout->number, layout->name,
-                   sender_of(layout->direction), layout->help[0] != '\0' ? ": " : "", layout->help);
-            print_fields(layout);
+        if (hearth_json_is_public(layout) != for_clients) {
+            continue;
+        }
+        printf("\n### %u `%s`\n\n%s%s%s.\n\n", layout->number, layout->name,
+               sender_of(layout->direction), layout->help[0] != '\0' ? ": " : "", layout->help);
+        print_fields(layout, for_clients);
+        if (for_clients) {
+            print_examples(layout);
         }
     }
 }
@@ -107,19 +227,20 @@ static void print_records(void)
     printf("\n## Records\n");
 #define RECORD(name, help)                                                                         \
     printf("\n### Record `%s`\n\n%s.\n\n", #name, help);                                           \
-    print_fields(hearth_wire_record_layout(HEARTH_RECORD_##name));
+    print_fields(hearth_wire_record_layout(HEARTH_RECORD_##name), true);
     HEARTH_RECORDS(RECORD)
 #undef RECORD
 }
 
 static void print_errors(void)
 {
-    printf("\n## Errors\n\n`code` in a message is one of these numbers; 0 is success. "
-           "\"Again\" means that the same request may succeed later.\n\n"
-           "| Code | Name | Again | Meaning | Remedy |\n|---|---|---|---|---|\n");
+    printf("\n## Errors\n\n`code` in a message (`number` in an `error` of V1) is one of these "
+           "numbers; 0 is success. \"Again\" means that the same request may succeed later.\n\n"
+           "| Code | Name | V1 `error_code` | As HTTP | Again | Meaning | Remedy |\n"
+           "|---|---|---|---|---|---|---|\n");
 #define ERROR(NAME, number, name, retryable, v1, http, sentence, remedy)                           \
-    printf("| %d | `%s` | %s | %s | %s |\n", number, name, (retryable) ? "yes" : "no", sentence,   \
-           remedy);
+    printf("| %d | `%s` | `%s` | %d | %s | %s | %s |\n", number, name, v1, http,                   \
+           (retryable) ? "yes" : "no", sentence, remedy);
     HEARTH_ERRORS(ERROR)
 #undef ERROR
 }
@@ -127,10 +248,14 @@ static void print_errors(void)
 int main(void)
 {
     printf(introduction, HEARTH_MAX_FRAME_BYTES);
+    printf(about_json, HEARTH_MAX_JSON_BYTES, HEARTH_MAX_JSON_MEMBERS, HEARTH_MAX_JSON_DEPTH);
+    printf("%s", connection);
     printf("\n## Messages of a client's connection\n");
     print_messages(true);
-    printf("\n## Messages inside Hearth\n\n"
-           "Between the daemon, its spawner and its workers; both sides are of the same build.\n");
+    printf(
+        "\n## Messages inside Hearth\n\n"
+        "Between the daemon, its spawner and its workers; both sides are of the same build. They\n"
+        "have no V1.\n");
     print_messages(false);
     print_records();
     print_errors();

@@ -1,0 +1,161 @@
+/* protocol_examples.c — the examples of docs/protocol.md, as data. */
+
+#include "protocol_examples.h"
+
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+#define LIST(array)                                                                                \
+    {                                                                                              \
+        .count = HEARTH_COUNT(array), .items = (array)                                             \
+    }
+#define DIGEST  "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+#define SESSION "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+static const struct hearth_wire_text prompt[] = {{.text = TEXT("Once upon a time")}};
+static const uint32_t prompt_ids[] = {9458, 3714, 253, 655};
+static const struct hearth_wire_text prompt_as_ids[] = {{.tokens = {prompt_ids, 4}}};
+static const struct hearth_wire_text texts[] = {{.text = TEXT("wake me at seven")},
+                                                {.text = TEXT("what is the weather like?")}};
+static const struct hearth_wire_chat_message turns[] = {
+    {.role = HEARTH_ROLE_SYSTEM, .content = TEXT("Be brief.")},
+    {.role = HEARTH_ROLE_USER, .content = TEXT("Hello!")}};
+static const struct hearth_wire_stop stops[] = {{.text = TEXT("\n\n")}};
+
+static const struct hearth_wire_label scores[] = {{.name = TEXT("alarm"), .score = 0.97f},
+                                                  {.name = TEXT("weather"), .score = 0.02f}};
+static const float vector[] = {0.0478f, -0.0193f, 0.1061f};
+static const uint32_t generated_ids[] = {28, 665};
+static const struct hearth_wire_result classified[] = {{.tokens = 6, .labels = LIST(scores)}};
+static const struct hearth_wire_result embedded[] = {{.tokens = 6, .vector = {vector, 3}}};
+static const struct hearth_wire_result generated[] = {{.tokens = 2, .text = TEXT(", there")}};
+static const struct hearth_wire_result piece[] = {
+    {.tokens = 2, .text = TEXT(", there"), .token_ids = {generated_ids, 2}}};
+
+static const struct hearth_wire_name labels[] = {{.name = TEXT("alarm")},
+                                                 {.name = TEXT("weather")}};
+static const struct hearth_wire_model_info models[] = {
+    {.name = TEXT("hearth-intent"),
+     .task = HEARTH_TASK_CLASSIFY,
+     .engine = HEARTH_ENGINE_ONNX,
+     .state = HEARTH_MODEL_READY,
+     .digest = TEXT(DIGEST),
+     .worker_pid = 4711,
+     .size_bytes = 90387606,
+     .need_bytes = 146800640,
+     .memory_bytes = 131072000,
+     .running = 1,
+     .request_count = 1024,
+     .avg_latency_ms = 3.25f,
+     .threads = 4,
+     .context_tokens = 512,
+     .labels = LIST(labels),
+     .containment = TEXT("seccomp,landlock:4,netns")}};
+
+static const struct hearth_wire_counter counters[] = {{TEXT("requests_total"), 1024, 0}};
+static const struct hearth_wire_gauge gauges[] = {{TEXT("queue_depth"), 3, 0}};
+static const struct hearth_wire_bucket buckets[] = {{1000, 2, 0}, {2000, 1, 0}};
+static const struct hearth_wire_histogram histograms[] = {{.name = TEXT("request_total_us"),
+                                                           .count = 3,
+                                                           .sum = 3105,
+                                                           .min = 702,
+                                                           .max = 1490,
+                                                           .p50 = 913,
+                                                           .p95 = 1490,
+                                                           .p99 = 1490,
+                                                           .buckets = LIST(buckets)}};
+static const struct hearth_wire_span spans[] = {{.ticket = 17,
+                                                 .model_id = TEXT("hearth-intent"),
+                                                 .priority = HEARTH_NORMAL,
+                                                 .start_ms = 60250,
+                                                 .queue_us = 12,
+                                                 .first_us = 3400,
+                                                 .total_us = 3450,
+                                                 .inputs = 1,
+                                                 .prompt_tokens = 6}};
+static const struct hearth_wire_request_info requests[] = {
+    {.ticket = 18,
+     .model_id = TEXT("smollm2-135m-instruct"),
+     .task = HEARTH_TASK_CHAT,
+     .priority = HEARTH_NORMAL,
+     .state = 1,
+     .age_ms = 640,
+     .pid = 2203,
+     .client = TEXT("hearth chat")}};
+
+/* What hearth_wire_default_request() says. */
+#define SAMPLING                                                                                   \
+    .priority = HEARTH_NORMAL, .max_tokens = 256, .temperature = 0.7f, .top_k = 40, .top_p = 0.9f, \
+    .repetition_penalty = 1.1f, .repetition_window = 64, .seed = 42
+
+#define EXAMPLE(name, ...)                                                                         \
+    {                                                                                              \
+        .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
+    }
+static const struct hearth_message examples[] = {
+    EXAMPLE(handshake, .version_min = 1, .version_max = 1, .client = TEXT("my-program")),
+    EXAMPLE(handshake_ack, .version = 1, .session_id = TEXT(SESSION),
+            .server = TEXT("hearthd 0.1.0"), .max_frame_bytes = HEARTH_MAX_FRAME_BYTES,
+            .idle_timeout_ms = 3600000),
+    EXAMPLE(inference_request, .request_id = 1, .task = HEARTH_TASK_GENERATE,
+            .flags = HEARTH_FLAG_STREAM, .model_id = TEXT("smollm2-135m-instruct"),
+            .texts = LIST(prompt), .stops = LIST(stops), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 2, .task = HEARTH_TASK_GENERATE,
+            .flags = HEARTH_FLAG_TOKEN_IDS, .model_id = TEXT("smollm2-135m-instruct"),
+            .texts = LIST(prompt_as_ids), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 3, .task = HEARTH_TASK_CLASSIFY,
+            .model_id = TEXT("hearth-intent"), .texts = LIST(texts), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 4, .task = HEARTH_TASK_CHAT,
+            .model_id = TEXT("smollm2-135m-instruct"), .messages = LIST(turns), SAMPLING),
+    EXAMPLE(inference_response, .request_id = 1, .finish_reason = HEARTH_FINISH_STOP,
+            .prompt_tokens = 4, .tokens_generated = 2, .queue_us = 12, .first_us = 21400,
+            .total_us = 48100, .results = LIST(generated)),
+    EXAMPLE(inference_response, .request_id = 3, .finish_reason = HEARTH_FINISH_STOP,
+            .prompt_tokens = 6, .queue_us = 12, .first_us = 3400, .total_us = 3450,
+            .results = LIST(classified)),
+    EXAMPLE(inference_response, .request_id = 5, .finish_reason = HEARTH_FINISH_STOP,
+            .prompt_tokens = 6, .queue_us = 9, .first_us = 2900, .total_us = 2950,
+            .results = LIST(embedded)),
+    EXAMPLE(inference_response, .request_id = 6, .code = -HEARTH_E_NO_MODEL,
+            .error = TEXT("model \"nope\": no such model"), .finish_reason = HEARTH_FINISH_FAILED),
+    EXAMPLE(stream_chunk, .request_id = 1, .results = LIST(piece)),
+    EXAMPLE(cancel_request, .request_id = 1),
+    EXAMPLE(cancel_response, .request_id = 1, .cancelled = 1),
+    EXAMPLE(health_check, .check_type = HEARTH_CHECK_FULL),
+    EXAMPLE(health_response, .check_type = HEARTH_CHECK_FULL, .ok = 1, .ready = 1,
+            .accepting_requests = 1, .models_loaded = 3, .memory_used_bytes = 734003200,
+            .uptime_secs = 86400, .pid = 4700, .connections = 2, .running = 1,
+            .requests_total = 1024, .version = TEXT("0.1.0")),
+    {.type = HEARTH_MSG_models_request},
+    EXAMPLE(models_response, .models = LIST(models), .total_memory_bytes = 131072000),
+    EXAMPLE(load_request, .request_id = 7, .model_id = TEXT("all-minilm-l6-v2")),
+    EXAMPLE(load_response, .request_id = 7, .worker_pid = 4712),
+    EXAMPLE(unload_request, .request_id = 8, .model_id = TEXT("all-minilm-l6-v2")),
+    EXAMPLE(unload_response, .request_id = 8),
+    EXAMPLE(error, .code = -HEARTH_E_UNAUTHENTICATED, .message = TEXT("no session")),
+    {.type = HEARTH_MSG_metrics_request},
+    EXAMPLE(metrics_response, .counters = LIST(counters), .gauges = LIST(gauges),
+            .histograms = LIST(histograms)),
+    {.type = HEARTH_MSG_prometheus_request},
+    EXAMPLE(prometheus_response,
+            .text = TEXT("# TYPE hearth_queue_depth gauge\nhearth_queue_depth 3\n")),
+    EXAMPLE(spans_request, .max_count = 100),
+    EXAMPLE(spans_response, .spans = LIST(spans)),
+    EXAMPLE(warmup_request, .request_id = 9, .model_id = TEXT("smollm2-135m-instruct"),
+            .tokens = 1),
+    EXAMPLE(warmup_response, .request_id = 9, .model_id = TEXT("smollm2-135m-instruct"),
+            .success = 1, .elapsed_ms = 38),
+    {.type = HEARTH_MSG_requests_request},
+    EXAMPLE(requests_response, .requests = LIST(requests), .total = 1),
+};
+
+const struct hearth_message *protocol_example(enum hearth_message_type type, size_t nth)
+{
+    for (size_t i = 0; i < HEARTH_COUNT(examples); i++) {
+        if (examples[i].type == type && nth-- == 0) {
+            return &examples[i];
+        }
+    }
+    return NULL;
+}
