@@ -17,7 +17,7 @@
 #define MAX_BACKOFF_MS        10000u
 #define STABLE_NS             (60 * HEARTH_NS_PER_SEC) /* this old, and its past is forgotten */
 #define MAX_DEATHS_UNANSWERED 5u
-#define MAX_CAPACITY          4096u
+#define MAX_CAPACITY          256u /* and so many requests end at most with one worker */
 
 static void arm(struct worker *worker, uint64_t after_ms)
 {

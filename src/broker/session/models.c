@@ -10,6 +10,7 @@
 /* The list and the names it points to; made for one answer. */
 struct listing {
     struct hearth_wire_model_info infos[HEARTH_MAX_MODELS];
+    char walls[HEARTH_MAX_MODELS][HEARTH_MAX_ERROR_BYTES + 1];
     struct hearth_wire_name *names;
     uint32_t name_count;
     uint32_t count;
@@ -68,14 +69,17 @@ static void add_lane(const struct hearth_server *server, uint32_t slot,
 static void add_model(struct hearth_server *server, struct listing *listing,
                       const struct hearth_model *model)
 {
+    char *walls = listing->walls[listing->count];
     struct hearth_wire_model_info *info = &listing->infos[listing->count++];
     struct hearth_worker_info worker;
     hearth_pool_info(server->pool, model->slot, &worker);
+    if (hearth_model_has_worker(model) && worker.containment[0] != '\0') {
+        walls_tell(worker.containment, walls);
+    }
     *info = (struct hearth_wire_model_info){
         .name = hearth_slice_of_string(model->id),
         .state = (uint8_t)model->state,
-        .containment =
-            hearth_slice_of_string(hearth_model_has_worker(model) ? worker.containment : ""),
+        .containment = text_slice(walls),
         .error = text_slice(model->state == HEARTH_MODEL_FAILED ? model->failure.text : ""),
         .error_code = (uint16_t)(model->state == HEARTH_MODEL_FAILED ? -model->failure.code : 0),
     };

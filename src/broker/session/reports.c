@@ -28,6 +28,18 @@ static void gather_log_losses(struct hearth_metrics *metrics)
                            hearth_metrics_value(metrics, HEARTH_COUNTER_LOG_LINES_DROPPED));
 }
 
+static uint32_t count_incomplete(const struct hearth_server *server)
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        struct hearth_worker_info worker;
+        hearth_pool_info(server->pool, slot, &worker);
+        count += worker.pid != 0 && worker.containment[0] != '\0' &&
+                 !walls_are_whole(worker.containment);
+    }
+    return count;
+}
+
 static void gather_gauges(struct hearth_server *server)
 {
     const struct hearth_server_parts *parts = &server->parts;
@@ -42,6 +54,7 @@ static void gather_gauges(struct hearth_server *server)
     hearth_metrics_set(metrics, HEARTH_GAUGE_MEMORY_USED, memory_of_all(server));
     hearth_metrics_set(metrics, HEARTH_GAUGE_MEMORY_RESERVED, parts->budget->held_bytes);
     hearth_metrics_set(metrics, HEARTH_GAUGE_MEMORY_LIMIT, parts->budget->limit_bytes);
+    hearth_metrics_set(metrics, HEARTH_GAUGE_WORKERS_INCOMPLETE, count_incomplete(server));
     hearth_metrics_set(metrics, HEARTH_GAUGE_UPTIME, age_ns / HEARTH_NS_PER_SEC);
     gather_log_losses(metrics);
 }

@@ -251,6 +251,10 @@ void measure_end(const struct request *request,
                  const struct hearth_wire_inference_response *response);
 void measure_callback(void *arg, uint64_t ns); /* the hook of the loop */
 
+/* walls.c */
+bool walls_are_whole(const char *raised);
+void walls_tell(const char *raised, char room[HEARTH_MAX_ERROR_BYTES + 1]);
+
 /* memory.c */
 void memory_begin(struct hearth_server *server); /* before a question's readings */
 uint64_t memory_of_daemon(struct hearth_server *server);

@@ -143,6 +143,7 @@ static void gauges_tell_what_is(void **state)
     assert_true(gauge_in(&metrics, "queue_bytes") > 100);
     assert_int_equal(gauge_in(&metrics, "connections"), 1);
     assert_int_equal(gauge_in(&metrics, "models_loaded"), 1);
+    assert_int_equal(gauge_in(&metrics, "workers_missing_walls"), 1); /* see world.c */
     assert_int_equal(gauge_in(&metrics, "memory_limit_bytes"), 1u << 30);
     assert_int_equal(gauge_in(&metrics, "memory_reserved_bytes"), w->budget.held_bytes);
     struct hearth_proc_usage usage;
