@@ -6,6 +6,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,15 @@ def an_installed_engine_finds_its_library_after_the_prefix_has_moved():
         must(answer.strip(), "no answer")
 
 
+def no_program_looks_for_libraries_where_one_happens_to_stand():
+    with installation() as (_, prefix):
+        programs = [*(BUILD / "bin").glob("hearth*"), *prefix.glob("bin/*"), *prefix.glob("libexec/hearth/*")]
+        must(len(programs) > 5, f"only {programs}")
+        for program in programs:
+            for path in re.findall(r"R(?:UN)?PATH\s+(.*)", run("objdump", "-p", program)):
+                must(all(part.startswith(("/", "$ORIGIN/")) for part in path.split(":")), f"{program}: {path}")
+
+
 def uninstall_leaves_nothing_behind():
     for destdir in (False, True):
         with installation(destdir) as (folder, prefix):
@@ -177,5 +187,6 @@ if __name__ == "__main__":
     sys.exit(run_tests([programs_found_through_pkg_config_run_against_the_installed_daemon,
                         programs_found_through_find_package_run_against_the_installed_daemon,
                         an_installed_engine_finds_its_library_after_the_prefix_has_moved,
+                        no_program_looks_for_libraries_where_one_happens_to_stand,
                         uninstall_leaves_nothing_behind, a_configuration_that_was_changed_survives_both,
                         units_name_the_programs_where_they_are]))
