@@ -100,8 +100,8 @@ void hearth_log_set_fd(int fd);
 /**
  * Writes to standard error in such a way that a line never waits, even if others write to the same
  * pipe and its reader has stopped. For a process that must go on; what it forks and keeps must call
- * hearth_log_set_fd(2) if it closes descriptors. Does nothing if standard error is no pipe, which
- * needs nothing, or another user's.
+ * hearth_log_set_fd(2) if it closes descriptors or may only write(). With a pipe of another user's,
+ * a kernel before 6.5 leaves a moment in which a line may wait.
  */
 void hearth_log_own_stderr(void);
 

@@ -4,7 +4,7 @@
  * whoever started us, so room is asked for before each write instead. A pipe that reports room
  * takes PIPE_BUF bytes in one piece, which is more than a line. Another writer may take that room
  * first, so a process that must go on calls hearth_log_own_stderr(): a pipe is opened once more, so
- * that the flag is ours alone, and a socket is written by a call that does not wait. */
+ * that the flag is ours alone; what cannot be opened again is written by calls that do not wait. */
 
 #include "hearth_log.h"
 
@@ -28,11 +28,18 @@ struct event_rate {
     uint64_t suppressed; /* since the last line */
 };
 
+/* How a line is written. Workers only know the first way: their filter permits no other call. */
+enum way {
+    WAY_WRITE,  /* waits if the descriptor does */
+    WAY_SEND,   /* a socket, and never waits */
+    WAY_NOWAIT, /* a pipe of another user's; never waits where the kernel knows how */
+};
+
 /* The one piece of state that threads share: everything but the table is a single word. */
 static struct {
     atomic_int fd;
     atomic_int level;
-    atomic_bool sends; /* the descriptor is a socket, and may be written as one */
+    atomic_int way; /* enum way */
     _Atomic(const char *) process;
     atomic_uint_fast64_t lost;
     atomic_uint_fast64_t lost_untold;
@@ -86,6 +93,16 @@ static bool is_admitted(const char *event, uint64_t now_ns, uint64_t *ret_suppre
     return is_ok;
 }
 
+static int write_by(int fd, enum way way, const struct line *line, size_t *ret_bytes)
+{
+    switch (way) {
+    case WAY_WRITE: return hearth_fd_write(fd, line->text, line->size, ret_bytes);
+    case WAY_SEND: return hearth_socket_send(fd, line->text, line->size, ret_bytes);
+    case WAY_NOWAIT: return hearth_fd_write_nowait(fd, line->text, line->size, ret_bytes);
+    }
+    HEARTH_UNREACHABLE();
+}
+
 /* @told is the number of lost lines that this line tells of: if it is lost too, nobody was told. */
 static void write_line(int fd, const struct line *line, uint64_t told)
 {
@@ -95,9 +112,7 @@ static void write_line(int fd, const struct line *line, uint64_t told)
     if (rc == 0 && (events & HEARTH_READY_END) != 0) {
         rc = HEARTH_E_DISCONNECTED; /* to write would raise SIGPIPE */
     } else if (rc == 0) {
-        rc = atomic_load(&log_shared.sends)
-                 ? hearth_socket_send(fd, line->text, line->size, &written)
-                 : hearth_fd_write(fd, line->text, line->size, &written);
+        rc = write_by(fd, (enum way)atomic_load(&log_shared.way), line, &written);
     }
     if (rc < 0 || written != line->size) {
         atomic_fetch_add(&log_shared.lost, 1);
@@ -160,18 +175,19 @@ bool hearth_log_level_of(const char *name, enum hearth_log_level *ret_level)
 
 void hearth_log_set_fd(int fd)
 {
-    atomic_store(&log_shared.sends, false);
+    atomic_store(&log_shared.way, WAY_WRITE);
     atomic_store(&log_shared.fd, fd);
 }
 
 void hearth_log_own_stderr(void)
 {
     int fd = -1;
-    if (hearth_fd_reopen_pipe(2, &fd, NULL) == 0) { /* open for as long as the process lives */
-        hearth_log_set_fd(fd);
-    } else if (hearth_fd_is_socket(2)) { /* not for workers: their filter knows no sockets */
-        hearth_log_set_fd(2);
-        atomic_store(&log_shared.sends, true);
+    int rc = hearth_fd_reopen_pipe(2, &fd, NULL);
+    hearth_log_set_fd(rc == 0 ? fd : 2); /* open for as long as the process lives */
+    if (rc == HEARTH_E_UNSUPPORTED && hearth_fd_is_socket(2)) {
+        atomic_store(&log_shared.way, WAY_SEND);
+    } else if (rc < 0 && rc != HEARTH_E_UNSUPPORTED) {
+        atomic_store(&log_shared.way, WAY_NOWAIT);
     }
 }
 

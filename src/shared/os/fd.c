@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,23 @@ bool hearth_fd_is_socket(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+int hearth_fd_write_nowait(int fd, const void *data, size_t size, size_t *ret_bytes)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    ssize_t n = -1;
+    do {
+        n = pwritev2(fd, &piece, 1, -1, RWF_NOWAIT); /* -1: at the file's own position */
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+        return hearth_fd_write(fd, data, size, ret_bytes);
+    }
+    if (n < 0) {
+        return hearth_os_io_error();
+    }
+    *ret_bytes = (size_t)n;
+    return 0;
 }
 
 int hearth_fd_reopen_pipe(int fd, int *ret_fd, struct hearth_error *err)

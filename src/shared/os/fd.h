@@ -52,6 +52,12 @@ int hearth_fd_write(int fd, const void *data, size_t size, size_t *ret_bytes);
 bool hearth_fd_is_socket(int fd);
 
 /**
+ * As hearth_fd_write(), but returns HEARTH_E_NOT_READY where that would wait for room in a pipe,
+ * if the kernel can say so (from 6.5 on); an older one may wait.
+ */
+int hearth_fd_write_nowait(int fd, const void *data, size_t size, size_t *ret_bytes);
+
+/**
  * Opens the pipe behind @fd once more for writing, non-blocking and close-on-exec: the flags of @fd
  * are shared with whoever started us, those of *@ret_fd with nobody. HEARTH_E_UNSUPPORTED if @fd is
  * no pipe; HEARTH_E_DENIED, HEARTH_E_SYSTEM.

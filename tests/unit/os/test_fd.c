@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,9 +146,64 @@ static void missing_standard_descriptors_are_filled_and_refuse(void **state)
     assert_int_equal(status, 0);
 }
 
+static void a_full_pipe_is_not_waited_for(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0); /* blocking: a plain write would never return */
+    struct iovec one = {.iov_base = "x", .iov_len = 1};
+    if (pwritev2(fds[1], &one, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP) {
+        print_message("skipped: this kernel cannot write to a pipe without waiting\n");
+        skip();
+    }
+    static const char junk[4096];
+    size_t put = 0;
+    int rc = 0;
+    for (int i = 0; i < 100 && rc == 0; i++) {
+        rc = hearth_fd_write_nowait(fds[1], junk, sizeof junk, &put);
+    }
+    assert_int_equal(rc, HEARTH_E_NOT_READY);
+    hearth_fd_close(&fds[0]);
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(hearth_fd_write_nowait(fds[1], junk, 1, &put), HEARTH_E_DISCONNECTED);
+    hearth_fd_close(&fds[1]);
+    int file = memfd_create("file", MFD_CLOEXEC); /* what knows no such write is written plainly */
+    assert_int_equal(hearth_fd_write_nowait(file, "ab", 2, &put), 0);
+    assert_int_equal(hearth_fd_write_nowait(file, "cd", 2, &put), 0);
+    char text[5] = "";
+    assert_int_equal(pread(file, text, 4, 0), 4);
+    assert_string_equal(text, "abcd");
+    hearth_fd_close(&file);
+}
+
+static void a_pipe_is_opened_again_with_a_flag_of_its_own(void **state)
+{
+    (void)state;
+    int fds[2];
+    int own = -1;
+    struct hearth_error err;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(hearth_fd_reopen_pipe(fds[1], &own, &err), 0);
+    assert_true((fcntl(own, F_GETFL) & O_NONBLOCK) != 0 && (fcntl(own, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true((fcntl(fds[1], F_GETFL) & O_NONBLOCK) == 0);
+    assert_int_equal(write(own, "y", 1), 1);
+    char byte = 0;
+    assert_int_equal(read(fds[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    hearth_fd_close(&own);
+    int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(hearth_fd_reopen_pipe(file, &own, &err), HEARTH_E_UNSUPPORTED);
+    assert_false(hearth_fd_is_socket(file));
+    hearth_fd_close(&file);
+    hearth_fd_close(&fds[0]);
+    hearth_fd_close(&fds[1]);
+}
+
 KIT_MAIN(cmocka_unit_test(missing_standard_descriptors_are_filled_and_refuse),
          cmocka_unit_test(close_is_idempotent_and_keeps_errno),
          cmocka_unit_test(scope_closes_unless_taken), cmocka_unit_test(flags_are_set_and_cleared),
          cmocka_unit_test(read_tells_nothing_there_from_the_end),
          cmocka_unit_test(wait_reports_readiness_end_and_time),
-         cmocka_unit_test(signal_does_not_end_a_wait))
+         cmocka_unit_test(signal_does_not_end_a_wait),
+         cmocka_unit_test(a_full_pipe_is_not_waited_for),
+         cmocka_unit_test(a_pipe_is_opened_again_with_a_flag_of_its_own))
