@@ -100,7 +100,7 @@ static int warm_up(const struct cli_settings *settings, hearth_client *client, c
         yyjson_mut_obj_add_uint(json.doc, json.root, "elapsed_ms", elapsed_ms);
         cli_json_print(&json);
     } else {
-        printf("%s is warm, %.2f s\n", name, elapsed_ms / 1e3);
+        printf("%s is warm, %.3f s\n", name, elapsed_ms / 1e3);
     }
     return 0;
 }

@@ -105,7 +105,7 @@ static void warmup_says_how_long_it_took(void **state)
 {
     RUN("", "models", "warmup", "mirror", "--tokens", "5");
     assert_int_equal(ran.code, 0);
-    assert_string_equal(ran.out, "mirror is warm, 0.05 s\n");
+    assert_string_equal(ran.out, "mirror is warm, 0.050 s\n");
     RUN("", "models", "warmup", "shelf");
     assert_int_equal(ran.code, 1);
     assert_contains(ran.err, "the model is not ready: the model is not loaded");
