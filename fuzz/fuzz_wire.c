@@ -6,6 +6,8 @@
 
 #include "hearth_wire.h"
 
+#define ARENA_BYTES (64u << 20)
+
 int hearth_fuzz_wire(const uint8_t *data, size_t size);
 
 static void walk(const struct hearth_layout *layout, const void *record);
@@ -25,6 +27,20 @@ static void walk_list(const struct hearth_field *field, struct hearth_wire_list 
     HEARTH_ASSERT(cursor.count == 0 && cursor.bytes.size == 0 && seen <= field->limit);
 }
 
+static void copy_array(const struct hearth_field *field, const void *member)
+{
+    static uint32_t room[HEARTH_MAX_GENERATED_TOKENS];
+    if (field->kind == HEARTH_FIELD_f32s) {
+        const struct hearth_wire_f32s *floats = member;
+        HEARTH_ASSERT(floats->count <= field->limit && field->limit <= HEARTH_COUNT(room));
+        hearth_wire_copy_floats(*floats, (float *)room, floats->count);
+    } else {
+        const struct hearth_wire_u32s *numbers = member;
+        HEARTH_ASSERT(numbers->count <= field->limit && field->limit <= HEARTH_COUNT(room));
+        hearth_wire_copy_u32s(*numbers, room, numbers->count);
+    }
+}
+
 static void walk(const struct hearth_layout *layout, const void *record)
 {
     for (size_t i = 0; i < layout->field_count; i++) {
@@ -35,7 +51,31 @@ static void walk(const struct hearth_layout *layout, const void *record)
         } else if (field->kind == HEARTH_FIELD_str) {
             const struct hearth_slice *text = member;
             HEARTH_ASSERT(text->size <= field->limit && hearth_utf8_is_valid(*text));
+        } else if (field->kind == HEARTH_FIELD_f32s || field->kind == HEARTH_FIELD_u32s) {
+            copy_array(field, member);
         }
+    }
+}
+
+/* Puts the lists of @record into memory, to the last depth. */
+static void put_into_memory(const struct hearth_layout *layout, void *record,
+                            struct hearth_arena *arena)
+{
+    for (size_t i = 0; i < layout->field_count; i++) {
+        const struct hearth_field *field = &layout->fields[i];
+        if (field->kind != HEARTH_FIELD_list) {
+            continue;
+        }
+        struct hearth_wire_list *list = (void *)((char *)record + field->offset);
+        struct hearth_wire_list cursor = *list;
+        const struct hearth_layout *inner = hearth_wire_record_layout(field->record);
+        char *items = hearth_arena_alloc(arena, HEARTH_MAX(cursor.count, 1u), inner->struct_bytes);
+        HEARTH_ASSERT(items != NULL);
+        for (char *item = items; hearth_wire_next(&cursor, field->record, item);
+             item += inner->struct_bytes) {
+            put_into_memory(inner, item, arena);
+        }
+        *list = (struct hearth_wire_list){.count = list->count, .items = items};
     }
 }
 
@@ -51,6 +91,20 @@ static void encode_again(const struct hearth_message *message)
     HEARTH_ASSERT(hearth_wire_decode(hearth_buf_slice(&first), &again, NULL) == 0);
     HEARTH_ASSERT(hearth_wire_encode(&again, &second) == 0);
     HEARTH_ASSERT(hearth_slice_equal(hearth_buf_slice(&first), hearth_buf_slice(&second)));
+    HEARTH_AUTO(hearth_buf) struct hearth_buf small; /* by one byte: nothing is written */
+    hearth_buf_init(&small, first.size - 1);
+    HEARTH_ASSERT(hearth_wire_encode(message, &small) < 0 && small.size == 0);
+}
+
+static void encode_from_memory(struct hearth_message *message)
+{
+    struct hearth_arena arena;
+    struct hearth_error err = {0};
+    hearth_arena_init(&arena, ARENA_BYTES);
+    put_into_memory(hearth_wire_message_layout(message->type), &message->as, &arena);
+    HEARTH_ASSERT(hearth_wire_check_fields(message, &err) == 0);
+    encode_again(message);
+    hearth_arena_finish(&arena);
 }
 
 int hearth_fuzz_wire(const uint8_t *data, size_t size)
@@ -66,6 +120,7 @@ int hearth_fuzz_wire(const uint8_t *data, size_t size)
             HEARTH_ASSERT(rc == 0 || rc == err.code);
         }
         encode_again(&message);
+        encode_from_memory(&message);
     }
     return 0;
 }
