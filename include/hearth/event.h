@@ -25,7 +25,8 @@
 extern "C" {
 #endif
 
-/* Requests that may be open on one client. */
+/* Requests that may be open on one client. The daemon has limits of its own (1024 on a connection,
+ * queue_limit for a model): what is above them ends with HEARTH_E_QUEUE_FULL in its on_done. */
 #define HEARTH_MAX_OPEN_REQUESTS 16384
 
 /**
