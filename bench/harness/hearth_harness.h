@@ -136,7 +136,8 @@ struct hearth_harness_usage {
     double load_before;
     double load_after;
     double steal;         /* share of all cores' time */
-    double foreign_cores; /* busy with what is not of this benchmark */
+    double own_cores;     /* busy with this benchmark: all its processes */
+    double foreign_cores; /* busy with anything else */
     unsigned cores;
 };
 

@@ -69,6 +69,7 @@ static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *object,
     yyjson_mut_obj_add_real(doc, machine, "load_before", usage->load_before);
     yyjson_mut_obj_add_real(doc, machine, "load_after", usage->load_after);
     yyjson_mut_obj_add_real(doc, machine, "steal", usage->steal);
+    yyjson_mut_obj_add_real(doc, machine, "own_cores", usage->own_cores);
     yyjson_mut_obj_add_real(doc, machine, "foreign_cores", usage->foreign_cores);
 }
 

@@ -108,10 +108,9 @@ void hearth_harness_print(FILE *out, const struct hearth_harness_result *result)
     for (size_t i = 0; i < HEARTH_HARNESS_MAX_GOALS; i++) {
         print_goal(out, result->of, &result->of->goals[i]);
     }
-    fprintf(out,
-            "  %zu quads in %.1f s, precision %.2f %%%s; load %.2f to %.2f, steal %.2f %%, other "
-            "programs %.2f cores\n",
+    fprintf(out, "  %zu quads in %.1f s, precision %.2f %%%s; load %.2f to %.2f, steal %.2f %%, ",
             result->quads, usage->seconds, 100.0 * result->precision,
             result->is_precise ? "" : " (above the target)", usage->load_before, usage->load_after,
-            100.0 * usage->steal, usage->foreign_cores);
+            100.0 * usage->steal);
+    fprintf(out, "busy cores: own %.2f, others %.2f\n", usage->own_cores, usage->foreign_cores);
 }

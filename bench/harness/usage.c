@@ -138,6 +138,7 @@ void usage_between(const struct usage_reading *before, const struct usage_readin
         .load_after = after->load,
         .cores = (unsigned)cores,
         .steal = seconds > 0 ? (after->steal_s - before->steal_s) / seconds / (double)cores : 0.0,
+        .own_cores = seconds > 0 ? (after->own_s - before->own_s) / seconds : 0.0,
         .foreign_cores = seconds > 0 ? HEARTH_MAX(foreign / seconds, 0.0) : 0.0,
     };
 }

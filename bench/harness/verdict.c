@@ -1,7 +1,8 @@
 /* verdict.c — when a figure may be judged, and what it is then.
  *
  * A run is noisy, and nothing is concluded from it, if
- *   - a side against itself, measured in the same run, is not 1 within noise_limit (A/A interval),
+ *   - a side against itself, measured in the same run, is not 1 within noise_limit (A/A interval;
+ *     not asked where the goal is a time and no ratio),
  *   - the hypervisor took more than steal_limit of the machine's time, or
  *   - other programs computed on more than foreign_limit of the cores.
  * The last two are judged because they can shift a ratio without widening its interval: a neighbour
@@ -54,13 +55,23 @@ enum hearth_harness_change hearth_harness_change_of(const struct hearth_harness_
     return would_have_seen ? HEARTH_CHANGE_UNCHANGED : HEARTH_CHANGE_UNKNOWN;
 }
 
+/* A goal in nanoseconds is judged by the interval of A alone. */
+static bool is_about_ratio(const struct hearth_harness_result *result)
+{
+    bool has_value_goal = false;
+    for (size_t i = 0; i < HEARTH_HARNESS_MAX_GOALS; i++) {
+        has_value_goal |= result->of->goals[i].kind == HEARTH_GOAL_MEDIAN_AT_MOST;
+    }
+    return result->side_count == 2 && !has_value_goal;
+}
+
 /* True if nothing may be concluded; the reason is set then. */
 static bool is_noisy(const struct hearth_harness_plan *plan, struct hearth_harness_result *result)
 {
     const struct hearth_harness_usage *usage = &result->usage;
     struct hearth_stats_interval same = result->same_95;
     char *text = result->reason;
-    if (result->side_count == 2 &&
+    if (is_about_ratio(result) &&
         (same.low < 1.0 / (1.0 + plan->noise_limit) || same.high > 1.0 + plan->noise_limit)) {
         snprintf(text, sizeof result->reason,
                  "noisy: a side against itself gave %.3f to %.3f, which must be 1 within %.0f %%",

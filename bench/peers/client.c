@@ -45,12 +45,11 @@ int peer_connect(const char *path, int *ret_fd, struct hearth_error *err)
     return rc < 0 ? rc : hearth_fd_set_nonblocking(*ret_fd, false, err);
 }
 
-/* Encodes with the length in front. */
-static int make_frame(const struct hearth_message *message, uint8_t *room, size_t *ret_bytes,
-                      struct hearth_error *err)
+int peer_make_frame(const struct hearth_message *message, uint8_t *room, size_t *ret_bytes,
+                    struct hearth_error *err)
 {
     struct hearth_buf buf;
-    hearth_buf_init(&buf, PEERS_FRAME_BYTES - 4);
+    hearth_buf_init(&buf, PEERS_LARGE_BYTES - 4);
     int rc = hearth_wire_encode(message, &buf);
     if (rc < 0) {
         hearth_buf_finish(&buf);
@@ -81,13 +80,13 @@ int peer_call(int fd, const uint8_t *frame, size_t size, uint8_t room[PEERS_FRAM
     return peer_read(fd, room + 4, payload, err);
 }
 
-static int decode(const uint8_t *frame, size_t size, enum hearth_message_type wanted,
-                  struct hearth_message *ret, struct hearth_error *err)
+int peer_decode(const uint8_t *frame, size_t size, int wanted, struct hearth_message *ret,
+                struct hearth_error *err)
 {
     int rc = hearth_wire_decode(hearth_slice_of(frame + 4, size - 4), ret, err);
-    if (rc == 0 && ret->type != wanted) {
+    if (rc == 0 && (int)ret->type != wanted) {
         rc = hearth_fail(err, HEARTH_E_MALFORMED, "message %d was answered where %d was due",
-                         (int)ret->type, (int)wanted);
+                         (int)ret->type, wanted);
     }
     return rc;
 }
@@ -99,13 +98,13 @@ int peer_connect_v2(const char *path, int *ret_fd, struct hearth_error *err)
                                                     .version_max = HEARTH_PROTOCOL_V2,
                                                     .client = hearth_slice_of_string("bench")}};
     struct hearth_message ack;
-    uint8_t frame[PEERS_FRAME_BYTES];
+    uint8_t frame[PEERS_LARGE_BYTES];
     uint8_t answer[PEERS_FRAME_BYTES];
     size_t size = 0;
     int rc = peer_connect(path, ret_fd, err);
-    rc = rc < 0 ? rc : make_frame(&hello, frame, &size, err);
+    rc = rc < 0 ? rc : peer_make_frame(&hello, frame, &size, err);
     rc = rc < 0 ? rc : peer_call(*ret_fd, frame, size, answer, &size, err);
-    return rc < 0 ? rc : decode(answer, size, HEARTH_MSG_handshake_ack, &ack, err);
+    return rc < 0 ? rc : peer_decode(answer, size, HEARTH_MSG_handshake_ack, &ack, err);
 }
 
 /* ---- the no-op ------------------------------------------------------------------------------ */
@@ -121,7 +120,7 @@ int noop_make(struct noop *ret, struct hearth_error *err)
     request->priority = HEARTH_NORMAL;
     request->model_id = hearth_slice_of_string("classifier");
     request->texts = (struct hearth_wire_list){.count = 1, .items = &text};
-    return make_frame(&message, ret->request, &ret->request_bytes, err);
+    return peer_make_frame(&message, ret->request, &ret->request_bytes, err);
 }
 
 void noop_set_id(uint8_t *frame, uint64_t id)
@@ -189,7 +188,8 @@ int noop_check(int fd, struct noop *noop, struct hearth_error *err)
     noop_set_id(noop->request, 77);
     int rc = peer_call(fd, noop->request, noop->request_bytes, answer, &noop->answer_bytes, err);
     rc = rc < 0 ? rc
-                : decode(answer, noop->answer_bytes, HEARTH_MSG_inference_response, &message, err);
+                : peer_decode(answer, noop->answer_bytes, HEARTH_MSG_inference_response, &message,
+                              err);
     if (rc < 0) {
         return rc;
     }

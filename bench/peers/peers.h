@@ -34,6 +34,9 @@ void peer_stop(struct peer *peer);
 int peer_start_hearthd(const struct hearth_harness_places *places, const char *model_folder,
                        const char *preload, struct peer *ret, struct hearth_error *err);
 
+/** CPU time of a process and all below it, all living threads, by the scheduler's count. */
+uint64_t peer_tree_cpu_ns(pid_t pid);
+
 /** Starts redis-server on a Unix socket. HEARTH_E_UNSUPPORTED says how to get it. */
 int peer_start_redis(struct peer *ret, struct hearth_error *err);
 
@@ -51,6 +54,17 @@ int peer_start_relay(size_t request_bytes, size_t answer_bytes, struct peer ret_
 int peer_write(int fd, const uint8_t *bytes, size_t size, struct hearth_error *err);
 int peer_read(int fd, uint8_t *room, size_t size, struct hearth_error *err);
 
+struct hearth_message;
+
+/** Encodes with the length in front; @room has PEERS_FRAME_BYTES × 8. */
+#define PEERS_LARGE_BYTES (8u * PEERS_FRAME_BYTES)
+int peer_make_frame(const struct hearth_message *message, uint8_t *room, size_t *ret_bytes,
+                    struct hearth_error *err);
+
+/** Decodes a frame whose message must be of type @wanted (enum hearth_message_type). */
+int peer_decode(const uint8_t *frame, size_t size, int wanted, struct hearth_message *ret,
+                struct hearth_error *err);
+
 /** Connects (blocking descriptor); the second makes the V2 handshake too. */
 int peer_connect(const char *path, int *ret_fd, struct hearth_error *err);
 int peer_connect_v2(const char *path, int *ret_fd, struct hearth_error *err);
@@ -63,7 +77,7 @@ int peer_call(int fd, const uint8_t *frame, size_t size, uint8_t room[PEERS_FRAM
 
 /** A V2 request that costs the echo engine nothing to speak of, and what its answer must be. */
 struct noop {
-    uint8_t request[PEERS_FRAME_BYTES]; /* a frame; the id is at NOOP_ID_AT */
+    uint8_t request[PEERS_LARGE_BYTES]; /* a frame; the id is at NOOP_ID_AT */
     size_t request_bytes;
     size_t answer_bytes; /* of a frame, as the check found it */
 };

@@ -101,6 +101,44 @@ void peer_stop(struct peer *peer)
     }
 }
 
+/* ---- CPU time ------------------------------------------------------------------------------- */
+
+/* Reads the first number of a small file; *@ret_more is what follows it. */
+static uint64_t read_first(const char *path, char *room, size_t room_bytes, char **ret_more)
+{
+    size_t size = 0;
+    room[0] = '\0';
+    (void)hearth_file_read_text(path, room, room_bytes, &size, NULL); /* ended meanwhile: 0 */
+    return strtoull(room, ret_more, 10);
+}
+
+uint64_t peer_tree_cpu_ns(pid_t pid)
+{
+    char path[340];
+    char text[4096];
+    uint64_t sum_ns = 0;
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char *at = NULL;
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        snprintf(path, sizeof path, "/proc/%ld/task/%s/schedstat", (long)pid, entry->d_name);
+        sum_ns += read_first(path, text, sizeof text, &at);
+        snprintf(path, sizeof path, "/proc/%ld/task/%s/children", (long)pid, entry->d_name);
+        for (uint64_t child = read_first(path, text, sizeof text, &at); child != 0;
+             child = strtoull(at, &at, 10)) {
+            sum_ns += peer_tree_cpu_ns((pid_t)child);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return sum_ns;
+}
+
 /* ---- hearthd -------------------------------------------------------------------------------- */
 
 /* The end of its log: the only one who can say why it does not serve. */
@@ -151,11 +189,11 @@ static int write_config(const struct peer *peer, const char *models, const char 
         free(absolute);
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "write %s", path);
     }
-    /* Room for 64 clients with 64 requests each; a null engine that takes what there is. */
-    fprintf(file,
-            "[daemon]\nsocket = %s\nmodels = %s\npreload = %s\nqueue_limit = 4096\n"
-            "[model classifier]\ncapacity = 64\nrun_threads = 1\n",
-            peer->socket, absolute, preload);
+    fprintf(file, "[daemon]\nsocket = %s\nmodels = %s\npreload = %s\nqueue_limit = 4096\n",
+            peer->socket, absolute, preload);    /* room for 64 clients with 64 requests each */
+    if (strstr(preload, "classifier") != NULL) { /* a null engine that takes what there is */
+        fprintf(file, "[model classifier]\ncapacity = 64\nrun_threads = 1\n");
+    }
     free(absolute);
     return fclose(file) == 0 ? 0 : hearth_fail_errno(err, HEARTH_E_SYSTEM, "write %s", path);
 }
