@@ -8,6 +8,7 @@ The manager is played here with bare sockets, by what systemd documents of its t
 
 import argparse
 import fcntl
+import functools
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
 import v2                                                           # noqa: E402
-from daemon import WAIT_SECONDS, Daemon, must, poll, run_tests      # noqa: E402
+from daemon import ROOT, WAIT_SECONDS, Daemon, must, poll, run_tests    # noqa: E402
 
 MODELS = "fixtures/models/echo"
 BIN = None
@@ -34,8 +35,11 @@ def environment(**more):
 class Service(Daemon):
     """A hearthd with an environment, and with descriptors from 3 on."""
 
+    made = []   # by the test that runs
+
     def __init__(self, *, env=None, fds=(), log=None, **settings):
         super().__init__(BIN, MODELS, **settings)
+        Service.made.append(self)
         self.env, self.fds, self.log_to = env or {}, list(fds), log
 
     def command(self):
@@ -153,7 +157,6 @@ def what_is_no_listening_unix_socket_ends_the_start_and_is_named():
             code = service.process.wait(WAIT_SECONDS)
             must(code == 2, f"hearthd exited with {code} for {text}")
             must(text in service.log() and "what to do" in service.log(), service.log())
-            service.finish()
     network.close()
 
 
@@ -179,7 +182,6 @@ def readiness_is_told_when_requests_are_taken():
         service.process.send_signal(signal.SIGTERM)
         must(manager.hear()["STOPPING"] == "1", "the end was not told")
         must(service.process.wait(WAIT_SECONDS) == 0, "hearthd failed")
-    service.finish()
 
 
 def an_abstract_address_is_served_and_a_dead_one_is_only_logged():
@@ -216,7 +218,6 @@ def the_watchdog_is_fed_by_the_loop_and_by_nothing_else():
         service.process.send_signal(signal.SIGCONT)
         manager.await_news("WATCHDOG")
         must(service.stop() == 0, "hearthd failed")
-    service.finish()
 
 
 def without_a_watchdog_an_idle_daemon_is_not_woken():
@@ -287,7 +288,7 @@ def a_file_with_a_mistake_changes_nothing_and_is_told():
 
 
 def a_hang_up_without_a_file_ends_the_daemon():
-    service = Service(env={"HEARTH_MODELS": str(Path(MODELS).resolve())})
+    service = Service(env={"HEARTH_MODELS": str(ROOT / MODELS)})
     service.env["HEARTH_SOCKET"] = str(service.socket_path)
     service.command = lambda: [str(BIN / "hearthd")]
     with service:
@@ -332,7 +333,6 @@ def every_variable_has_an_effect_over_the_file_and_under_the_command_line():
     must(seen["socket"] == "/run/line.sock", f"the command line lost: {seen['socket']}")
     said = printed("--check-config", code=2, HEARTH_IDLE_TIMEOUT_MS="soon")
     must('HEARTH_IDLE_TIMEOUT_MS: "soon" must be a whole number' in said, said)
-    service.finish()
 
 
 def printed_defaults_are_a_file_that_changes_nothing():
@@ -348,7 +348,6 @@ def printed_defaults_are_a_file_that_changes_nothing():
     service.config.write_text("[daemon]\nqueue_limits = 1\n")
     said = printed("--config", service.config, "--check-config", code=2)
     must(f"{service.config}:2: queue_limits: no such key" in said and "what to do" in said, said)
-    service.finish()
 
 
 def a_variable_that_is_nearly_one_of_ours_is_told():
@@ -428,12 +427,24 @@ def reported_memory_is_what_proc_says_of_daemon_and_workers():
         must(abs(seen - wanted) <= 0.05 * wanted, f"the gauge is {seen}, /proc says {wanted}")
 
 
+def alone(test):
+    """@test, after which none of its daemons is left, however it ended."""
+    @functools.wraps(test)
+    def run():
+        try:
+            test()
+        finally:
+            while Service.made:
+                Service.made.pop().finish()
+    return run
+
+
 def main():
     global BIN
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True, type=Path)
     BIN = parser.parse_args().bin.resolve()
-    return run_tests([
+    return run_tests([alone(test) for test in (
         a_client_that_came_before_the_daemon_is_served,
         what_is_no_listening_unix_socket_ends_the_start_and_is_named,
         a_promise_to_a_parent_is_no_socket_of_ours,
@@ -451,7 +462,7 @@ def main():
         a_log_whose_reader_is_gone_costs_only_lines,
         a_log_on_a_full_disk_costs_only_lines,
         reported_memory_is_what_proc_says_of_daemon_and_workers,
-    ])
+    )])
 
 
 if __name__ == "__main__":
