@@ -30,9 +30,18 @@ static const char *check_labels(const struct hearth_model *model, struct hearth_
     return NULL;
 }
 
+static bool is_generation(const struct hearth_ticket *ticket)
+{
+    return ticket->task == HEARTH_TASK_GENERATE || ticket->task == HEARTH_TASK_CHAT;
+}
+
 static const char *check_kind(const struct hearth_ticket *ticket, const struct hearth_model *model,
                               uint32_t dimensions, const struct hearth_wire_result *result)
 {
+    if (result->token_ids.count != 0 &&
+        (!is_generation(ticket) || result->token_ids.count != result->tokens)) {
+        return "ids that are not those of its generated tokens";
+    }
     switch (ticket->task) {
     case HEARTH_TASK_CLASSIFY:
         if (result->vector.count != 0 || result->text.size != 0) {
@@ -51,11 +60,6 @@ static const char *check_kind(const struct hearth_ticket *ticket, const struct h
                    : "generation with labels or a vector";
     }
     return "unknown task";
-}
-
-static bool is_generation(const struct hearth_ticket *ticket)
-{
-    return ticket->task == HEARTH_TASK_GENERATE || ticket->task == HEARTH_TASK_CHAT;
 }
 
 /* Pieces of one generated text share its index; every other input is answered once. */

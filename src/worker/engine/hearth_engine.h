@@ -144,7 +144,9 @@ struct hearth_item {
     struct hearth_job *job;
     uint32_t index; /* in the request */
     struct hearth_slice
-        text;                /* valid UTF-8, lent by the job; empty for a chat (see job messages) */
+        text; /* valid UTF-8, lent by the job; empty for a chat (see job messages) and for tokens */
+    struct hearth_wire_u32s
+        tokens; /* ids instead of text, lent; as the client gave them: nothing is put around them */
     void *engine_data;       /* the engine's own, NULL at first */
     struct hearth_list link; /* the engine's own while it holds the item */
 };
@@ -167,6 +169,10 @@ int hearth_item_must_end(const struct hearth_item *item);
 void hearth_inbox_progress(struct hearth_inbox *inbox);
 
 /* ---- results (the sink): all copy what they are given and never block on the broker ---------- */
+
+/** Notes the id of a generated token, which the next piece stands for. Kept only if the request
+ *  asks for ids, so it may be called for every token. */
+void hearth_item_token(struct hearth_item *item, uint32_t id);
 
 /** A piece of generated text: valid UTF-8, whole characters, may be empty; stands for @tokens. */
 void hearth_item_piece(struct hearth_item *item, struct hearth_slice text, uint32_t tokens);

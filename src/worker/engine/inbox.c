@@ -53,6 +53,12 @@ static struct job_item *as_job_item(struct hearth_item *face)
     return HEARTH_CONTAINER(struct job_item, face, face);
 }
 
+/* How long an item is for the order: a token stands for about four bytes of text. */
+static size_t length_of(const struct hearth_item *item)
+{
+    return item->text.size + 4 * (size_t)item->tokens.count;
+}
+
 /* Puts the item in its place: at the end, or in front of the first shorter one. */
 static void queue_item(struct hearth_inbox *inbox, struct job_item *item, uint8_t priority)
 {
@@ -60,8 +66,8 @@ static void queue_item(struct hearth_inbox *inbox, struct job_item *item, uint8_
     struct hearth_list *before = head;
     if (inbox->is_longest_first) {
         while (before->prev != head &&
-               HEARTH_CONTAINER(struct hearth_item, link, before->prev)->text.size <
-                   item->face.text.size) {
+               length_of(HEARTH_CONTAINER(struct hearth_item, link, before->prev)) <
+                   length_of(&item->face)) {
             before = before->prev;
         }
     }
@@ -409,6 +415,15 @@ void hearth_item_piece(struct hearth_item *item, struct hearth_slice text, uint3
 {
     const struct hearth_sink *sink = &item->job->inbox->sink;
     sink->piece(sink->arg, item->job, item->index, text, tokens);
+}
+
+void hearth_item_token(struct hearth_item *item, uint32_t id)
+{
+    const struct hearth_sink *sink = &item->job->inbox->sink;
+    bool is_asked = (hearth_job_request(item->job)->flags & HEARTH_FLAG_TOKEN_IDS) != 0;
+    if (is_asked && sink->token != NULL) {
+        sink->token(sink->arg, item->job, id);
+    }
 }
 
 void hearth_item_finish(struct hearth_item *item, const struct hearth_item_result *result)

@@ -20,6 +20,9 @@
 struct hearth_sink {
     void (*piece)(void *arg, struct hearth_job *job, uint32_t index, struct hearth_slice text,
                   uint32_t tokens);
+    /** The id of a token that the next piece stands for; only if the request's flags ask for ids.
+     *  May be NULL. */
+    void (*token)(void *arg, struct hearth_job *job, uint32_t id);
     void (*finish)(void *arg, struct hearth_job *job, uint32_t index,
                    const struct hearth_item_result *result);
     void (*fail)(void *arg, struct hearth_job *job, uint32_t index, int code,

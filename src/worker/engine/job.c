@@ -39,10 +39,12 @@ int hearth_item_must_end(const struct hearth_item *item)
     return has_deadline && hearth_clock_ns() >= job->deadline_ns ? HEARTH_E_EXPIRED : 0;
 }
 
-static void set_up_item(struct hearth_job *job, uint32_t index, struct hearth_slice text)
+static void set_up_item(struct hearth_job *job, uint32_t index,
+                        const struct hearth_wire_text *input)
 {
     struct job_item *item = &job->items[index];
-    *item = (struct job_item){.face = {.job = job, .index = index, .text = text}};
+    *item = (struct job_item){
+        .face = {.job = job, .index = index, .text = input->text, .tokens = input->tokens}};
     hearth_list_init(&item->face.link);
     job->open_items = index + 1;
 }
@@ -65,14 +67,14 @@ int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_er
         return rc;
     }
     if (request_of(job)->task == HEARTH_TASK_CHAT) {
-        set_up_item(job, 0, hearth_slice_of(NULL, 0));
+        set_up_item(job, 0, &(struct hearth_wire_text){0});
         return 0;
     }
     struct hearth_wire_list texts = request_of(job)->texts;
     struct hearth_wire_text text;
     for (uint32_t i = 0;
          i < HEARTH_MAX_BATCH && hearth_wire_next(&texts, HEARTH_RECORD_text, &text); i++) {
-        set_up_item(job, i, text.text);
+        set_up_item(job, i, &text);
     }
     return 0;
 }

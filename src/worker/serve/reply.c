@@ -11,6 +11,7 @@
 #define REPLY_SPARE_MAX  64u
 #define REPLY_KEEP_BYTES (64u * 1024u) /* of each buffer of a spare reply */
 #define REPLY_TEXT_CAP   (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
+#define REPLY_IDS_CAP    (HEARTH_MAX_RING_MESSAGE_BYTES / 2)
 #define REPLY_FLOATS_CAP HEARTH_MAX_RING_MESSAGE_BYTES
 #define REPLY_LABELS_CAP (HEARTH_MAX_BATCH * HEARTH_MAX_LABELS * sizeof(struct hearth_wire_label))
 
@@ -40,6 +41,7 @@ struct reply {
     char error[HEARTH_ERROR_TEXT_BYTES];
     enum hearth_finish_reason finish;
     struct hearth_buf text;
+    struct hearth_buf ids; /* of generated tokens: all, or of the next piece of a stream */
     struct hearth_buf floats;
     struct hearth_buf labels; /* struct hearth_wire_label, best first within a result */
     struct collected collected[HEARTH_MAX_BATCH];
@@ -59,6 +61,7 @@ static struct reply *make_reply(struct hearth_worker *worker)
     hearth_list_init(&reply->in_spare);
     pthread_mutex_init(&reply->lock, NULL);
     hearth_buf_init(&reply->text, REPLY_TEXT_CAP);
+    hearth_buf_init(&reply->ids, REPLY_IDS_CAP);
     hearth_buf_init(&reply->floats, REPLY_FLOATS_CAP);
     hearth_buf_init(&reply->labels, REPLY_LABELS_CAP);
     return reply;
@@ -67,6 +70,7 @@ static struct reply *make_reply(struct hearth_worker *worker)
 static void free_reply(struct reply *reply)
 {
     hearth_buf_finish(&reply->text);
+    hearth_buf_finish(&reply->ids);
     hearth_buf_finish(&reply->floats);
     hearth_buf_finish(&reply->labels);
     pthread_mutex_destroy(&reply->lock);
@@ -131,6 +135,7 @@ void reply_discard(struct reply *reply)
 {
     struct hearth_worker *worker = reply->worker;
     wipe_and_trim(&reply->text);
+    wipe_and_trim(&reply->ids);
     wipe_and_trim(&reply->floats);
     wipe_and_trim(&reply->labels);
     pthread_mutex_lock(&worker->replies_lock);
@@ -221,6 +226,12 @@ static int collect(struct reply *reply, uint32_t index, const struct hearth_item
     return rc;
 }
 
+static struct hearth_wire_u32s ids_of(const struct reply *reply)
+{
+    return (struct hearth_wire_u32s){reply->ids.data,
+                                     (uint32_t)(reply->ids.size / sizeof(uint32_t))};
+}
+
 /* The wire's view of what was collected; its pointers hold until the buffers grow. */
 static struct hearth_wire_list collected_results(struct reply *reply)
 {
@@ -237,6 +248,7 @@ static struct hearth_wire_list collected_results(struct reply *reply)
                            from->label_count > 0 ? reply->labels.data + from->labels_at : NULL},
             .vector = {.count = from->float_count,
                        .data = from->float_count > 0 ? reply->floats.data + from->floats_at : NULL},
+            .token_ids = ids_of(reply),
         };
     }
     return (struct hearth_wire_list){.count = reply->count, .items = reply->results};
@@ -275,13 +287,26 @@ static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
     note_first(reply);
     reply->generated_tokens += tokens;
     reply->pending_tokens += tokens;
-    if (reply->is_stream && text.size > 0) {
-        struct hearth_wire_result piece = {
-            .index = index, .tokens = reply->pending_tokens, .text = text};
+    if (reply->is_stream && (text.size > 0 || reply->ids.size > 0)) {
+        struct hearth_wire_result piece = {.index = index,
+                                           .tokens = reply->pending_tokens,
+                                           .text = text,
+                                           .token_ids = ids_of(reply)};
         reply->pending_tokens = 0;
         send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = &piece});
+        hearth_buf_wipe(&reply->ids);
     } else if (hearth_buf_append(&reply->text, text.data, text.size) != 0) {
         note_error(reply, HEARTH_E_TOO_LARGE, "the answer is too long for one message: stream it");
+    }
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t id)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    if (hearth_buf_append(&reply->ids, &id, sizeof id) != 0) {
+        note_error(reply, HEARTH_E_TOO_LARGE, "the ids are too many for one message: stream them");
     }
     pthread_mutex_unlock(&reply->lock);
 }
@@ -417,6 +442,7 @@ static void on_interrupt(void *arg, const struct hearth_job *job)
 
 const struct hearth_sink reply_sink = {
     .piece = on_piece,
+    .token = on_token,
     .finish = on_finish,
     .fail = on_fail,
     .end = on_end,

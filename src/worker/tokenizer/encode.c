@@ -136,3 +136,41 @@ int hearth_tokenizer_encode(const struct hearth_tokenizer *tokenizer, struct hea
     out->is_truncated = sink.total > sink.kept;
     return 0;
 }
+
+static int put_ids(const struct hearth_tokenizer *tokenizer, const uint8_t *ids, size_t count,
+                   struct hearth_encoding *out, struct hearth_error *err)
+{
+    size_t most = hearth_tokenizer_facts(tokenizer)->vocabulary_size;
+    if (encoding_reserve(out, count) != 0) {
+        return hearth_fail_oom(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t id;
+        memcpy(&id, ids + i * sizeof id, sizeof id);
+        if (id >= most) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                               "token id %zu of %zu is not in the vocabulary, which has %zu", i,
+                               count, most);
+        }
+        out->ids[i] = id;
+        out->type_ids[i] = 0;
+        out->mask[i] = 1;
+    }
+    out->count = count;
+    out->full_count = count;
+    return 0;
+}
+
+int hearth_tokenizer_take_ids(const struct hearth_tokenizer *tokenizer, const void *ids,
+                              size_t count, size_t max_tokens, struct hearth_encoding *out,
+                              struct hearth_error *err)
+{
+    out->count = 0;
+    out->full_count = 0;
+    out->is_truncated = false;
+    if (count > max_tokens) {
+        return hearth_fail(err, HEARTH_E_TOO_LONG, "%zu token ids, the model takes %zu", count,
+                           max_tokens);
+    }
+    return put_ids(tokenizer, ids, count, out, err);
+}

@@ -125,4 +125,17 @@ HEARTH_NODISCARD int hearth_tokenizer_encode(const struct hearth_tokenizer *toke
                                              const struct hearth_encode_options *options,
                                              struct hearth_encoding *out, struct hearth_error *err);
 
+/**
+ * Takes @count ids (little-endian, unaligned) as they are instead of a text: nothing is put around
+ * them, cut off or looked up. All type ids are 0.
+ *
+ * Returns 0. Returns HEARTH_E_TOO_LONG (more than @max_tokens; not the two constants above),
+ * HEARTH_E_INPUT_INVALID (an id that is not below vocabulary_size, named by its place) or
+ * HEARTH_E_NO_MEMORY; @out is then empty and may be used again.
+ */
+HEARTH_NODISCARD int hearth_tokenizer_take_ids(const struct hearth_tokenizer *tokenizer,
+                                               const void *ids, size_t count, size_t max_tokens,
+                                               struct hearth_encoding *out,
+                                               struct hearth_error *err);
+
 #endif

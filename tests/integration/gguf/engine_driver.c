@@ -432,7 +432,8 @@ int main(int argc, char **argv)
     pthread_cond_init(&driver.changed, NULL);
     driver.engine->on_token = on_token;
     driver.engine->on_token_arg = &driver;
-    struct hearth_sink sink = {on_piece, on_finish, on_fail, on_end, NULL, &driver};
+    struct hearth_sink sink = {
+        .piece = on_piece, .finish = on_finish, .fail = on_fail, .end = on_end, .arg = &driver};
     if (hearth_inbox_create(&sink, facts.is_longest_first, &driver.inbox, &err) < 0) {
         die("inbox", &err);
     }

@@ -2,7 +2,11 @@
  *
  * It exists for tests and for floors (what everything but inference costs): generation answers with
  * the prompt's characters in reverse, one a piece; a chat reverses its last user message; classify
- * and embed derive numbers from a hash of the text. One character counts as one token.
+ * and embed derive numbers from a hash of the text. One character is one token, and its code point
+ * is the id of that.
+ *
+ * Ids instead of text: any id is right. Generation answers with them in reverse, each as its
+ * decimal number and a space; the hash is that of the ids as they stand in the message.
  *
  * Load options: capacity (items held, 4), run_threads (= capacity), context_tokens (4096),
  * dimensions (8), need_bytes (1048576), fail = inspect | load (refuses there), fail = crash (aborts
@@ -13,8 +17,10 @@
 #include "directives.h"
 #include "hearth_os.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -196,7 +202,7 @@ static void scale(float *numbers, size_t count, float divisor)
 }
 
 static void answer_numbers(struct hearth_engine *engine, struct hearth_item *item,
-                           struct hearth_slice text)
+                           struct hearth_slice text, uint32_t tokens)
 {
     float numbers[ECHO_MAX_DIMENSIONS] = {0};
     bool is_embedding = engine->task == HEARTH_TASK_EMBED;
@@ -208,7 +214,7 @@ static void answer_numbers(struct hearth_engine *engine, struct hearth_item *ite
     }
     scale(numbers, count, is_embedding ? sqrtf(sum) : sum);
     struct hearth_item_result result = {
-        .prompt_tokens = count_characters(text),
+        .prompt_tokens = tokens,
         .vector = is_embedding ? numbers : NULL,
         .dimensions = is_embedding ? (uint32_t)count : 0,
         .scores = is_embedding ? NULL : numbers,
@@ -226,8 +232,25 @@ static size_t character_before(struct hearth_slice text, size_t end)
     return start;
 }
 
+/* The token that ends at @end of the input, as text (in @room if need be) and id; returns where it
+ * starts. */
+static size_t token_before(const struct hearth_item *item, struct hearth_slice text, size_t end,
+                           char room[12], struct hearth_slice *ret_text, uint32_t *ret_id)
+{
+    if (item->tokens.count == 0) {
+        size_t start = character_before(text, end);
+        *ret_text = hearth_slice_of(text.data + start, end - start);
+        hearth_utf8_read(*ret_text, 0, ret_id);
+        return start;
+    }
+    memcpy(ret_id, text.data + end - sizeof *ret_id, sizeof *ret_id);
+    int size = snprintf(room, 12, "%" PRIu32 " ", *ret_id);
+    *ret_text = hearth_slice_of(room, (size_t)size);
+    return end - sizeof *ret_id;
+}
+
 static void answer_reversed(struct hearth_engine *engine, struct hearth_item *item,
-                            const struct echo_directives *asked)
+                            const struct echo_directives *asked, uint32_t tokens)
 {
     uint32_t max_tokens = hearth_job_request(item->job)->max_tokens;
     uint32_t sent = 0;
@@ -241,16 +264,25 @@ static void answer_reversed(struct hearth_engine *engine, struct hearth_item *it
             hearth_item_fail(item, code, NULL);
             return;
         }
-        size_t start = character_before(asked->rest, end);
-        hearth_item_piece(item, hearth_slice_of(asked->rest.data + start, end - start), 1);
+        char room[12];
+        struct hearth_slice text;
+        uint32_t id = 0;
+        end = token_before(item, asked->rest, end, room, &text, &id);
+        hearth_item_token(item, id);
+        hearth_item_piece(item, text, 1);
         sent++;
-        end = start;
     }
     struct hearth_item_result result = {
-        .prompt_tokens = count_characters(asked->rest),
+        .prompt_tokens = tokens,
         .finish = end > 0 ? HEARTH_FINISH_MAX_TOKENS : HEARTH_FINISH_STOP,
     };
     hearth_item_finish(item, &result);
+}
+
+/* Ids as bytes, four each. */
+static struct hearth_slice bytes_of(struct hearth_wire_u32s ids)
+{
+    return hearth_slice_of(ids.data, ids.count * sizeof(uint32_t));
 }
 
 /* The text to answer: the item's, or the last user message of a chat. */
@@ -316,9 +348,12 @@ static int meet_fate(struct hearth_engine *engine, const struct hearth_item *ite
 static void answer(struct hearth_engine *engine, struct hearth_item *item)
 {
     struct hearth_error err = {0};
-    struct echo_directives asked = echo_read_directives(input_of(item));
+    bool has_ids = item->tokens.count > 0;
+    struct echo_directives asked =
+        has_ids ? (struct echo_directives){.fate = ECHO_ANSWER, .rest = bytes_of(item->tokens)}
+                : echo_read_directives(input_of(item));
     int code = meet_fate(engine, item, &asked, &err);
-    uint32_t tokens = count_characters(asked.rest);
+    uint32_t tokens = has_ids ? item->tokens.count : count_characters(asked.rest);
     if (code == 0 && tokens > engine->context_tokens) {
         code = hearth_fail(&err, HEARTH_E_TOO_LONG, "input %u has %u tokens, the model takes %u",
                            item->index, tokens, (unsigned)engine->context_tokens);
@@ -326,9 +361,9 @@ static void answer(struct hearth_engine *engine, struct hearth_item *item)
     if (code != 0) {
         hearth_item_fail(item, code, err.code == code ? &err : NULL);
     } else if (engine->task == HEARTH_TASK_GENERATE) {
-        answer_reversed(engine, item, &asked);
+        answer_reversed(engine, item, &asked, tokens);
     } else {
-        answer_numbers(engine, item, asked.rest);
+        answer_numbers(engine, item, asked.rest, tokens);
     }
 }
 
@@ -344,7 +379,7 @@ static bool echo_is_cheap(const struct hearth_engine *engine,
     }
     size_t numbers =
         engine->task == HEARTH_TASK_EMBED ? (size_t)engine->dimensions : engine->label_count;
-    if (text.text.size * numbers > CHEAP_STEPS) {
+    if ((text.text.size + bytes_of(text.tokens).size) * numbers > CHEAP_STEPS) {
         return false;
     }
     struct echo_directives asked = echo_read_directives(text.text);

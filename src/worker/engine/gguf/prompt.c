@@ -33,17 +33,40 @@ int gguf_tokenize(const struct hearth_engine *engine, struct hearth_slice text, 
     return 0;
 }
 
-/* llama.cpp would index its tables with whatever stands here. */
-static int check_ids(const struct hearth_engine *engine, const struct gguf_tokens *tokens,
+/* llama.cpp would index its tables with whatever stands here. @code: whose fault it would be. */
+static int check_ids(const struct hearth_engine *engine, const struct gguf_tokens *tokens, int code,
                      struct hearth_error *err)
 {
     for (size_t i = 0; i < tokens->count; i++) {
         if (tokens->data[i] < 0 || tokens->data[i] >= engine->vocab_size) {
-            return hearth_fail(err, HEARTH_E_ENGINE_FAILED,
-                               "token %zu of the prompt is not in the vocabulary", i);
+            return hearth_fail(err, code,
+                               "token id %zu of %zu is not in the vocabulary, which has %" PRId32,
+                               i, tokens->count, engine->vocab_size);
         }
     }
     return 0;
+}
+
+/* The client's own ids: nothing is put in front of them. One above INT32_MAX becomes negative. */
+static void take_ids(struct hearth_wire_u32s ids, struct gguf_tokens *tokens)
+{
+    uint32_t count = (uint32_t)HEARTH_MIN((size_t)ids.count, tokens->room);
+    hearth_wire_copy_u32s(ids, (uint32_t *)tokens->data, count);
+    tokens->count = ids.count;
+}
+
+static int read_tokens(struct hearth_engine *engine, const struct hearth_item *item,
+                       struct gguf_tokens *tokens, struct hearth_error *err)
+{
+    const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
+    if (request->task == HEARTH_TASK_CHAT) {
+        return gguf_tokenize_chat(engine, request, tokens, err);
+    }
+    if (item->tokens.count > 0) {
+        take_ids(item->tokens, tokens);
+        return 0;
+    }
+    return gguf_tokenize(engine, item->text, true, tokens, err);
 }
 
 int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequence,
@@ -51,9 +74,7 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
 {
     const struct hearth_wire_inference_request *request = hearth_job_request(sequence->item->job);
     struct gguf_tokens tokens = {sequence->prompt, (size_t)engine->options.context_tokens, 0};
-    int rc = request->task == HEARTH_TASK_CHAT
-                 ? gguf_tokenize_chat(engine, request, &tokens, err)
-                 : gguf_tokenize(engine, sequence->item->text, true, &tokens, err);
+    int rc = read_tokens(engine, sequence->item, &tokens, err);
     if (rc < 0) {
         return rc;
     }
@@ -67,7 +88,9 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
     if (tokens.count == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "the prompt has no tokens");
     }
-    rc = check_ids(engine, &tokens, err);
+    bool is_given = sequence->item->tokens.count > 0;
+    rc =
+        check_ids(engine, &tokens, is_given ? HEARTH_E_INPUT_INVALID : HEARTH_E_ENGINE_FAILED, err);
     if (rc < 0) {
         return rc;
     }

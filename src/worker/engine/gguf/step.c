@@ -154,6 +154,7 @@ static void take_token(struct hearth_engine *engine, struct gguf_sequence *seque
     }
     sequence->generated++;
     sequence->next = token;
+    hearth_item_token(sequence->item, (uint32_t)token);
     int rc = gguf_output_add(&sequence->output, engine->vocab, token, sequence->item);
     if (rc < 0) {
         fail(engine, sequence, rc, NULL);

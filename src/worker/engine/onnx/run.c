@@ -5,6 +5,7 @@
 
 #include "run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 int runner_init(struct runner *runner, struct hearth_error *err)
@@ -181,6 +182,20 @@ int runner_run(struct runner *runner, const struct onnx_model *model, struct hea
     return rc;
 }
 
+/* A text is cut to what the model takes; ids are taken as they are or not at all. */
+static int read_input(struct runner *runner, const struct onnx_model *model,
+                      const struct hearth_item *item, struct hearth_error *err)
+{
+    if (item->tokens.count > 0) {
+        int rc = hearth_tokenizer_take_ids(model->tokenizer, item->tokens.data, item->tokens.count,
+                                           model->max_tokens, &runner->encoding, err);
+        return rc < 0 ? hearth_because(err, rc, "input %" PRIu32, item->index) : 0;
+    }
+    const struct hearth_encode_options options = {.max_tokens = model->max_tokens,
+                                                  .add_special = true};
+    return hearth_tokenizer_encode(model->tokenizer, item->text, &options, &runner->encoding, err);
+}
+
 void runner_answer(struct runner *runner, const struct onnx_model *model, struct hearth_item *item)
 {
     struct hearth_error err = {0};
@@ -190,10 +205,7 @@ void runner_answer(struct runner *runner, const struct onnx_model *model, struct
         rc = hearth_item_must_end(item);
     }
     if (rc == 0) {
-        struct hearth_encode_options options = {.max_tokens = model->max_tokens,
-                                                .add_special = true};
-        rc = hearth_tokenizer_encode(model->tokenizer, item->text, &options, &runner->encoding,
-                                     &err);
+        rc = read_input(runner, model, item, &err);
     }
     if (rc == 0) {
         rc = runner_run(runner, model, &err);
