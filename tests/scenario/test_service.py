@@ -9,6 +9,7 @@ The manager is played here with bare sockets, by what systemd documents of its t
 import argparse
 import fcntl
 import functools
+import hashlib
 import os
 import re
 import signal
@@ -273,6 +274,31 @@ def check_queue_limit(service, connection, limit):
          and answer["request_id"] == capacity + limit + 1, f"the queue took another number: {answer}")
 
 
+def a_token_that_a_reload_brings_is_asked_of_new_sessions():
+    def handshake(**token):
+        connection = service.connect(handshake=False)
+        connection.send("handshake", version_min=2, version_max=2, client="test", **token)
+        kind, answer = connection.receive()
+        connection.close()
+        return "ok" if kind == "handshake_ack" else v2.ERRORS[answer["code"]]
+    with Service(preload=["tiny"]) as service:
+        old = service.connect()
+        without = service.config.read_text()
+        for token in ("first", "second"):
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            service.write_config(lambda _: without + f"token_sha256 = {digest}\n")
+            service.reload()
+            must(handshake(token=token.encode()) == "ok", f"{token}: the right token was refused")
+            must(handshake(token=b"third") == "unauthenticated", f"{token}: a wrong token was taken")
+            must(handshake() == "unauthenticated", f"{token}: none was asked")
+        answer = service.infer(old, model_id="tiny", task=2, texts=[{"text": "abc"}])
+        must(answer["code"] == 0, f"a session of before was cut: {answer}")
+        service.write_config(lambda _: without)
+        service.reload()
+        must(handshake() == "ok", "a token is still asked")
+        old.close()
+
+
 def a_file_with_a_mistake_changes_nothing_and_is_told():
     with Service(max_connections=2) as service:
         service.write_config(lambda text: text.replace("= 2", "= 1") + "queue_limit = many\n")
@@ -453,6 +479,7 @@ def main():
         the_watchdog_is_fed_by_the_loop_and_by_nothing_else,
         without_a_watchdog_an_idle_daemon_is_not_woken,
         a_reload_takes_limits_from_a_file_that_was_replaced,
+        a_token_that_a_reload_brings_is_asked_of_new_sessions,
         a_file_with_a_mistake_changes_nothing_and_is_told,
         a_hang_up_without_a_file_ends_the_daemon,
         every_variable_has_an_effect_over_the_file_and_under_the_command_line,
