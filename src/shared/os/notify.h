@@ -3,7 +3,8 @@
  * life (sd_watchdog_enabled(3)).
  *
  * Both protocols are a handful of environment variables and one datagram, so they are spoken here:
- * libsystemd would bring five libraries for compression and cryptography into the daemon.
+ * libsystemd would bring five more libraries, for compression and cryptography among them, into the
+ * daemon.
  *
  * Each function that reads a variable removes it: nothing that is started later may take it for its
  * own. So call them early, from the only thread. */
