@@ -95,13 +95,13 @@ void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, ui
 void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, const char *why);
 
 /**
- * Hands @request (its request_id is ticket->id) to the READY worker of @slot. The bytes are copied.
+ * Hands @request, a V2 inference_request whose request_id is ticket->id, to the READY worker of
+ * @slot. The bytes are copied.
  * HEARTH_E_TOO_LARGE if it does not fit into a ring message; HEARTH_E_NO_MEMORY;
  * HEARTH_E_NOT_READY.
  */
 HEARTH_NODISCARD int hearth_pool_send(struct hearth_pool *pool, uint32_t slot,
-                                      struct hearth_ticket *ticket,
-                                      const struct hearth_message *request,
+                                      struct hearth_ticket *ticket, struct hearth_slice request,
                                       struct hearth_error *err);
 
 /** False while no worker serves @slot or earlier messages wait for room in its ring; on_change

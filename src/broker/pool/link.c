@@ -204,25 +204,25 @@ static int keep_for_later(struct worker *worker, struct hearth_slice message)
     return rc < 0 ? rc : hearth_buf_append(outbox, message.data, message.size);
 }
 
-int worker_post(struct worker *worker, const struct hearth_message *message)
+int worker_post_bytes(struct worker *worker, struct hearth_slice bytes)
 {
-    struct hearth_buf *scratch = &worker->pool->scratch;
     if (worker->ring == NULL) {
         return HEARTH_E_NOT_READY;
     }
+    if (bytes.size > HEARTH_MAX_RING_MESSAGE_BYTES) {
+        return HEARTH_E_TOO_LARGE;
+    }
+    int rc =
+        worker->outbox.size == 0 ? hearth_ring_send(worker->ring, &bytes, 1) : HEARTH_E_QUEUE_FULL;
+    return rc == HEARTH_E_QUEUE_FULL ? keep_for_later(worker, bytes) : rc;
+}
+
+int worker_post(struct worker *worker, const struct hearth_message *message)
+{
+    struct hearth_buf *scratch = &worker->pool->scratch;
     hearth_buf_clear(scratch);
     int rc = hearth_wire_encode(message, scratch);
-    if (rc == 0 && scratch->size > HEARTH_MAX_RING_MESSAGE_BYTES) {
-        rc = HEARTH_E_TOO_LARGE;
-    }
-    if (rc == 0) {
-        struct hearth_slice bytes = hearth_buf_slice(scratch);
-        rc = worker->outbox.size == 0 ? hearth_ring_send(worker->ring, &bytes, 1)
-                                      : HEARTH_E_QUEUE_FULL;
-        if (rc == HEARTH_E_QUEUE_FULL) {
-            rc = keep_for_later(worker, bytes);
-        }
-    }
+    rc = rc < 0 ? rc : worker_post_bytes(worker, hearth_buf_slice(scratch));
     hearth_buf_wipe(scratch);
     return rc;
 }

@@ -88,14 +88,14 @@ static struct worker *serving(struct hearth_pool *pool, uint32_t slot)
 }
 
 int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_ticket *ticket,
-                     const struct hearth_message *request, struct hearth_error *err)
+                     struct hearth_slice request, struct hearth_error *err)
 {
     struct worker *worker = serving(pool, slot);
     if (worker == NULL) {
         return hearth_fail(err, HEARTH_E_NOT_READY, "no worker serves this model now");
     }
     HEARTH_ASSERT(ticket->id != 0 && ticket->inputs > 0 && ticket->inputs <= HEARTH_MAX_BATCH);
-    int rc = worker_post(worker, request);
+    int rc = worker_post_bytes(worker, request);
     if (rc < 0) {
         return hearth_fail(err, rc, "hand the request to the worker: %s",
                            hearth_error_sentence(rc));

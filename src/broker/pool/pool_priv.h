@@ -80,6 +80,7 @@ int worker_watch_link(struct worker *worker, struct hearth_error *err); /* once 
 void worker_close_link(struct worker *worker);
 bool worker_drain_link(struct worker *worker); /* some of what it left; true: nothing is left */
 int worker_post(struct worker *worker, const struct hearth_message *message);
+int worker_post_bytes(struct worker *worker, struct hearth_slice bytes); /* a V2 message */
 
 /* life.c */
 void worker_started(struct worker *worker, pid_t pid, int pidfd);

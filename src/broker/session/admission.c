@@ -5,6 +5,7 @@
 #include "session_priv.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #define DEFAULT_MAX_TOKENS 256u
@@ -109,14 +110,37 @@ static int check_id(const struct connection *connection,
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-/* Fills a fresh record; its bytes are what the worker will get. */
+/* What the worker will get. A V2 frame is taken as it came: it was checked, and what a newer client
+ * may have put behind the fields that we know is skipped by the worker too. */
+static int fill_bytes(struct request *request, const struct connection *connection,
+                      const struct hearth_wire_inference_request *asked)
+{
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request,
+                                     .as.inference_request = *asked};
+    bool is_generation = asked->task == HEARTH_TASK_GENERATE || asked->task == HEARTH_TASK_CHAT;
+    bool needs_default = is_generation && asked->max_tokens == 0;
+    bool is_taken = connection->frame.size > 0 && !request->is_warmup && !needs_default &&
+                    connection->frame.size <= HEARTH_MAX_RING_MESSAGE_BYTES;
+    if (needs_default) {
+        message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
+    }
+    int rc = is_taken ? hearth_buf_append(&request->bytes, connection->frame.data,
+                                          connection->frame.size)
+                      : hearth_wire_encode(&message, &request->bytes);
+    if (rc == 0) {
+        hearth_wire_patch(request->bytes.data, HEARTH_MSG_inference_request,
+                          offsetof(struct hearth_wire_inference_request, request_id),
+                          request->ticket.id);
+    }
+    return rc;
+}
+
+/* Fills a fresh record. */
 static int fill(struct request *request, struct connection *connection,
                 const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
                 struct hearth_error *err)
 {
     struct hearth_server *server = connection->server;
-    struct hearth_message message = {.type = HEARTH_MSG_inference_request,
-                                     .as.inference_request = *asked};
     uint64_t timeout_ms =
         asked->timeout_ms != 0 ? asked->timeout_ms : server->parts.config->request_timeout_ms;
     request->slot = model->slot;
@@ -129,15 +153,9 @@ static int fill(struct request *request, struct connection *connection,
     request->job.inputs = request->ticket.inputs;
     request->job.priority = (enum hearth_priority)asked->priority;
     request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
-    message.as.inference_request.request_id = request->ticket.id;
-    if (asked->max_tokens == 0) {
-        message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
-    }
-    int rc = hearth_wire_encode(&message, &request->bytes);
+    int rc = fill_bytes(request, connection, asked);
     request->job.bytes = request->bytes.size;
-    return rc < 0 ? hearth_fail(err, rc, "request of %zu bytes: %s", hearth_wire_size(&message),
-                                hearth_error_sentence(rc))
-                  : 0;
+    return rc < 0 ? hearth_fail(err, rc, "the request: %s", hearth_error_sentence(rc)) : 0;
 }
 
 static int admit(struct connection *connection, struct request *request,
@@ -185,9 +203,14 @@ static int open_request(struct connection *connection,
         return rc;
     }
     uint32_t slot = request->slot;
+    bool is_large = request->bytes.size > LARGE_BYTES;
     hearth_metrics_count(server->parts.metrics,
                          is_warmup ? HEARTH_COUNTER_WARMUPS_TOTAL : HEARTH_COUNTER_REQUESTS_TOTAL);
-    lane_dispatch(server, slot);
+    if (is_large) {
+        lane_dispatch_soon(server, slot);
+    } else {
+        lane_dispatch(server, slot);
+    }
     lanes_arm_deadline(server);
     return 0;
 }

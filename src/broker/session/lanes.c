@@ -8,6 +8,7 @@
 #include "session_priv.h"
 
 #include "hearth_log.h"
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,14 +63,12 @@ static uint32_t remaining_ms(const struct hearth_server *server, const struct re
 static int hand_over(struct hearth_server *server, struct request *request,
                      struct hearth_error *err)
 {
-    struct hearth_message message;
-    int rc = hearth_wire_decode(hearth_buf_slice(&request->bytes), &message, err);
-    if (rc < 0) {
-        return rc;
-    }
-    message.as.inference_request.timeout_ms = remaining_ms(server, request);
+    hearth_wire_patch(request->bytes.data, HEARTH_MSG_inference_request,
+                      offsetof(struct hearth_wire_inference_request, timeout_ms),
+                      remaining_ms(server, request));
     request->started_ns = hearth_clock_ns();
-    rc = hearth_pool_send(server->pool, request->slot, &request->ticket, &message, err);
+    int rc = hearth_pool_send(server->pool, request->slot, &request->ticket,
+                              hearth_buf_slice(&request->bytes), err);
     hearth_buf_wipe(&request->bytes);
     return rc;
 }
@@ -93,6 +92,26 @@ void lane_dispatch(struct hearth_server *server, uint32_t slot)
             request_fail(request, rc, err.text);
         }
     }
+}
+
+/* A large request is copied to the worker in a callback of its own. */
+void lane_dispatch_soon(struct hearth_server *server, uint32_t slot)
+{
+    server->lanes_due |= UINT64_C(1) << slot;
+    hearth_loop_defer(server->parts.loop, &server->dispatch_more);
+}
+
+void lanes_on_dispatch(void *arg)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    uint64_t due = server->lanes_due;
+    server->lanes_due = 0;
+    for (uint32_t slot = 0; due != 0; slot++, due >>= 1) {
+        if ((due & 1) != 0) {
+            lane_dispatch(server, slot);
+        }
+    }
+    lanes_arm_deadline(server);
 }
 
 void lanes_ended(struct hearth_server *server, uint32_t slot)

@@ -184,5 +184,7 @@ void message_take(struct connection *connection, struct hearth_slice frame)
     struct hearth_message message;
     struct hearth_error err = {0};
     int rc = hearth_wire_decode(frame, &message, &err);
+    connection->frame = frame;
     dispatch(connection, &message, rc, &err);
+    connection->frame = (struct hearth_slice){0};
 }

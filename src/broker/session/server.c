@@ -254,6 +254,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_json_room_init(&server->json_out, JSON_ROOM_BYTES);
     hearth_sched_init(&server->sched, (uint32_t)config->queue_limit, MAX_QUEUED_BYTES);
     hearth_deferred_init(&server->scan_more, models_on_scan, server);
+    hearth_deferred_init(&server->dispatch_more, lanes_on_dispatch, server);
     hearth_deferred_init(&server->doom_more, lanes_on_doom, server);
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
@@ -320,6 +321,7 @@ void hearth_server_destroy(struct hearth_server *server)
     struct hearth_loop *loop = server->parts.loop;
     server->is_ended = true;
     hearth_loop_set_lag_hook(loop, NULL, NULL);
+    hearth_loop_undefer(loop, &server->dispatch_more);
     hearth_loop_undefer(loop, &server->doom_more);
     hearth_loop_undefer(loop, &server->scan_more);
     hearth_loop_unwatch(loop, &server->listen_watch);

@@ -20,12 +20,13 @@
 #define MAX_WAITERS        64u          /* loads and unloads that one connection awaits */
 #define MAX_QUEUED_BYTES   (256u << 20) /* of all requests that wait */
 #define MAX_OUTBOUND_BYTES (HEARTH_MAX_FRAME_BYTES + (64u << 10))
-#define LAST_WORDS_BYTES   1024u /* kept free for the reason of a cut */
-#define FIRST_FRAME_BYTES  4096u /* of a frame before the handshake */
-#define CLOSE_GRACE_MS     5000u /* for a client to read why it is closed */
-#define REFUSAL_WAIT_MS    100u  /* for the first words of one that is refused */
-#define MAX_REFUSED        16u   /* that wait so; more are refused in V2 at once */
-#define SLICE_COUNT        64u   /* requests that one callback ends, and how long that may take */
+#define LAST_WORDS_BYTES   1024u        /* kept free for the reason of a cut */
+#define FIRST_FRAME_BYTES  4096u        /* of a frame before the handshake */
+#define CLOSE_GRACE_MS     5000u        /* for a client to read why it is closed */
+#define REFUSAL_WAIT_MS    100u         /* for the first words of one that is refused */
+#define MAX_REFUSED        16u          /* that wait so; more are refused in V2 at once */
+#define LARGE_BYTES        (128u << 10) /* a request of that size is not admitted and sent at once */
+#define SLICE_COUNT        64u /* requests that one callback ends, and how long that may take */
 #define SLICE_NS           (HEARTH_NS_PER_MS / 2)
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
@@ -34,7 +35,7 @@
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 #define SCAN_ENTRIES       8u          /* of a models folder, looked at in a row */
 #define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
-#define JSON_KEEP_BYTES    (1u << 20)  /* of it, kept between messages */
+#define JSON_KEEP_BYTES    (4u << 20)  /* of it, kept between messages */
 
 enum connection_state {
     CONNECTION_REFUSED, /* one too many: waits for its first words, to be refused in its encoding */
@@ -68,6 +69,7 @@ struct connection {
     bool awaits_list;            /* of the models; nothing more is taken until it is there */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
+    struct hearth_slice frame;            /* the V2 frame that is being handled */
     char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
     struct hearth_list requests;
     uint32_t open_count;
@@ -167,7 +169,9 @@ struct hearth_server {
     struct hearth_timer lease_timer;
     struct hearth_timer drain_timer;
     struct hearth_timer accept_timer;
-    struct hearth_deferred scan_more; /* a scan or its answers are not finished, see models.c */
+    struct hearth_deferred scan_more;     /* a scan or its answers are not finished, see models.c */
+    struct hearth_deferred dispatch_more; /* lanes_due, one bit each, may have something to send */
+    uint64_t lanes_due;
     struct hearth_deferred doom_more; /* doomed requests are left, see lanes.c */
     struct doom dooms[HEARTH_MAX_MODELS];
     struct hearth_list connections;
@@ -298,6 +302,8 @@ static inline struct request *request_of_ticket(struct hearth_ticket *ticket)
 /* lanes.c */
 void lanes_on_doom(void *arg);
 void lane_dispatch(struct hearth_server *server, uint32_t slot);
+void lane_dispatch_soon(struct hearth_server *server, uint32_t slot); /* in the next callback */
+void lanes_on_dispatch(void *arg);
 void lane_fail_queued(struct hearth_server *server, uint32_t slot, int code, const char *text);
 void lanes_arm_deadline(struct hearth_server *server);
 void lanes_on_deadline(void *arg, uint64_t now_ns);

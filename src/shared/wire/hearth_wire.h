@@ -125,6 +125,14 @@ HEARTH_NODISCARD int hearth_wire_encode(const struct hearth_message *message,
 HEARTH_NODISCARD int hearth_wire_check_fields(const struct hearth_message *message,
                                               struct hearth_error *err);
 
+/**
+ * Overwrites one number of @frame, a sound V2 message of @type, without looking at the rest of it.
+ * @offset is the member's in its struct; only numbers that nothing of variable size precedes can be
+ * meant. Anything else is a programmer's error and aborts.
+ */
+void hearth_wire_patch(uint8_t *frame, enum hearth_message_type type, size_t offset,
+                       uint64_t value);
+
 /** The exact size that hearth_wire_encode() would append. */
 size_t hearth_wire_size(const struct hearth_message *message);
 

@@ -277,7 +277,33 @@ static void encode_appends_and_leaves_a_full_buf_alone(void **state)
     assert_int_equal(out.size, 8);
 }
 
-KIT_MAIN(cmocka_unit_test(decode_is_the_inverse_of_encode),
+static void a_number_is_changed_where_it_stands_and_nothing_else_is(void **state)
+{
+    (void)state;
+    struct hearth_wire_text text = {.text = hearth_slice_of_string("abc")};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    struct hearth_wire_inference_request *asked = &message.as.inference_request;
+    HEARTH_AUTO(hearth_buf) struct hearth_buf patched;
+    HEARTH_AUTO(hearth_buf) struct hearth_buf made;
+    hearth_buf_init(&patched, 4096);
+    hearth_buf_init(&made, 4096);
+    hearth_wire_default_request(asked);
+    asked->model_id = hearth_slice_of_string("m");
+    asked->texts = (struct hearth_wire_list){.count = 1, .items = &text};
+    assert_int_equal(hearth_wire_encode(&message, &patched), 0);
+    asked->request_id = UINT64_C(0x1122334455667788);
+    asked->timeout_ms = 77;
+    assert_int_equal(hearth_wire_encode(&message, &made), 0);
+    hearth_wire_patch(patched.data, message.type,
+                      offsetof(struct hearth_wire_inference_request, request_id),
+                      asked->request_id);
+    hearth_wire_patch(patched.data, message.type,
+                      offsetof(struct hearth_wire_inference_request, timeout_ms), 77);
+    assert_true(hearth_slice_equal(hearth_buf_slice(&patched), hearth_buf_slice(&made)));
+}
+
+KIT_MAIN(cmocka_unit_test(a_number_is_changed_where_it_stands_and_nothing_else_is),
+         cmocka_unit_test(decode_is_the_inverse_of_encode),
          cmocka_unit_test(a_truncation_inside_a_field_is_malformed),
          cmocka_unit_test(damage_never_breaks_the_decoder),
          cmocka_unit_test(unknown_trailing_fields_are_skipped),
