@@ -180,6 +180,35 @@ static void longest_comes_first_inside_a_priority(void **state)
     take_and_finish(w, "the longest of all");
 }
 
+/* Ids wait where a text of about as many tokens would. */
+static void ids_count_as_four_bytes_each(void **state)
+{
+    struct world *w = *state;
+    static const uint32_t ids[3] = {1, 2, 3};
+    const struct hearth_wire_text input = {.tokens = {ids, 3}};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    struct hearth_wire_inference_request *request = &message.as.inference_request;
+    hearth_wire_default_request(request);
+    request->request_id = 1;
+    request->task = HEARTH_TASK_EMBED;
+    request->model_id = hearth_slice_of_string("m");
+    request->texts = (struct hearth_wire_list){.count = 1, .items = &input};
+    HEARTH_AUTO(hearth_buf) struct hearth_buf frame;
+    hearth_buf_init(&frame, 65536);
+    assert_int_equal(hearth_wire_encode(&message, &frame), 0);
+    assert_int_equal(hearth_inbox_push(w->inbox, hearth_buf_slice(&frame), UINT64_MAX, "", NULL),
+                     0);
+    PUSH(w, 2, HEARTH_NORMAL, "elevenbytes", "thirteenbytes");
+    take_and_finish(w, "thirteenbytes");
+    struct hearth_item *item = hearth_inbox_take(w->inbox, false);
+    const struct hearth_item_result result = {0};
+    assert_int_equal(item->text.size, 0);
+    assert_int_equal(item->tokens.count, 3);
+    assert_memory_equal(item->tokens.data, ids, sizeof ids);
+    hearth_item_finish(item, &result);
+    take_and_finish(w, "elevenbytes");
+}
+
 static void a_short_text_does_not_starve_behind_long_ones(void **state)
 {
     struct world *w = *state;
@@ -496,6 +525,7 @@ static void what_was_taken_at_once_can_be_cancelled(void **state)
 
 KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
          LONGEST_FIRST(longest_comes_first_inside_a_priority),
+         LONGEST_FIRST(ids_count_as_four_bytes_each),
          LONGEST_FIRST(a_short_text_does_not_starve_behind_long_ones),
          BY_ARRIVAL(width_limits_what_is_held),
          BY_ARRIVAL(cancel_ends_what_waits_and_interrupts_what_runs),

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIXTURE "fixtures/models/onnx/tinybert-classifier.tokenizer.json"
 
@@ -223,7 +224,60 @@ static void wipe_leaves_no_text_behind(void **state)
     hearth_tokenizer_destroy(tokenizer);
 }
 
-KIT_MAIN(cmocka_unit_test(facts_are_those_of_the_file),
+static int take(const struct hearth_tokenizer *tokenizer, const uint32_t *ids, size_t count,
+                size_t max_tokens, struct hearth_encoding *out, struct hearth_error *err)
+{
+    uint8_t bytes[64]; /* at an odd address, as in a frame */
+    memcpy(bytes + 1, ids, count * sizeof *ids);
+    return hearth_tokenizer_take_ids(tokenizer, bytes + 1, count, max_tokens, out, err);
+}
+
+static void ids_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    struct hearth_tokenizer *tokenizer = given_tokenizer();
+    uint32_t last = (uint32_t)hearth_tokenizer_facts(tokenizer)->vocabulary_size - 1;
+    const uint32_t ids[] = {last, 2, 0, 3, 3};
+    HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
+    hearth_encoding_init(&out);
+    assert_int_equal(
+        hearth_tokenizer_encode(tokenizer, hearth_slice_of_string("before"), NULL, &out, NULL), 0);
+    assert_int_equal(take(tokenizer, ids, 5, 5, &out, NULL), 0);
+    assert_int_equal(out.count, 5);
+    assert_int_equal(out.full_count, 5);
+    assert_false(out.is_truncated);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(out.ids[i], ids[i]);
+        assert_int_equal(out.type_ids[i], 0);
+        assert_int_equal(out.mask[i], 1);
+    }
+    hearth_tokenizer_destroy(tokenizer);
+}
+
+static void ids_outside_the_vocabulary_and_too_many_are_refused(void **state)
+{
+    (void)state;
+    struct hearth_tokenizer *tokenizer = given_tokenizer();
+    size_t most = hearth_tokenizer_facts(tokenizer)->vocabulary_size;
+    const uint32_t ids[] = {2, (uint32_t)most, UINT32_MAX};
+    char wanted[96];
+    snprintf(wanted, sizeof wanted, "token id 1 of 3 is not in the vocabulary, which has %zu",
+             most);
+    HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
+    struct hearth_error err;
+    hearth_encoding_init(&out);
+    assert_int_equal(take(tokenizer, ids, 3, 3, &out, &err), HEARTH_E_INPUT_INVALID);
+    KIT_ASSERT_ERROR(err, HEARTH_E_INPUT_INVALID, wanted);
+    assert_int_equal(out.count, 0);
+    assert_int_equal(take(tokenizer, ids, 3, 2, &out, &err), HEARTH_E_TOO_LONG);
+    KIT_ASSERT_ERROR(err, HEARTH_E_TOO_LONG, "3 token ids, the model takes 2");
+    assert_int_equal(take(tokenizer, ids, 1, 1, &out, &err), 0);
+    hearth_tokenizer_destroy(tokenizer);
+}
+
+KIT_MAIN(cmocka_unit_test(ids_are_taken_as_they_are),
+         cmocka_unit_test(ids_outside_the_vocabulary_and_too_many_are_refused),
+         cmocka_unit_test(facts_are_those_of_the_file),
          cmocka_unit_test(literal_special_token_in_the_text_is_that_token),
          cmocka_unit_test(limit_cuts_on_the_right_and_keeps_the_special_tokens),
          cmocka_unit_test(invalid_utf8_is_refused_with_its_place),
