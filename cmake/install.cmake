@@ -1,9 +1,11 @@
 # What `cmake --install` puts where, and the target that takes it away again:
 #
-#   bin/        hearthd and hearth                  libexec/hearth/  the workers, which nobody starts by hand
-#   lib/        libhearth.so.0, its pkg-config      lib/hearth/      ONNX Runtime, if it is the locked one: only
-#               file and its CMake package                           its worker looks there
-#   include/    the installed headers               etc/hearth/, lib/systemd/system/   what is in deploy/
+#   bin/             hearthd and hearth
+#   libexec/hearth/  the workers, which nobody starts by hand
+#   lib/             libhearth.so.0, its pkg-config file and its CMake package
+#   lib/hearth/      ONNX Runtime, if it is the locked one: only its worker looks there
+#   include/         the installed headers
+#   etc/hearth/, lib/systemd/   what is in deploy/
 #
 # Everything is found from the place of the program or file that needs it, so a prefix may be moved.
 include(CMakePackageConfigHelpers)
@@ -17,7 +19,8 @@ set(HEARTH_INSTALL_CMAKE ${CMAKE_INSTALL_LIBDIR}/cmake/hearth)
 set(folders ${CMAKE_INSTALL_BINDIR} ${CMAKE_INSTALL_INCLUDEDIR}/hearth ${CMAKE_INSTALL_SYSCONFDIR}/hearth
   ${CMAKE_INSTALL_DOCDIR}/onnxruntime ${HEARTH_INSTALL_WORKERS} ${HEARTH_INSTALL_PRIVATE}
   ${HEARTH_INSTALL_PKGCONFIG} ${HEARTH_INSTALL_CMAKE} lib/systemd/system lib/systemd/user)
-install(CODE "set(HEARTH_FOLDERS \"${folders}\")\nset(HEARTH_NOTES \"${CMAKE_BINARY_DIR}/install_folders.txt\")")
+install(CODE "set(HEARTH_FOLDERS \"${folders}\")
+set(HEARTH_NOTES \"${CMAKE_BINARY_DIR}/install_folders.txt\")")
 install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/note_folders.cmake)
 
 install(TARGETS hearthd hearth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -166,7 +166,8 @@ print_check() {
     library libseccomp 2.5 && library libcrypto 3.0 && library libutf8proc 2.6 && library libpcre2-8 10.40
     library inih 55 && library cmocka 1.1.5
     [ "$RELEASE" = 12 ] || library yyjson 0.10
-    [ "$RELEASE" = 12 ] || [ "$HEARTH_ONNX" = OFF ] || [ -n "${HEARTH_ORT_DIR:-}" ] || library libonnxruntime 1.21
+    [ "$RELEASE" = 12 ] || [ "$HEARTH_ONNX" = OFF ] || [ -n "${HEARTH_ORT_DIR:-}" ] ||
+        library libonnxruntime 1.21
     local package
     for package in $(missing_packages); do
         tool "$package" - '' '(Debian package)'
@@ -201,7 +202,8 @@ fetch_options=()
 deps/fetch "${fetch_options[@]}" ||
     fail "the locked dependencies are not complete" "do what is said above, then run this again"
 if [ -n "$arm64" ]; then
-    deps/cross || fail "the cross compiler's packages are not complete" "do what is said above, then run this again"
+    deps/cross ||
+        fail "the cross compiler's packages are not complete" "do what is said above, then run this again"
 fi
 if [ -n "$build" ]; then
     for preset in "${presets[@]}"; do

@@ -17,7 +17,10 @@ find_package(Threads REQUIRED)
 include(%s/cmake/engines.cmake)
 """
 ORT_HEADER = """#define ORT_API_VERSION %d
-typedef struct OrtApiBase { const void *(*GetApi)(unsigned); const char *(*GetVersionString)(void); } OrtApiBase;
+typedef struct OrtApiBase {
+    const void *(*GetApi)(unsigned);
+    const char *(*GetVersionString)(void);
+} OrtApiBase;
 """
 ORT_LIBRARY = """#include <onnxruntime_c_api.h>
 static const char *version(void) { return "%s"; }
@@ -72,7 +75,8 @@ class Configure:
         """(did it end well, what it said on one line)"""
         command = ["cmake", "-S", os.path.join(self.root, "project"), "-B", self.build,
                    f"-DHEARTH_DEPS_DIR={self.root}/no-deps", "-DHEARTH_ORT_DIR=", "-DHEARTH_LLAMA_DIR="]
-        command += [f"-D{name}={'ON' if name == engine else 'OFF'}" for name in ("HEARTH_ONNX", "HEARTH_GGUF")]
+        command += [f"-D{name}={'ON' if name == engine else 'OFF'}"
+                    for name in ("HEARTH_ONNX", "HEARTH_GGUF")]
         command += [f"-D{name}={path}" for name, path in directories.items()]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode == 0, " ".join((done.stdout + done.stderr).split())
@@ -119,12 +123,14 @@ def claims(root):
     yield "a llama.cpp that cannot say its version is refused", says(
         told, "without llama_version()", "wanted is 0.5.x"), told
     told = configure("HEARTH_GGUF", HEARTH_LLAMA_DIR=fake_llama(root, "0.5.1", without=("ggml-base",)))
-    yield "a missing library is named", says(told, "llama-0.5.1", "there is no lib/libggml-base.so or .a"), told
+    yield "a missing library is named", says(
+        told, "llama-0.5.1", "there is no lib/libggml-base.so or .a"), told
     openmp = {"ggml-cpu": "void GOMP_parallel(void); void f(void) { GOMP_parallel(); }"}
     told = configure("HEARTH_GGUF", HEARTH_LLAMA_DIR=fake_llama(root, "0.5.2", openmp))
     yield "a llama.cpp with OpenMP is refused", says(told, "was built with OpenMP", "GGML_OPENMP=OFF"), told
     told = configure("HEARTH_GGUF")
-    yield "no engine at all names the script that gets it", says(told, "there is no llama.cpp", "scripts/setup.sh"), told
+    yield "no engine at all names the script that gets it", says(
+        told, "there is no llama.cpp", "scripts/setup.sh"), told
     yield from scripts_pass_them_on(root)
 
 
