@@ -35,12 +35,15 @@ class Reference:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(facts["options"]["max_tokens"])
 
+    def ids(self, text):
+        return self.tokenizer.encode(text).ids
+
     def run(self, text):
-        encoding = self.tokenizer.encode(text)
-        feed = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids),
-                "token_type_ids": encoding.type_ids}
+        """Of a text, or of the ids of tokens as they are."""
+        ids = self.ids(text) if isinstance(text, str) else text
+        feed = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": [0] * len(ids)}
         feed = {k: numpy.array([v], numpy.int64) for k, v in feed.items() if k in self.inputs}
-        return len(encoding.ids), self.session.run(None, feed)[0]
+        return len(ids), self.session.run(None, feed)[0]
 
     def embed(self, text):
         count, hidden = self.run(text)
@@ -78,6 +81,44 @@ def embed(daemon, texts):
     answer = daemon.infer(model_id="all-minilm-l6-v2", task=1, texts=[{"text": t} for t in texts])
     must(answer["code"] == 0, answer["error"])
     return [r["vector"] for r in sorted(answer["results"], key=lambda r: r["index"])]
+
+
+def ask_ids(daemon, model, task, inputs):
+    """The terminal of a request with ids instead of texts."""
+    return daemon.infer(model_id=model, task=v2.TASKS[task], texts=[{"tokens": ids} for ids in inputs])
+
+
+def check_ids_answer_as_their_text(daemon, model, task, reference):
+    """Bit for bit: what the text became is what the ids are."""
+    texts = TEXTS[:BATCH]
+    by_text = daemon.infer(model_id=model, task=v2.TASKS[task], texts=[{"text": t} for t in texts])
+    by_ids = ask_ids(daemon, model, task, [reference.ids(t) for t in texts])
+    must(by_ids["code"] == 0, f"{by_ids['error']}")
+    for a, b in zip(by_text["results"], by_ids["results"], strict=True):
+        must({**a, "is_truncated": 0} == b, f"input {a['index']}: ids answer otherwise than their text")
+
+
+def check_ids_are_taken_as_they_are(daemon, reference):
+    """Without special tokens, with special ones in the middle, a single one: nothing is added."""
+    whole = next(ids for ids in map(reference.ids, TEXTS) if 6 <= len(ids) <= 20)
+    inputs = [whole[1:-1], [*whole, *whole], [whole[0]], whole[::-1]]
+    answer = ask_ids(daemon, "minilm-embedder", "embed", inputs)
+    must(answer["code"] == 0, answer["error"])
+    for ids, result in zip(inputs, answer["results"], strict=True):
+        count, wanted = reference.embed(ids)
+        cosine = float(numpy.array(result["vector"], numpy.float64) @ wanted)
+        must(result["tokens"] == count and cosine >= 0.99999, f"{count} ids: {result['tokens']}, {cosine}")
+
+
+def check_wrong_ids(daemon, most):
+    vocabulary = 10 ** 6    # more than either fixture has
+    answer = ask_ids(daemon, "minilm-embedder", "embed", [[1], [2, vocabulary, 3]])
+    must(v2.ERRORS[answer["code"]] == "input_invalid", f"{answer}")
+    must("input 1: token id 1 of 3 is not in the vocabulary" in answer["error"], answer["error"])
+    must(str(vocabulary) not in answer["error"], f"the id itself is told: {answer['error']}")
+    must(ask_ids(daemon, "minilm-embedder", "embed", [[1] * most])["code"] == 0, f"{most} ids are refused")
+    answer = ask_ids(daemon, "minilm-embedder", "embed", [[1] * (most + 1)])
+    must(v2.ERRORS[answer["code"]] == "too_long", f"{answer}")
 
 
 def check_alone_and_in_a_batch(daemon):
@@ -164,6 +205,18 @@ def main():
             check_classes(ask_all(daemon, "tinybert-classifier", "classify"),
                           Reference(tiny_manifest), labels)
 
+        def ids_of_the_reference_tokenizer_answer_as_their_text():
+            check_ids_answer_as_their_text(daemon, "minilm-embedder", "embed", small)
+            check_ids_answer_as_their_text(daemon, "tinybert-classifier", "classify",
+                                           Reference(tiny_manifest))
+
+        def ids_are_taken_as_they_are():
+            check_ids_are_taken_as_they_are(daemon, small)
+
+        def ids_that_the_model_does_not_have_or_take_are_refused():
+            facts = json.loads((tiny / "minilm-embedder.manifest.json").read_text())
+            check_wrong_ids(daemon, facts["options"]["max_tokens"])
+
         def texts_in_a_batch_answer_bit_for_bit_as_alone():
             check_alone_and_in_a_batch(daemon)
 
@@ -177,7 +230,10 @@ def main():
                           streamed_embeddings_equal_the_reference,
                           tiny_embeddings_equal_the_reference,
                           intent_probabilities_equal_the_reference,
-                          tiny_probabilities_equal_the_reference])
+                          tiny_probabilities_equal_the_reference,
+                          ids_of_the_reference_tokenizer_answer_as_their_text,
+                          ids_are_taken_as_they_are,
+                          ids_that_the_model_does_not_have_or_take_are_refused])
 
 
 if __name__ == "__main__":
