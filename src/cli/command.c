@@ -47,6 +47,11 @@ static const struct cli_command commands[] = {
      "runs COMMAND, passes on signals and its exit code, and stops the daemon. The code is 127 if\n"
      "there is no such COMMAND, 126 if it cannot be run, 128 and the signal if one has ended it.",
      "hearth run --preload hearth-intent -- hearth classify \"play some jazz\"", cli_run_run},
+    {"config", CLI_CONFIG, "[OPTION…] [show | validate | defaults]",
+     "show or check the configuration of the daemon",
+     "show prints what hearthd would use, from file, environment and defaults; validate says what\n"
+     "is wrong with it and ends with 0 or 2; defaults prints a file to begin with.",
+     "hearth config validate --config /etc/hearth/hearthd.conf", cli_run_config},
     {"version", CLI_VERSION, "[OPTION…]", "print the version of this program", NULL,
      "hearth version", cli_run_version},
     {"help", CLI_HELP, "[COMMAND]", "explain a command", NULL, "hearth help classify",

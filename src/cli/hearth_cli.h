@@ -31,8 +31,9 @@ enum cli_command_bit {
     CLI_METRICS = 2048,
     CLI_REQUESTS = 4096,
     CLI_CANCEL = 8192,
-    CLI_ALL = 16383,
-    CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP),
+    CLI_CONFIG = 16384,
+    CLI_ALL = 32767,
+    CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP | CLI_CONFIG),
 };
 
 #define CLI_STOPS_MAX 8
@@ -118,6 +119,9 @@ int cli_report(const struct cli_settings *settings, const struct hearth_error *e
 /** Says how the command line was wrong; @command may be NULL. Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) HEARTH_PRINTF(2, 3);
 
+/** Writes the path of hearthd, which lies beside this program. HEARTH_E_SYSTEM. */
+int cli_find_daemon(char *room, size_t room_bytes, struct hearth_error *err);
+
 /* ── What commands share ─────────────────────────────────────────────────────────────────────── */
 
 /** Connects with a session, or only for reports and probes, which need neither one nor a token. */
@@ -186,6 +190,7 @@ int cli_run_health(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_metrics(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_requests(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_cancel(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_config(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_run(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_version(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_help(const struct cli_settings *settings, int argc, char **argv);

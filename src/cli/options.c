@@ -71,7 +71,7 @@ static const struct option_row rows[] = {
     {"models", TEXT, CLI_RUN, AT(models_folder), "DIR",
      "folder of models; default: as `hearthd --help` says"},
     {"preload", TEXT, CLI_RUN, AT(preload), "A,B", "models to load before the command starts"},
-    {"config", TEXT, CLI_RUN, AT(config), "FILE", "configuration of the daemon"},
+    {"config", TEXT, CLI_RUN | CLI_CONFIG, AT(config), "FILE", "configuration of the daemon"},
     {"log", TEXT, CLI_RUN, AT(log), "FILE", "keep the daemon's log there"},
     {"verbose", FLAG, CLI_RUN, AT(is_verbose), NULL, "show the daemon's log on standard error"},
     {"socket", TEXT, CLI_ASKS_DAEMON, AT(socket), "PATH", "socket of the daemon"},

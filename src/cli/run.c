@@ -118,23 +118,6 @@ static void block_signals(sigset_t *ret_before)
 
 /* ── The daemon ──────────────────────────────────────────────────────────────────────────────── */
 
-static int find_daemon(struct private_daemon *run, struct hearth_error *err)
-{
-    static const char name[] = "hearthd";
-    ssize_t length = readlink("/proc/self/exe", run->program, sizeof run->program - sizeof name);
-    if (length <= 0) {
-        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "find this program");
-    }
-    run->program[length] = '\0';
-    char *slash = strrchr(run->program, '/');
-    memcpy(slash + 1, name, sizeof name);
-    if (access(run->program, X_OK) != 0) {
-        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "hearthd is not beside this program: %.150s",
-                                 run->program);
-    }
-    return 0;
-}
-
 static int make_folder(struct private_daemon *run, struct hearth_error *err)
 {
     const char *temporary = getenv("TMPDIR");
@@ -385,7 +368,7 @@ int cli_run_run(const struct cli_settings *settings, int argc, char **argv)
     struct private_daemon run = {.settings = settings, .daemon.pidfd = -1, .command.pidfd = -1};
     int code = CLI_FAILED;
     block_signals(&run.before);
-    int rc = find_daemon(&run, &err);
+    int rc = cli_find_daemon(run.program, sizeof run.program, &err);
     rc = rc < 0 ? rc : make_folder(&run, &err);
     rc = rc < 0 ? rc : start_daemon(&run, &err);
     rc = rc < 0 ? rc : wait_until_ready(&run, &err);

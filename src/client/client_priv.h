@@ -24,7 +24,6 @@
 #define HEARTH_CLIENT_REQUEST_MS  300000u
 #define HEARTH_CLIENT_GRACE_MS    2000u /* for the daemon to say that the time is over */
 #define HEARTH_CLIENT_CANCEL_MS   1000u /* for 20 bytes to leave: more means that nobody reads */
-#define HEARTH_CLIENT_BACKLOG_MS  1u    /* a full backlog has no descriptor to wait for */
 #define HEARTH_CLIENT_IDLE_MS     1000u /* so close to the daemon's idle limit, connect anew */
 #define HEARTH_CLIENT_QUEUE_BYTES (HEARTH_MAX_RING_MESSAGE_BYTES + 4096u)
 #define HEARTH_CLIENT_CANCEL_BYTES                                                                 \
@@ -135,7 +134,7 @@ uint64_t client_deadline_ns(uint32_t timeout_ms);
 /**
  * Sees to it that there is a connection, or the beginning of one: connects again if the daemon has
  * closed it while nothing was open, or if the client reconnects always. Waits only, until
- * @deadline_ns, should the daemon's backlog be full.
+ * @deadline_ns (0: not at all), should the daemon's backlog be full.
  */
 HEARTH_NODISCARD int client_connection_ensure(struct hearth_client *client, uint64_t deadline_ns,
                                               struct hearth_error *err);

@@ -272,9 +272,7 @@ static int open_client(const struct hearth_connect_params *params, bool is_block
     if (rc < 0) {
         return rc;
     }
-    rc = is_blocking
-             ? establish(client, err)
-             : client_connection_ensure(client, client_deadline_ns(HEARTH_CLIENT_BACKLOG_MS), err);
+    rc = is_blocking ? establish(client, err) : client_connection_ensure(client, 0, err);
     if (rc < 0) {
         hearth_disconnect(client);
         return rc;

@@ -242,7 +242,7 @@ static int submit_now(struct draft *draft, uint64_t *ret_id, struct hearth_error
     if (draft->on_done == NULL) {
         return hearth_fail(err, HEARTH_E_ARGUMENT, "params: on_done is NULL");
     }
-    return submit(draft, client_deadline_ns(HEARTH_CLIENT_BACKLOG_MS), ret_id, err);
+    return submit(draft, 0, ret_id, err);
 }
 
 int hearth_submit(hearth_client *client, enum hearth_task task, const hearth_input *inputs,

@@ -43,22 +43,24 @@ static int connect_error(const char *path, struct hearth_error *err)
     }
 }
 
-/* Bounds how long connect() may wait for room in the daemon's queue; false when time is over. */
-static bool set_send_timeout(int fd, uint64_t deadline_ns)
+/* Bounds how long connect() may wait for room in the daemon's queue: not at all if time is over. */
+static int set_patience(int fd, uint64_t deadline_ns, struct hearth_error *err)
 {
     struct timespec room;
     const struct timespec *left = hearth_os_time_left(deadline_ns, &room);
     struct timeval wait = {0, 0}; /* zero means no bound */
     if (left != NULL) {
         if (left->tv_sec == 0 && left->tv_nsec == 0) {
-            return false;
+            return hearth_fd_set_nonblocking(fd, true, err);
         }
         wait = (struct timeval){left->tv_sec, left->tv_nsec / 1000 + 1};
         if (wait.tv_usec >= 1000000) {
             wait = (struct timeval){left->tv_sec + 1, 0};
         }
     }
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0
+               ? 0
+               : hearth_fail_errno(err, HEARTH_E_SYSTEM, "bound the time of a connection");
 }
 
 int hearth_socket_connect(const char *path, uint64_t deadline_ns, int *ret_fd,
@@ -78,8 +80,9 @@ int hearth_socket_connect(const char *path, uint64_t deadline_ns, int *ret_fd,
     }
     int rc = -1;
     do {
-        if (!set_send_timeout(fd, deadline_ns)) {
-            return hearth_fail(err, HEARTH_E_EXPIRED, "connect to %s: no time left", path);
+        rc = set_patience(fd, deadline_ns, err);
+        if (rc < 0) {
+            return rc;
         }
         rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
     } while (rc < 0 && errno == EINTR);

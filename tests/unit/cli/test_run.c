@@ -49,6 +49,28 @@ static int end_of(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+/* Runs `hearth config …` and returns its exit code. */
+static int run_config(char *verb, char *file)
+{
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fileno(out), 1);
+        dup2(fileno(out), 2);
+        execl(HEARTH_PROGRAM, "hearth", "config", verb, file != NULL ? "--config" : (char *)NULL,
+              file, (char *)NULL);
+        _exit(99);
+    }
+    int code = end_of(pid);
+    rewind(out);
+    size_t size = fread(output, 1, sizeof output - 1, out);
+    output[size] = '\0';
+    fclose(out);
+    return code;
+}
+
 static int run(const char *preload, const char *command)
 {
     FILE *out = tmpfile();
@@ -108,9 +130,36 @@ static void a_signal_reaches_the_command(void **state)
     fclose(out);
 }
 
+static void the_configuration_is_shown_and_a_wrong_line_named(void **state)
+{
+    (void)state;
+    char file[80];
+    snprintf(file, sizeof file, "%s/hearthd.conf", folder);
+    assert_int_equal(run_config((char *)"defaults", NULL), 0);
+    assert_non_null(strstr(output, "queue_limit = 256\n"));
+    FILE *conf = fopen(file, "w");
+    assert_non_null(conf);
+    fputs("[daemon]\nqueue_limit = 77\n", conf);
+    fclose(conf);
+    assert_int_equal(run_config((char *)"show", file), 0);
+    assert_non_null(strstr(output, "queue_limit = 77\n"));
+    assert_int_equal(run_config((char *)"validate", file), 0);
+    assert_string_equal(output, "");
+    conf = fopen(file, "w");
+    assert_non_null(conf);
+    fputs("[daemon]\nqueue_limit = many\n", conf);
+    fclose(conf);
+    assert_int_equal(run_config((char *)"validate", file), 2);
+    assert_non_null(strstr(output, "hearthd.conf:2"));
+    assert_non_null(strstr(output, "queue_limit"));
+    assert_int_equal(run_config((char *)"improve", NULL), 2);
+    assert_int_equal(unlink(file), 0);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 KIT_MAIN(IN_FOLDER(the_command_finds_the_daemon_and_its_models),
          IN_FOLDER(the_exit_code_is_the_commands),
          IN_FOLDER(a_model_that_cannot_be_preloaded_is_named),
-         IN_FOLDER(a_signal_reaches_the_command))
+         IN_FOLDER(a_signal_reaches_the_command),
+         IN_FOLDER(the_configuration_is_shown_and_a_wrong_line_named))

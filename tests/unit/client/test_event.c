@@ -514,6 +514,32 @@ static void a_connection_begins_without_waiting(void **state)
     hearth_disconnect(seen.client);
 }
 
+/* A daemon that accepts nobody: connections wait in the backlog until that is full. */
+static void a_full_backlog_is_said_so_at_once(void **state)
+{
+    struct hearth_listener listener;
+    struct scripted_server *server = *state;
+    char path[108];
+    snprintf(path, sizeof path, "%s/busy", server->folder);
+    assert_int_equal(hearth_listener_open(path, &listener, NULL), 0);
+    hearth_connect_params params = hearth_connect_params_default();
+    params.socket_path = path;
+    static hearth_client *clients[512]; /* more than wait */
+    size_t count = 0;
+    hearth_error err;
+    while (count < HEARTH_COUNT(clients) &&
+           hearth_connect_start(&params, &clients[count], &err) == 0) {
+        count++;
+    }
+    KIT_ASSERT_ERROR(err, HEARTH_E_TOO_MANY_CONNECTIONS, "too many wait for the daemon");
+    for (size_t i = 0; i < count; i++) {
+        hearth_disconnect(clients[i]);
+    }
+    hearth_listener_close(&listener);
+    snprintf(path, sizeof path, "%s/busy.lock", server->folder);
+    unlink(path);
+}
+
 static void a_refused_session_ends_its_requests_with_the_reason(void **state)
 {
     hearth_connect_params params = connecting(state, "crowd");
@@ -605,6 +631,7 @@ KIT_MAIN(
     WITH_SERVER(an_idle_close_is_no_error_for_a_loop), WITH_SERVER(an_idle_limit_is_kept_away_from),
     WITH_SERVER(a_request_of_which_nothing_left_goes_over_another_connection),
     WITH_SERVER(a_connection_begins_without_waiting),
+    WITH_SERVER(a_full_backlog_is_said_so_at_once),
     WITH_SERVER(a_refused_session_ends_its_requests_with_the_reason),
     WITH_SERVER(a_daemon_that_does_not_answer_the_handshake_is_given_up),
     WITH_SERVER(without_a_session_only_reports_are_asked),
