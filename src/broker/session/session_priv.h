@@ -25,7 +25,7 @@
 #define CLOSE_GRACE_MS     5000u        /* for a client to read why it is closed */
 #define REFUSAL_WAIT_MS    100u         /* for the first words of one that is refused */
 #define MAX_REFUSED        16u          /* that wait so; more are refused in V2 at once */
-#define LARGE_BYTES        (128u << 10) /* a request of that size is not admitted and sent at once */
+#define LARGE_BYTES        (128u << 10) /* such a request is not admitted and sent in one go */
 #define SLICE_COUNT        64u /* requests that one callback ends, and how long that may take */
 #define SLICE_NS           (HEARTH_NS_PER_MS / 2)
 #define UNLOAD_GRACE_MS    10000u

@@ -382,6 +382,32 @@ static void the_list_tells_state_labels_and_error(void **state)
     worker_finish(&worker);
 }
 
+static void the_list_tells_why_a_model_cannot_be_loaded(void **state)
+{
+    struct world *w = *state;
+    char path[120];
+    struct hearth_wire_model_info info;
+    world_start(w);
+    snprintf(path, sizeof path, "%s/bad.manifest.json", w->root);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"model_id\":\"bad\"}", file);
+    assert_int_equal(fclose(file), 0);
+    struct client client = client_session(w);
+    struct hearth_message list = {.type = HEARTH_MSG_models_request};
+    client_send(w, &client, &list);
+    list = client_take(w, &client);
+    assert_true(hearth_wire_next(&list.as.models_response.models, HEARTH_RECORD_model_info, &info));
+    assert_true(hearth_slice_equals_string(info.name, "bad"));
+    assert_int_equal(info.state, HEARTH_MODEL_FAILED);
+    assert_int_equal(-(int)info.error_code, HEARTH_E_MODEL_INVALID);
+    assert_true(info.error.size > 0);
+    while (hearth_wire_next(&list.as.models_response.models, HEARTH_RECORD_model_info, &info)) {
+        assert_int_equal(info.error_code, 0);
+    }
+    client_close(w, &client);
+}
+
 KIT_MAIN(WORLD_TEST_BOTH(probes_need_no_session), WORLD_TEST_BOTH(everything_else_needs_one),
          WORLD_TEST(each_session_has_its_own_random_id),
          WORLD_TEST_BOTH(another_version_is_refused_politely),
@@ -393,4 +419,5 @@ KIT_MAIN(WORLD_TEST_BOTH(probes_need_no_session), WORLD_TEST_BOTH(everything_els
          WORLD_TEST(without_descriptors_the_loop_does_not_spin),
          WORLD_TEST_BOTH(one_connection_too_many_is_told_and_closed),
          WORLD_TEST(a_client_that_does_not_read_is_not_read_from),
+         WORLD_TEST_BOTH(the_list_tells_why_a_model_cannot_be_loaded),
          WORLD_TEST_BOTH(the_list_tells_state_labels_and_error))
