@@ -96,6 +96,25 @@ static void encode_again(const struct hearth_message *message)
     HEARTH_ASSERT(hearth_wire_encode(message, &small) < 0 && small.size == 0);
 }
 
+/* A number that is changed in the frame is changed in the message, and nothing else is. */
+static void patch_request(struct hearth_message *message)
+{
+    HEARTH_AUTO(hearth_buf) struct hearth_buf patched;
+    HEARTH_AUTO(hearth_buf) struct hearth_buf wanted;
+    struct hearth_wire_inference_request *request = &message->as.inference_request;
+    hearth_buf_init(&patched, HEARTH_MAX_FRAME_BYTES);
+    hearth_buf_init(&wanted, HEARTH_MAX_FRAME_BYTES);
+    HEARTH_ASSERT(hearth_wire_encode(message, &patched) == 0);
+    hearth_wire_patch(patched.data, message->type,
+                      offsetof(struct hearth_wire_inference_request, request_id), UINT64_MAX - 1);
+    hearth_wire_patch(patched.data, message->type,
+                      offsetof(struct hearth_wire_inference_request, timeout_ms), 77);
+    request->request_id = UINT64_MAX - 1;
+    request->timeout_ms = 77;
+    HEARTH_ASSERT(hearth_wire_encode(message, &wanted) == 0);
+    HEARTH_ASSERT(hearth_slice_equal(hearth_buf_slice(&patched), hearth_buf_slice(&wanted)));
+}
+
 static void encode_from_memory(struct hearth_message *message)
 {
     struct hearth_arena arena;
@@ -118,6 +137,7 @@ int hearth_fuzz_wire(const uint8_t *data, size_t size)
         if (message.type == HEARTH_MSG_inference_request) {
             rc = hearth_wire_check_request(&message.as.inference_request, &err);
             HEARTH_ASSERT(rc == 0 || rc == err.code);
+            patch_request(&message);
         }
         encode_again(&message);
         encode_from_memory(&message);

@@ -19,6 +19,7 @@ if all of the targets asked for are good.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -34,7 +35,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 MINUTES, QUIET_SECONDS, LINES_PERCENT = 10, 300, 80
 CORPUS_BYTES = 200 << 10
-WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "decode", "encode", "layout")]
+WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "decode", "encode", "layout", "patch")]
 TOKENIZER = [f"src/worker/tokenizer/{name}.c" for name in (
     "added", "encode", "normalize", "tokenizer", "unicode", "vocab", "wordpiece")]
 INSPECT = "src/worker/inspect"
@@ -125,16 +126,17 @@ def check(names, results, top=TOP):
 
 
 class Results:
-    """fuzz/results.json; a record is written when its target is done."""
+    """fuzz/results.json; a record is written when its target is done, by one run at a time."""
 
     def __init__(self, path=TOP / "fuzz/results.json"):
-        self.path, self.lock = path, threading.Lock()
+        self.path = path
 
     def read(self):
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def write(self, name, record):
-        with self.lock:
+        with open(__file__, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             results = {**self.read(), name: record}
             text = json.dumps(dict(sorted(results.items())), indent=1) + "\n"
             self.path.with_suffix(".new").write_text(text)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What fuzz/run.py promises about its records: when it has run enough, and when a record counts."""
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -70,6 +71,16 @@ def every_target_says_which_files_it_is_about_and_has_a_bounded_corpus():
             must((run.TOP / path).exists(), f"{name}: no file {path}")
         size = sum(p.stat().st_size for p in (run.TOP / "fuzz/corpus" / name).iterdir())
         must(0 < size <= run.CORPUS_BYTES, f"the corpus of {name} has {size} bytes")
+
+
+def every_decoder_of_a_face_is_called_by_a_target():
+    """What reads bytes from elsewhere is called decode, parse or inspect."""
+    headers = "\n".join(path.read_text() for path in (run.TOP / "src").rglob("*.h"))
+    decoders = set(re.findall(r"\bhearth_\w+_(?:decode|parse|inspect)\(", headers))
+    targets = "\n".join(path.read_text() for path in (run.TOP / "fuzz").glob("fuzz_*.c"))
+    must(len(decoders) >= 6, f"only {sorted(decoders)}")
+    left = sorted(name for name in decoders if name not in targets)
+    must(not left, f"no target calls {left}")
 
 
 if __name__ == "__main__":
