@@ -67,7 +67,6 @@ typedef struct hearth_request_params {
     uint64_t seed;              /* 42; same seed, same text */
     const char *const *stops;   /* generation ends before any of them; up to 8 */
     size_t stop_count;
-    /* Since 0.1: */
     hearth_done_fn *on_done; /* for hearth_submit(), which requires it */
     int wants_token_ids;     /* generate, chat: 1 fills hearth_item.token_ids */
 } hearth_request_params;

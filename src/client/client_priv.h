@@ -216,10 +216,10 @@ void client_question_end(struct hearth_client *client, const struct hearth_error
 #define CLIENT_RESULT_BYTES ((size_t)64 << 20) /* a frame's worth of answers, unpacked */
 
 struct hearth_result {
-    struct hearth_arena arena; /* everything but the text under way */
+    struct hearth_arena arena; /* labels, vectors, texts of others */
     struct hearth_buf text;    /* generate, chat: grows by pieces */
     struct hearth_buf ids;     /* the same for token ids: uint32_t each */
-    hearth_item *items;
+    hearth_item *items;        /* these two behind the struct, in its own block */
     bool *is_answered;
     size_t count;
     hearth_usage usage;

@@ -27,7 +27,7 @@ static void fill_request(struct draft *draft, enum hearth_task task)
                      (params->wants_token_ids ? HEARTH_FLAG_TOKEN_IDS : 0u);
     draft->message.type = HEARTH_MSG_inference_request;
     draft->message.as.inference_request = (struct hearth_wire_inference_request){
-        .request_id = draft->client->last_id + 1,
+        .request_id = 1, /* until it is submitted */
         .task = (uint8_t)task,
         .priority = (uint8_t)params->priority,
         .flags = (uint16_t)flags,
@@ -217,6 +217,8 @@ static int submit(struct draft *draft, uint64_t connect_ns, uint64_t *ret_id,
                   struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
+    /* Only now: while the call waited for room, callbacks may have submitted others. */
+    draft->message.as.inference_request.request_id = client->last_id + 1;
     struct client_request *request = create_request(draft);
     if (request == NULL) {
         return hearth_fail_oom(err);

@@ -4,21 +4,19 @@
 
 #include <string.h>
 
+/* One block, and the arena empty: many requests may be open whose answers have not come. */
 struct hearth_result *client_result_create(size_t count)
 {
-    struct hearth_result *result = hearth_alloc(1, sizeof *result);
+    size_t items_bytes = count * sizeof(hearth_item);
+    struct hearth_result *result = hearth_alloc(1, sizeof *result + items_bytes + count);
     if (result == NULL) {
         return NULL;
     }
     hearth_arena_init(&result->arena, CLIENT_RESULT_BYTES);
     hearth_buf_init(&result->text, HEARTH_MAX_OUTPUT_BYTES + 1);
     hearth_buf_init(&result->ids, HEARTH_MAX_GENERATED_TOKENS * sizeof(uint32_t));
-    result->items = hearth_arena_alloc(&result->arena, count, sizeof *result->items);
-    result->is_answered = hearth_arena_alloc(&result->arena, count, sizeof *result->is_answered);
-    if (result->items == NULL || result->is_answered == NULL) {
-        hearth_result_free(result);
-        return NULL;
-    }
+    result->items = (hearth_item *)(void *)(result + 1);
+    result->is_answered = (bool *)(void *)((char *)(result + 1) + items_bytes);
     result->count = count;
     return result;
 }

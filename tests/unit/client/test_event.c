@@ -346,6 +346,38 @@ static void a_full_queue_is_said_so_and_empties(void **state)
     hearth_disconnect(seen.client);
 }
 
+static void count_ended(uint64_t request, hearth_result *result, const hearth_error *err, void *arg)
+{
+    (void)request;
+    (void)err;
+    hearth_result_free(result);
+    (*(size_t *)arg)++;
+}
+
+static void the_number_of_open_requests_is_bounded(void **state)
+{
+    struct scripted_server *server = *state;
+    hearth_client *client = connected_as(state, "test");
+    hearth_request_params params = hearth_request_params_default();
+    const hearth_input input = {.text = "ab"};
+    size_t ended = 0;
+    hearth_error err;
+    params.model = "parity";
+    params.on_done = count_ended;
+    params.arg = &ended;
+    assert_int_equal(kill(server->pid, SIGSTOP), 0);
+    for (size_t i = 0; i < HEARTH_MAX_OPEN_REQUESTS; i++) {
+        assert_int_equal(
+            hearth_submit(client, HEARTH_TASK_CLASSIFY, &input, 1, &params, NULL, &err), 0);
+    }
+    hearth_submit(client, HEARTH_TASK_CLASSIFY, &input, 1, &params, NULL, &err);
+    KIT_ASSERT_ERROR(err, HEARTH_E_QUEUE_FULL, "16384 requests are open");
+    assert_int_equal(kill(server->pid, SIGCONT), 0);
+    assert_int_equal(hearth_wait(client, WAIT_MS, &err), 0);
+    assert_int_equal(ended, HEARTH_MAX_OPEN_REQUESTS);
+    hearth_disconnect(client);
+}
+
 static void a_call_that_waits_waits_for_room_too(void **state)
 {
     struct scripted_server *server = *state;
@@ -363,6 +395,49 @@ static void a_call_that_waits_waits_for_room_too(void **state)
     assert_int_equal(hearth_classify(seen.client, texts, 1, &params, NULL, NULL), 0);
     assert_int_equal(seen.ended, count);
     hearth_disconnect(seen.client);
+}
+
+/** A callback submits two requests, once. */
+struct pair {
+    struct seen seen;
+    uint64_t ids[2];
+};
+
+static void submit_a_pair(uint64_t request, hearth_result *result, const hearth_error *err,
+                          void *arg)
+{
+    struct pair *pair = arg;
+    see_end(request, result, err, &pair->seen);
+    for (size_t i = 0; i < HEARTH_COUNT(pair->ids); i++) {
+        pair->ids[i] = submitted(&pair->seen, "hold");
+    }
+}
+
+/* The call has its request ready before the callback makes its own. */
+static void no_id_is_given_twice_while_a_call_waits_for_room(void **state)
+{
+    struct scripted_server *server = *state;
+    struct pair pair = {.seen.client = connected_as(state, "test")};
+    struct seen *seen = &pair.seen;
+    static char large[HEARTH_MAX_TEXT_BYTES + 1];
+    memset(large, 'x', sizeof large - 1);
+    hearth_request_params params = asking(seen);
+    const hearth_input input = {.text = "ab"};
+    params.on_done = submit_a_pair;
+    params.arg = &pair;
+    assert_int_equal(kill(server->pid, SIGSTOP), 0);
+    assert_int_equal(
+        hearth_submit(seen->client, HEARTH_TASK_CLASSIFY, &input, 1, &params, NULL, NULL), 0);
+    while (submit(seen, HEARTH_TASK_CLASSIFY, large, NULL) == 0) {
+    }
+    assert_int_equal(kill(server->pid, SIGCONT), 0);
+    params = asking(seen);
+    const char *texts[] = {large};
+    assert_int_equal(hearth_classify(seen->client, texts, 1, &params, NULL, NULL), 0);
+    assert_true(pair.ids[0] != 0 && pair.ids[1] > pair.ids[0]);
+    assert_true(submitted(seen, "release") > pair.ids[1]);
+    assert_int_equal(hearth_wait(seen->client, WAIT_MS, NULL), 0);
+    hearth_disconnect(seen->client);
 }
 
 /* ── Time ────────────────────────────────────────────────────────────────────────────────────── */
@@ -622,7 +697,9 @@ KIT_MAIN(
     WITH_SERVER(waiting_ends_when_its_time_is_over), WITH_SERVER(a_disconnect_forgets_what_is_open),
     WITH_SERVER(a_callback_may_submit_and_cancel), WITH_SERVER(what_waits_is_refused_in_a_callback),
     WITH_SERVER(a_refused_submit_calls_nothing), WITH_SERVER(a_full_queue_is_said_so_and_empties),
+    WITH_SERVER(the_number_of_open_requests_is_bounded),
     WITH_SERVER(a_call_that_waits_waits_for_room_too),
+    WITH_SERVER(no_id_is_given_twice_while_a_call_waits_for_room),
     WITH_SERVER(an_expired_request_ends_and_the_others_stay),
     WITH_SERVER(a_lost_connection_ends_each_open_request_once),
     WITH_SERVER(a_client_that_reconnects_goes_on_after_a_loss),
