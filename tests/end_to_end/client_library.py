@@ -59,6 +59,8 @@ def a_thousand_requests_on_one_connection_end_once_each_and_are_counted():
         counts = json.loads(said(daemon, OPTIONS.requests, OPTIONS.seed, program="many_requests"))
         must(counts["once"] == OPTIONS.requests and counts["wrong"] == counts["open"] == 0, f"{counts}")
         must(counts["cancelled"] > 0 and counts["right"] > 0, f"not both kinds: {counts}")
+        must(counts["spans"] == OPTIONS.requests, f"not each is told once: {counts}")
+        must(counts["spans_cancelled"] == counts["cancelled"] or OPTIONS.requests > 1000, f"{counts}")
         grown = {k: v - before[k] for k, v in metrics(daemon)["counters"].items()}
         must(grown["requests_total"] == OPTIONS.requests, f"counted {grown}")
         must(grown["requests_succeeded"] == counts["right"], f"{counts}, counted {grown}")
@@ -177,6 +179,30 @@ def no_half_file_is_left_when_the_disk_is_full():
         must(ran.returncode == 1 and "nowhere/x.npy" in ran.stderr, f"{ran}")
 
 
+def an_interrupted_embed_leaves_nothing_behind():
+    texts = [f"text {i}" for i in range(32)] + ["slow:60000ms last"]    # the second batch is waited for
+    with Daemon(OPTIONS.bin, MODELS, ["embedder"]) as daemon, tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "vectors.npy"
+        target.write_text("old")
+        with subprocess.Popen([Path(OPTIONS.bin) / "hearth", "--socket", str(daemon.socket_path), "embed",
+                               "--output", target, *texts]) as process:
+            poll(lambda: [r for r in json.loads(said(daemon, "requests", "--json"))["requests"]
+                          if r["age_ms"] > 100], "the slow request")
+            process.send_signal(signal.SIGINT)
+            must(process.wait(WAIT_SECONDS) == -signal.SIGINT, f"ended with {process.returncode}")
+        must(target.read_text() == "old", "the old file is gone")
+        must([p.name for p in Path(folder).iterdir()] == ["vectors.npy"], "something is left over")
+        poll(lambda: json.loads(said(daemon, "requests", "--json"))["total"] == 0, "the request to end")
+
+
+def a_model_is_warmed_up():
+    with Daemon(OPTIONS.bin, MODELS, ["tiny"]) as daemon:
+        must("tiny is warm, " in said(daemon, "models", "warmup", "tiny", "--tokens", "3"), "the text")
+        must(metrics(daemon)["counters"]["warmups"] == 1, "it is not counted")
+        ran = run(daemon, "models", "warmup", "classifier")
+        must(ran.returncode == 1 and "the model is not ready" in ran.stderr, f"not loaded: {ran}")
+
+
 # ---- probes, token -----------------------------------------------------------------------------
 
 def probes_and_metrics_need_no_token_and_all_else_does():
@@ -237,6 +263,8 @@ if __name__ == "__main__":
         requests_of_other_programs_are_listed_and_cancelled,
         vectors_are_what_numpy_reads,
         no_half_file_is_left_when_the_disk_is_full,
+        an_interrupted_embed_leaves_nothing_behind,
+        a_model_is_warmed_up,
         probes_and_metrics_need_no_token_and_all_else_does,
         a_probe_of_no_daemon_is_no,
         run_says_why_a_preload_failed,

@@ -119,10 +119,32 @@ static void submit(struct job *job)
     }
 }
 
+/* Takes the spans of all that has ended, some hundred at a time; each is told once. */
+static size_t take_spans(size_t *ret_cancelled)
+{
+    hearth_error err;
+    size_t taken = 0;
+    for (size_t got = 1; got > 0;) {
+        hearth_span_list *list;
+        if (hearth_spans(client, 300, &list, &err) < 0) {
+            stop("spans", &err);
+        }
+        got = hearth_span_list_count(list);
+        taken += got + (size_t)hearth_span_list_lost(list);
+        for (size_t i = 0; i < got; i++) {
+            const hearth_span *span = hearth_span_list_at(list, i);
+            *ret_cancelled += span->code == HEARTH_E_CANCELLED;
+            wrong += span->queue_us > span->total_us || span->inputs != 1;
+        }
+        hearth_span_list_free(list);
+    }
+    return taken;
+}
+
 int main(int argc, char **argv)
 {
     hearth_error err;
-    size_t once = 0;
+    size_t once = 0, spans = 0, spans_cancelled = 0;
     count = argc == 3 ? (size_t)strtoul(argv[1], NULL, 10) : 0;
     state = argc == 3 ? strtoull(argv[2], NULL, 10) + 1 : 0;
     if (count == 0 || count > MOST) {
@@ -147,7 +169,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++) {
         once += jobs[i].ended == 1;
     }
-    printf("{\"once\": %zu, \"right\": %zu, \"cancelled\": %zu, \"wrong\": %zu, \"open\": %zu}\n",
+    spans = take_spans(&spans_cancelled);
+    printf("{\"spans\": %zu, \"spans_cancelled\": %zu, ", spans, spans_cancelled);
+    printf("\"once\": %zu, \"right\": %zu, \"cancelled\": %zu, \"wrong\": %zu, \"open\": %zu}\n",
            once, right, cancelled, wrong, hearth_client_open_requests(client));
     hearth_disconnect(client);
     return wrong == 0 && once == count ? 0 : 1;
