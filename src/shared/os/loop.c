@@ -37,9 +37,9 @@ struct hearth_loop {
     struct hearth_watch signal_watch;
     hearth_signal_fn *on_signal;
     void *signal_arg;
-    hearth_idle_fn *on_idle;
-    void *on_idle_arg;
-    bool has_skipped; /* the last round did not look into the kernel */
+    hearth_look_fn *look;
+    hearth_take_fn *take;
+    void *source_arg;
     void (*on_callback)(void *arg, uint64_t ns);
     void *on_callback_arg;
     struct hearth_loop_stats stats;
@@ -142,6 +142,9 @@ void hearth_timer_init(struct hearth_timer *timer, hearth_timer_fn *on_due, void
 
 void hearth_loop_arm(struct hearth_loop *loop, struct hearth_timer *timer, uint64_t deadline_ns)
 {
+    if (timer->is_armed && timer->deadline_ns == deadline_ns) {
+        return;
+    }
     hearth_loop_disarm(loop, timer);
     if (deadline_ns == HEARTH_NEVER) {
         return;
@@ -258,51 +261,26 @@ static int wait_in_kernel(struct hearth_loop *loop, uint64_t deadline_ns)
     return epoll_wait(loop->epoll_fd, loop->batch, BATCH_SIZE, left_ms);
 }
 
-/* Asks the hook; the time of one that did something is a callback's. */
-static enum hearth_idle ask_hook(struct hearth_loop *loop, bool may_poll)
+/* Waits in the kernel unless there is other work; how many descriptors are ready, or -1. */
+static int look_or_wait(struct hearth_loop *loop, uint64_t deadline_ns)
 {
-    if (loop->on_idle == NULL) {
-        return HEARTH_IDLE_SLEEP;
-    }
-    uint64_t began_ns = hearth_clock_ns();
-    enum hearth_idle answer = loop->on_idle(loop->on_idle_arg, may_poll);
-    if (answer == HEARTH_IDLE_BUSY) {
-        note_callback(loop, began_ns);
-    }
-    return answer;
-}
-
-/* Lets the hook work before the round waits. Returns true if the round is to go on at once: what
- * the hook deferred comes first then, but descriptors are looked at every other time at least. */
-static bool work_instead_of_waiting(struct hearth_loop *loop, uint64_t *deadline_ns, int *ret_n)
-{
-    enum hearth_idle answer = ask_hook(loop, false);
-    if (answer == HEARTH_IDLE_SOON) {
-        *ret_n = wait_in_kernel(loop, 0);
-        if (*ret_n != 0) {
-            return true;
+    bool may_wait = deadline_ns != 0 && hearth_list_is_empty(&loop->deferred);
+    enum hearth_look answer =
+        may_wait && loop->look != NULL ? loop->look(loop->source_arg, false) : HEARTH_LOOK_NOTHING;
+    if (answer == HEARTH_LOOK_SOON) {
+        int n = wait_in_kernel(loop, 0);
+        if (n != 0 || loop->look(loop->source_arg, true) == HEARTH_LOOK_READY) {
+            return n;
         }
-        answer = ask_hook(loop, true);
-        loop->has_skipped = false;
     }
-    if (answer != HEARTH_IDLE_BUSY) {
-        return false;
-    }
-    *deadline_ns = 0;
-    loop->has_skipped = !loop->has_skipped && !hearth_list_is_empty(&loop->deferred);
-    return loop->has_skipped;
+    may_wait = may_wait && answer != HEARTH_LOOK_READY;
+    uint64_t first_ns = loop->timers != NULL ? loop->timers->deadline_ns : HEARTH_NEVER;
+    return wait_in_kernel(loop, may_wait ? HEARTH_MIN(deadline_ns, first_ns) : 0);
 }
 
 static int wait_for_events(struct hearth_loop *loop, uint64_t deadline_ns, struct hearth_error *err)
 {
-    int n = 0;
-    bool is_waiting = deadline_ns != 0 && hearth_list_is_empty(&loop->deferred);
-    if (!is_waiting || !work_instead_of_waiting(loop, &deadline_ns, &n)) {
-        bool may_wait = hearth_list_is_empty(&loop->deferred);
-        uint64_t first_ns = loop->timers != NULL ? loop->timers->deadline_ns : HEARTH_NEVER;
-        loop->has_skipped = false;
-        n = wait_in_kernel(loop, may_wait ? HEARTH_MIN(deadline_ns, first_ns) : 0);
-    }
+    int n = look_or_wait(loop, deadline_ns);
     if (n < 0 && errno != EINTR) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "wait for events");
     }
@@ -327,6 +305,12 @@ static uint64_t call_watches(struct hearth_loop *loop, uint64_t now_ns)
     }
     loop->batch_count = 0;
     return now_ns;
+}
+
+static uint64_t call_source(struct hearth_loop *loop, uint64_t now_ns)
+{
+    bool has_taken = loop->take != NULL && loop->take(loop->source_arg);
+    return has_taken ? note_callback(loop, now_ns) : now_ns;
 }
 
 static uint64_t call_timers(struct hearth_loop *loop, uint64_t now_ns)
@@ -371,6 +355,7 @@ int hearth_loop_run_once(struct hearth_loop *loop, uint64_t deadline_ns, struct 
         return rc;
     }
     uint64_t now_ns = call_watches(loop, loop->now_ns);
+    now_ns = call_source(loop, now_ns);
     now_ns = call_timers(loop, now_ns);
     call_deferred(loop, now_ns);
     return 0;
@@ -399,11 +384,13 @@ uint64_t hearth_loop_now_ns(const struct hearth_loop *loop)
     return loop->now_ns;
 }
 
-void hearth_loop_set_idle_hook(struct hearth_loop *loop, hearth_idle_fn *on_idle, void *arg)
+void hearth_loop_set_source(struct hearth_loop *loop, hearth_look_fn *look, hearth_take_fn *take,
+                            void *arg)
 {
     HEARTH_CHECK(loop, LOOP_MAGIC);
-    loop->on_idle = on_idle;
-    loop->on_idle_arg = arg;
+    loop->look = look;
+    loop->take = take;
+    loop->source_arg = arg;
 }
 
 void hearth_loop_set_lag_hook(struct hearth_loop *loop, void (*on_callback)(void *arg, uint64_t ns),

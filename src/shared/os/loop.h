@@ -4,7 +4,8 @@
  * after hearth_loop_create(), and nothing but create and watch can fail. A loop with nothing to do
  * sleeps in the kernel and makes no wake-ups.
  *
- * One round: wait → callbacks of ready descriptors → timers that are due → deferred calls.
+ * One round: wait → callbacks of ready descriptors → what the source has (see
+ * hearth_loop_set_source()) → timers that are due → deferred calls.
  * Everything here belongs to the thread that runs the loop. No callback may block.
  * From inside any callback it is fine to add, change or remove anything, also the object that is
  * being called and others that are due in the same round; a removed object is never called again
@@ -23,14 +24,17 @@ typedef void hearth_timer_fn(void *arg, uint64_t now_ns);
 typedef void hearth_deferred_fn(void *arg);
 typedef void hearth_signal_fn(void *arg, int signal_number);
 
-/** What an idle hook answers. */
-enum hearth_idle {
-    HEARTH_IDLE_SLEEP, /* a descriptor will become ready for whatever comes */
-    HEARTH_IDLE_BUSY,  /* it did something, bounded as any callback: the round does not wait */
-    HEARTH_IDLE_SOON   /* something is due within microseconds: it wants to poll for it */
+/** What there is without a descriptor that would tell, as in shared memory. */
+enum hearth_look {
+    HEARTH_LOOK_NOTHING, /* and a descriptor becomes ready for whatever comes later */
+    HEARTH_LOOK_SOON,    /* something is due within microseconds: worth polling for */
+    HEARTH_LOOK_READY    /* something is there */
 };
-/** @may_poll: descriptors were looked at and none is ready; only before that it may say SOON. */
-typedef enum hearth_idle hearth_idle_fn(void *arg, bool may_poll);
+/** Looks and takes nothing. @may_poll: no descriptor is ready; only without it SOON is an answer.
+ */
+typedef enum hearth_look hearth_look_fn(void *arg, bool may_poll);
+/** Takes what is there, bounded as any callback; false if nothing was. */
+typedef bool hearth_take_fn(void *arg);
 
 /** Interest in one descriptor. Zeroed memory is a watch that is not in use. Fields are private. */
 struct hearth_watch {
@@ -140,10 +144,11 @@ int hearth_loop_watch_signals(struct hearth_loop *loop, const int *signals, size
                               hearth_signal_fn *on_signal, void *arg, struct hearth_error *err);
 
 /**
- * Sets who is asked when a round is about to wait: for what arrives without a descriptor, as
- * through shared memory. NULL ends it.
+ * Adds the one source that has no descriptor: a round asks @look before it waits, and calls @take
+ * after the callbacks of its descriptors. NULL for both ends it.
  */
-void hearth_loop_set_idle_hook(struct hearth_loop *loop, hearth_idle_fn *on_idle, void *arg);
+void hearth_loop_set_source(struct hearth_loop *loop, hearth_look_fn *look, hearth_take_fn *take,
+                            void *arg);
 
 /** Called after each callback with its duration: for the histogram of loop lag. NULL ends it. */
 void hearth_loop_set_lag_hook(struct hearth_loop *loop, void (*on_callback)(void *arg, uint64_t ns),

@@ -289,107 +289,125 @@ static void create_fails_cleanly_without_memory(void **state)
     }
 }
 
-/* ---- the idle hook -------------------------------------------------------------------------- */
+/* ---- the source without a descriptor -------------------------------------------------------- */
 
-struct hook {
+struct source {
     struct world *world;
     struct hearth_deferred deferred;
     struct watcher watcher;
-    enum hearth_idle answers[8]; /* in turn; SLEEP after the last */
+    enum hearth_look answers[8]; /* in turn; NOTHING after the last */
     int asked;
-    char told[64]; /* h: asked first, p: may poll, d: deferred call, w: watch */
+    char told[64]; /* l: look, p: may poll, t: take, d: deferred call, w: watch */
     bool defers;
 };
 
-static void tell(struct hook *hook, char what)
+static void tell(struct source *source, char what)
 {
-    size_t size = strlen(hook->told);
-    assert_true(size + 1 < sizeof hook->told);
-    hook->told[size] = what;
+    size_t size = strlen(source->told);
+    assert_true(size + 1 < sizeof source->told);
+    source->told[size] = what;
 }
 
-static enum hearth_idle on_idle(void *arg, bool may_poll)
+static enum hearth_look on_look(void *arg, bool may_poll)
 {
-    struct hook *hook = arg;
-    tell(hook, may_poll ? 'p' : 'h');
-    if (hook->defers) {
-        hearth_loop_defer(hook->world->loop, &hook->deferred);
+    struct source *source = arg;
+    tell(source, may_poll ? 'p' : 'l');
+    return source->asked < 8 ? source->answers[source->asked++] : HEARTH_LOOK_NOTHING;
+}
+
+static bool on_take(void *arg)
+{
+    struct source *source = arg;
+    tell(source, 't');
+    if (source->defers) {
+        hearth_loop_defer(source->world->loop, &source->deferred);
     }
-    return hook->asked < 8 ? hook->answers[hook->asked++] : HEARTH_IDLE_SLEEP;
+    return true;
 }
 
-static void on_hook_deferred(void *arg)
+static void on_source_deferred(void *arg)
 {
     tell(arg, 'd');
 }
 
-static void on_hook_watch(void *arg, unsigned events)
+static void on_source_watch(void *arg, unsigned events)
 {
     struct watcher *watcher = arg;
     (void)events;
-    tell(HEARTH_CONTAINER(struct hook, watcher, watcher), 'w');
+    tell(HEARTH_CONTAINER(struct source, watcher, watcher), 'w');
 }
 
-static void given_hook(struct hook *hook, struct world *world)
+static void given_source(struct source *source, struct world *world)
 {
-    hook->world = world;
-    hearth_deferred_init(&hook->deferred, on_hook_deferred, hook);
-    hearth_loop_set_idle_hook(world->loop, on_idle, hook);
+    source->world = world;
+    hearth_deferred_init(&source->deferred, on_source_deferred, source);
+    hearth_loop_set_source(world->loop, on_look, on_take, source);
+    assert_int_equal(watch_event(world, &source->watcher, 0, on_source_watch), 0);
 }
 
-static void busy_hook_keeps_the_round_from_waiting(void **state)
+static void run_round(struct world *world, uint64_t deadline_ns)
 {
-    struct world *world = *state;
-    struct hook hook = {.answers = {HEARTH_IDLE_BUSY}};
-    given_hook(&hook, world);
-    /* Would wait for ever if the hook were not asked. */
-    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
-    assert_string_equal(hook.told, "h");
+    assert_int_equal(hearth_loop_run_once(world->loop, deadline_ns, NULL), 0);
 }
 
-static void expecting_hook_polls_only_when_no_descriptor_is_ready(void **state)
+static void source_that_is_ready_keeps_the_round_from_waiting(void **state)
 {
     struct world *world = *state;
-    struct hook hook = {.answers = {HEARTH_IDLE_SOON, HEARTH_IDLE_BUSY, HEARTH_IDLE_SOON}};
-    given_hook(&hook, world);
-    assert_int_equal(watch_event(world, &hook.watcher, 0, on_hook_watch), 0);
-    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
-    assert_string_equal(hook.told, "hp");
+    struct source source = {.answers = {HEARTH_LOOK_READY}};
+    given_source(&source, world);
+    run_round(world, HEARTH_NEVER); /* would wait for ever if the source were not asked */
+    assert_string_equal(source.told, "lt");
+}
+
+static void source_polls_only_when_no_descriptor_is_ready(void **state)
+{
+    struct world *world = *state;
+    struct source source = {.answers = {HEARTH_LOOK_SOON, HEARTH_LOOK_READY, HEARTH_LOOK_SOON}};
+    given_source(&source, world);
+    run_round(world, HEARTH_NEVER);
+    assert_string_equal(source.told, "lpt");
     hearth_event_signal(world->events[0]);
-    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
-    assert_string_equal(hook.told, "hphw");
+    run_round(world, HEARTH_NEVER);
+    assert_string_equal(source.told, "lptlwt");
 }
 
-static void work_of_the_hook_never_starves_descriptors(void **state)
+static void vain_poll_is_followed_by_a_wait(void **state)
 {
     struct world *world = *state;
-    struct hook hook = {
-        .answers = {HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY, HEARTH_IDLE_BUSY},
-        .defers = true};
-    given_hook(&hook, world);
-    assert_int_equal(watch_event(world, &hook.watcher, 0, on_hook_watch), 0);
+    struct source source = {.answers = {HEARTH_LOOK_SOON}};
+    given_source(&source, world);
+    uint64_t deadline_ns = hearth_clock_ns() + HEARTH_NS_PER_MS;
+    run_round(world, deadline_ns);
+    assert_true(hearth_clock_ns() >= deadline_ns);
+    assert_string_equal(source.told, "lpt");
+}
+
+/* Descriptors are served before the source in each round, and what the source defers in the same:
+ * a worker's death is known before its last words are taken. */
+static void source_comes_after_descriptors_and_before_deferred_calls(void **state)
+{
+    struct world *world = *state;
+    struct source source = {.answers = {HEARTH_LOOK_READY, HEARTH_LOOK_READY}, .defers = true};
+    given_source(&source, world);
     hearth_event_signal(world->events[0]);
-    for (int i = 0; i < 4; i++) {
-        assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
-    }
-    assert_string_equal(hook.told, "hd"
-                                   "hwd"
-                                   "hd"
-                                   "hwd");
+    run_round(world, HEARTH_NEVER);
+    run_round(world, HEARTH_NEVER);
+    assert_string_equal(source.told, "lwtdlwtd");
 }
 
-static void hook_is_not_asked_by_a_round_that_does_not_wait(void **state)
+/* Else work in slices, which keeps rounds from waiting, would starve the source. */
+static void source_is_taken_from_by_rounds_that_do_not_wait(void **state)
 {
     struct world *world = *state;
-    struct hook hook = {.answers = {HEARTH_IDLE_BUSY}};
-    given_hook(&hook, world);
-    assert_int_equal(hearth_loop_run_once(world->loop, 0, NULL), 0);
-    hearth_loop_defer(world->loop, &hook.deferred);
-    assert_int_equal(hearth_loop_run_once(world->loop, HEARTH_NEVER, NULL), 0);
-    assert_string_equal(hook.told, "d");
-    hearth_loop_set_idle_hook(world->loop, NULL, NULL);
-    assert_int_equal(hearth_loop_run_once(world->loop, hearth_clock_ns() + 1, NULL), 0);
-    assert_string_equal(hook.told, "d");
+    struct source source = {0};
+    given_source(&source, world);
+    run_round(world, 0);
+    hearth_loop_defer(world->loop, &source.deferred);
+    run_round(world, HEARTH_NEVER);
+    assert_string_equal(source.told, "ttd");
+    hearth_loop_set_source(world->loop, NULL, NULL, NULL);
+    run_round(world, 0);
+    assert_string_equal(source.told, "ttd");
 }
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -402,8 +420,10 @@ KIT_MAIN(IN_WORLD(ready_descriptor_is_called_until_it_is_drained),
          IN_WORLD(deferred_call_runs_once_and_its_next_in_the_next_round),
          IN_WORLD(deferred_call_can_be_taken_back_within_its_round),
          IN_WORLD(signals_arrive_as_callbacks), IN_WORLD(callback_time_is_measured),
-         IN_WORLD(steady_work_allocates_nothing), IN_WORLD(busy_hook_keeps_the_round_from_waiting),
-         IN_WORLD(expecting_hook_polls_only_when_no_descriptor_is_ready),
-         IN_WORLD(work_of_the_hook_never_starves_descriptors),
-         IN_WORLD(hook_is_not_asked_by_a_round_that_does_not_wait),
+         IN_WORLD(steady_work_allocates_nothing),
+         IN_WORLD(source_that_is_ready_keeps_the_round_from_waiting),
+         IN_WORLD(source_polls_only_when_no_descriptor_is_ready),
+         IN_WORLD(vain_poll_is_followed_by_a_wait),
+         IN_WORLD(source_comes_after_descriptors_and_before_deferred_calls),
+         IN_WORLD(source_is_taken_from_by_rounds_that_do_not_wait),
          cmocka_unit_test(create_fails_cleanly_without_memory))
