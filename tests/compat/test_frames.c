@@ -23,8 +23,8 @@ static bool read_recorded(FILE *file, struct recorded *ret)
     if (fgets(line, sizeof line, file) == NULL) {
         return false;
     }
-    size_t name_size = strcspn(line, " ");
-    assert_true(name_size < sizeof ret->name && line[name_size] == ' ');
+    size_t name_size = HEARTH_MIN(strcspn(line, " "), sizeof ret->name - 1);
+    assert_int_equal(line[name_size], ' ');
     memcpy(ret->name, line, name_size);
     ret->name[name_size] = '\0';
     const char *hex = line + name_size + 1;

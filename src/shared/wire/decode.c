@@ -144,11 +144,12 @@ static int read_record(struct reader *in, const struct hearth_wire_place *list, 
     if (size > left_bytes(in)) {
         return hard(in, list, size);
     }
-    struct reader inside = *in;
-    inside.end = in->at + size;
-    rc = read_fields(&inside, list, index, layout, record);
-    in->soft = inside.soft;
-    in->at += size;
+    const uint8_t *after = in->at + size;
+    const uint8_t *end = in->end;
+    in->end = after;
+    rc = read_fields(in, list, index, layout, record);
+    in->end = end;
+    in->at = after;
     return rc;
 }
 
@@ -182,14 +183,17 @@ static int read_list(struct reader *in, const struct hearth_wire_place *place, v
     }
     const uint8_t *start = in->at;
     in->at += bytes;
-    if (!in->is_trusted) {
+    if (!in->is_trusted && (count | bytes) != 0) {
         if (count > place->field->limit) {
             soft(in, place, HEARTH_E_TOO_LARGE, "%u elements, the limit is %" PRIu64, count,
                  place->field->limit);
         }
-        struct reader inside = {start, start + bytes, in->err, in->soft, false};
-        rc = walk_list(&inside, place, count);
-        in->soft = inside.soft;
+        const uint8_t *end = in->end;
+        in->at = start;
+        in->end = start + bytes;
+        rc = walk_list(in, place, count);
+        in->at = in->end;
+        in->end = end;
     }
     if (rc == 0 && record != NULL && count <= place->field->limit) {
         *(struct hearth_wire_list *)hearth_wire_member(record, place->field) =

@@ -7,25 +7,19 @@
 /* ── Limits ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* Bytes of a str or bytes, elements of an array, records of a list; 0 for a number. */
-static size_t count_of(const struct hearth_field *field, const void *member)
+static inline size_t count_of(const struct hearth_field *field, const void *member)
 {
-    switch (field->kind) {
-    case HEARTH_FIELD_u8:
-    case HEARTH_FIELD_u16:
-    case HEARTH_FIELD_u32:
-    case HEARTH_FIELD_u64:
-    case HEARTH_FIELD_f32: return 0;
-    case HEARTH_FIELD_str:
-    case HEARTH_FIELD_bytes: return ((const struct hearth_slice *)member)->size;
-    case HEARTH_FIELD_f32s:
-    case HEARTH_FIELD_u32s: return ((const struct hearth_wire_f32s *)member)->count;
-    case HEARTH_FIELD_list: return ((const struct hearth_wire_list *)member)->count;
+    if (field->kind == HEARTH_FIELD_list) {
+        return ((const struct hearth_wire_list *)member)->count;
     }
-    HEARTH_UNREACHABLE();
+    if (hearth_wire_is_array(field->kind)) {
+        return ((const struct hearth_wire_f32s *)member)->count;
+    }
+    return hearth_wire_is_number(field->kind) ? 0 : ((const struct hearth_slice *)member)->size;
 }
 
 /* The limit of one field, apart from what is inside the records of a list. */
-static int judge(const struct hearth_field *field, const void *member)
+static inline int judge(const struct hearth_field *field, const void *member)
 {
     if (hearth_wire_is_number(field->kind)) {
         bool is_over = field->limit != 0 && hearth_wire_load(member, field->unit) > field->limit;
