@@ -11,6 +11,7 @@ A few seconds are enough for a test run; `--seconds 300` on a sanitizer build is
 import argparse
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -173,6 +174,18 @@ def descriptors_of(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
+def memory_of(daemon):
+    """Private memory of hearthd and all that it started (the rings are shared). For a person:
+    sanitizers keep what was freed, so no limit would mean anything."""
+    queue, kib = [daemon.process.pid], 0
+    while queue:
+        process = Path(f"/proc/{queue.pop()}")
+        kib += int(re.search(r"^RssAnon:\s*(\d+)", (process / "status").read_text(), re.M)[1])
+        for task in (process / "task").iterdir():
+            queue += [int(child) for child in (task / "children").read_text().split()]
+    return f"{kib} KiB"
+
+
 def is_quiet(daemon):
     """Nobody is connected but who asks, nothing waits and nothing runs."""
     health = daemon.ask("health_check", "health_response", check_type=2)
@@ -185,6 +198,8 @@ def soak(daemon, options):
     clients = [Client(daemon, options.seed * 1000 + n, until) for n in range(options.connections)]
     for client in clients:
         client.start()
+    time.sleep(options.seconds / 2)
+    print(f"# private memory at half time: {memory_of(daemon)}", flush=True)
     for client in clients:
         client.join()
         counts += client.counts
@@ -205,6 +220,7 @@ def tests_of(daemon, options):
 
     def connections_and_requests_are_back_to_zero():
         poll(lambda: is_quiet(daemon), "connections, queue and running to be back to zero")
+        print(f"# private memory at the end: {memory_of(daemon)}", flush=True)
         poll(lambda: descriptors_of(daemon) <= before["descriptors"], "descriptors to be given back")
         for model in daemon.models():
             must((model["queue_depth"], model["running"]) == (0, 0), f"{model['name']}: {model}")
