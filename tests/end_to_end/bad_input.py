@@ -189,6 +189,12 @@ def writes_an_unknown_key(world, row):
     check_told(row, world.start([str(world.bin / "hearthd"), "--config", str(config)]))
 
 
+def writes_vectors_to_a_full_disk(world, row):
+    with Daemon(world.bin, "fixtures/models/echo", ["embedder"]) as daemon:
+        other = World(argparse.Namespace(bin=world.bin), daemon)
+        check_told(row, other.hearth("embed", "--output", "/dev/full", "hello"))
+
+
 def asks_for_an_empty_token(world, row):
     config = world.daemon.home / "token.conf"
     config.write_text(f"[daemon]\ntoken_sha256 = {hashlib.sha256(b'').hexdigest()}\n")
@@ -346,6 +352,8 @@ def peer_rows():
         Row("no space left for the log", act=peers.logs_to_a_full_disk),
         Row("no space left for the answer", ["generate", "--model", "tiny", "abc"],
             what=["the output could not be written"], remedy="see where it goes to", act=peers.writes_to_a_full_disk),
+        Row("no space left for the vectors", what=["/dev/full", "No space left"],
+            remedy="correct what the message names", act=writes_vectors_to_a_full_disk),
         Row("no descriptors left", act=peers.uses_up_all_descriptors),
     ]
 
