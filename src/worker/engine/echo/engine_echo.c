@@ -204,7 +204,7 @@ static void scale(float *numbers, size_t count, float divisor)
 static void answer_numbers(struct hearth_engine *engine, struct hearth_item *item,
                            struct hearth_slice text, uint32_t tokens)
 {
-    float numbers[ECHO_MAX_DIMENSIONS] = {0};
+    float numbers[ECHO_MAX_DIMENSIONS]; /* 16 KiB: only what is used is touched */
     bool is_embedding = engine->task == HEARTH_TASK_EMBED;
     size_t count = is_embedding ? engine->dimensions : engine->label_count;
     fill_numbers(text, numbers, count);
