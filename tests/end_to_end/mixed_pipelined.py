@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
 import v1                                           # noqa: E402
 import v2                                           # noqa: E402
-from daemon import Daemon, must, poll, run_tests    # noqa: E402
+from daemon import Daemon, Skipped, must, poll, run_tests    # noqa: E402
 
 MODELS = {"tiny": "generate", "other": "generate", "one": "chat", "classifier": "classify",
           "embedder": "embed"}
@@ -212,7 +212,8 @@ def tests_of(daemon, options):
     before, counts = {}, Counter()
 
     def every_request_ends_once_and_rightly():
-        before.update(descriptors=descriptors_of(daemon))
+        if os.geteuid() == 0:
+            before.update(descriptors=descriptors_of(daemon))
         counts.update(soak(daemon, options))
         print("# " + ", ".join(f"{counts[key]} {key}" for key in sorted(counts)), flush=True)
         for key in ("succeeded", "cancelled", "left in flight", "sessions v1", "sessions v2"):
@@ -221,9 +222,13 @@ def tests_of(daemon, options):
     def connections_and_requests_are_back_to_zero():
         poll(lambda: is_quiet(daemon), "connections, queue and running to be back to zero")
         print(f"# private memory at the end: {memory_of(daemon)}", flush=True)
-        poll(lambda: descriptors_of(daemon) <= before["descriptors"], "descriptors to be given back")
         for model in daemon.models():
             must((model["queue_depth"], model["running"]) == (0, 0), f"{model['name']}: {model}")
+
+    def descriptors_are_given_back():
+        if os.geteuid() != 0:
+            raise Skipped("only root can list those of hearthd")
+        poll(lambda: descriptors_of(daemon) <= before["descriptors"], "descriptors to be given back")
 
     def the_counters_add_up():
         now = counters_of(daemon)
@@ -244,7 +249,7 @@ def tests_of(daemon, options):
             must(at < 0, f"the log says: {log[max(0, at - 200):at + 3000]}")
 
     return [every_request_ends_once_and_rightly, connections_and_requests_are_back_to_zero,
-            the_counters_add_up, it_ends_in_order_and_no_sanitizer_spoke]
+            descriptors_are_given_back, the_counters_add_up, it_ends_in_order_and_no_sanitizer_spoke]
 
 
 def main():
