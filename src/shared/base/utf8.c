@@ -1,6 +1,9 @@
 /* utf8.c — strict UTF-8, after the table of well-formed sequences in RFC 3629 section 4. */
 
 #include "utf8.h"
+#include "utf8_wide.h"
+
+#define WIDE_BYTES 64u /* shorter texts are not worth the call */
 
 /* Length by first byte, 0 if no character starts with it. */
 static unsigned length_of(uint8_t first)
@@ -83,6 +86,9 @@ static size_t common_bytes(const uint8_t *at, size_t left)
 size_t hearth_utf8_valid_bytes(struct hearth_slice text)
 {
     size_t at = 0;
+    if (text.size >= WIDE_BYTES && utf8_wide_is_valid(text)) {
+        return text.size;
+    }
     while (at < text.size) {
         size_t before = at;
         at += ascii_bytes(text.data + at, text.size - at);

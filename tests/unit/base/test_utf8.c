@@ -55,6 +55,56 @@ static void first_bad_byte_is_named(void **state)
     assert_int_equal(hearth_utf8_valid_bytes(TEXT("")), 0);
 }
 
+/* What a text is does not depend on where it stands in a long one: sixteen bytes are looked at at
+ * once there, and one by one in a short text. */
+static void two_bytes_are_judged_alike_at_any_place(void **state)
+{
+    enum { LONG = 100 };
+    uint8_t text[LONG];
+    (void)state;
+    for (unsigned pair = 0; pair < 0x10000; pair++) {
+        uint8_t shortest[4] = {(uint8_t)(pair >> 8), (uint8_t)pair, 0x80, 0x80};
+        for (size_t size = 2; size <= 4; size++) { /* with up to two continuations behind */
+            size_t at = 20 + pair % 30;
+            memset(text, 'a', sizeof text);
+            memcpy(text + at, shortest, size);
+            assert_int_equal(hearth_utf8_is_valid(hearth_slice_of(text, LONG)),
+                             hearth_utf8_is_valid(hearth_slice_of(shortest, size)));
+            memset(text, 'a', sizeof text);
+            memcpy(text + LONG - size, shortest, size);
+            assert_int_equal(hearth_utf8_is_valid(hearth_slice_of(text, LONG)),
+                             hearth_utf8_is_valid(hearth_slice_of(shortest, size)));
+        }
+    }
+}
+
+/* A long text against its characters one by one. */
+static void a_damaged_text_is_refused_where_it_is_damaged(struct kit_random *random, void *context)
+{
+    (void)context;
+    uint8_t text[400];
+    size_t size = 0;
+    while (size < 300) {
+        size += kit_random_utf8(random, text + size, 64);
+    }
+    assert_int_equal(hearth_utf8_valid_bytes(hearth_slice_of(text, size)), size);
+    text[kit_random_below(random, size)] = (uint8_t)kit_random_below(random, 256);
+    size_t at = 0;
+    uint32_t code_point;
+    unsigned length = 1;
+    while (at < size &&
+           (length = hearth_utf8_read(hearth_slice_of(text, size), at, &code_point)) > 0) {
+        at += length;
+    }
+    assert_int_equal(hearth_utf8_valid_bytes(hearth_slice_of(text, size)), at);
+}
+
+static void long_texts_are_judged_as_their_characters(void **state)
+{
+    (void)state;
+    kit_property(5000, a_damaged_text_is_refused_where_it_is_damaged, NULL);
+}
+
 static void only_a_character_that_may_still_end_waits(void **state)
 {
     (void)state;
@@ -88,5 +138,7 @@ static void any_cut_of_a_stream_gives_whole_characters(void **state)
 KIT_MAIN(cmocka_unit_test(every_code_point_comes_back),
          cmocka_unit_test(malformed_sequences_are_refused),
          cmocka_unit_test(first_bad_byte_is_named),
+         cmocka_unit_test(two_bytes_are_judged_alike_at_any_place),
+         cmocka_unit_test(long_texts_are_judged_as_their_characters),
          cmocka_unit_test(only_a_character_that_may_still_end_waits),
          cmocka_unit_test(any_cut_of_a_stream_gives_whole_characters))
