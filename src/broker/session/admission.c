@@ -124,6 +124,7 @@ static int fill_bytes(struct request *request, const struct connection *connecti
     if (needs_default) {
         message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
     }
+    request_take_spare(request, connection->frame.size);
     int rc = is_taken ? hearth_buf_append(&request->bytes, connection->frame.data,
                                           connection->frame.size)
                       : hearth_wire_encode(&message, &request->bytes);

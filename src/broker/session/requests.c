@@ -30,11 +30,28 @@ struct request *request_new(struct hearth_server *server)
     return request;
 }
 
+/* Fresh memory costs more than the copy into it, so one large buffer is kept for the next large
+ * request; the others are given back. */
 static void drop_bytes(struct request *request)
 {
+    struct hearth_buf *spare = &request->server->spare;
     hearth_buf_wipe(&request->bytes);
     if (request->bytes.room > REQUEST_KEEP_BYTES) {
+        if (spare->room == 0) {
+            *spare = request->bytes;
+            hearth_buf_init(&request->bytes, spare->cap);
+        }
         hearth_buf_finish(&request->bytes);
+    }
+}
+
+void request_take_spare(struct request *request, size_t bytes)
+{
+    struct hearth_buf *spare = &request->server->spare;
+    if (bytes > REQUEST_KEEP_BYTES && bytes <= spare->room) {
+        hearth_buf_finish(&request->bytes);
+        request->bytes = *spare;
+        hearth_buf_init(spare, spare->cap);
     }
 }
 
@@ -64,6 +81,7 @@ void requests_free_all(struct hearth_server *server)
         hearth_buf_finish(&request->bytes);
         hearth_free(request);
     }
+    hearth_buf_finish(&server->spare);
 }
 
 /* ---- finding ------------------------------------------------------------------------------ */

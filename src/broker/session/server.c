@@ -247,6 +247,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     server->started_ns = hearth_clock_ns();
     hearth_list_init(&server->connections);
     hearth_list_init(&server->free_requests);
+    hearth_buf_init(&server->spare, HEARTH_MAX_RING_MESSAGE_BYTES);
     for (size_t i = 0; i < TICKET_BUCKETS; i++) {
         hearth_list_init(&server->tickets[i]);
     }

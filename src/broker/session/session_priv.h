@@ -178,6 +178,7 @@ struct hearth_server {
     uint32_t connection_count; /* without the refused and the gone */
     uint32_t refused_count;
     struct hearth_list free_requests;
+    struct hearth_buf spare; /* for one large request */
     uint32_t free_count;
     uint64_t last_ticket_id;
     struct hearth_list tickets[TICKET_BUCKETS];
@@ -273,7 +274,8 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
 
 /* requests.c */
 struct request *request_new(struct hearth_server *server);
-void request_number(struct request *request); /* gives it its ticket */
+void request_take_spare(struct request *request, size_t bytes); /* before so many come */
+void request_number(struct request *request);                   /* gives it its ticket */
 void request_recycle(struct request *request);
 struct request *request_find_open(const struct connection *connection, uint64_t client_id);
 bool request_is_visible(const struct request *request, const struct hearth_peer *peer);
