@@ -4,18 +4,24 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* printf %s "open sesame" | sha256sum */
 #define DIGEST "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb"
 
-static struct client knock(struct world *w, const char *token)
+static struct client say_hello(struct world *w, struct client client, const char *token)
 {
-    struct client client = client_connect(w);
     struct hearth_message hello = {.type = HEARTH_MSG_handshake,
                                    .as.handshake = {.version_min = 1, .version_max = 1}};
     hello.as.handshake.token = hearth_slice_of_string(token);
     client_send(w, &client, &hello);
     return client;
+}
+
+static struct client knock(struct world *w, const char *token)
+{
+    return say_hello(w, client_connect(w), token);
 }
 
 static void is_denied(struct world *w, const char *token, const char *part)
@@ -67,6 +73,35 @@ static void five_wrong_tokens_hold_up_that_user(void **state)
     client_close(w, &client);
 }
 
+/* Only root can be two users: SO_PEERCRED tells who called connect(), and the daemon lets in root
+ * and whoever it runs as, which is the other one for that moment. */
+static void one_user_who_guesses_does_not_hold_up_another(void **state)
+{
+    enum { OTHER = 65534 };
+    struct world *w = *state;
+    char folder[128];
+    if (geteuid() != 0) {
+        skip();
+    }
+    w->config.token_sha256 = DIGEST;
+    world_start(w);
+    snprintf(folder, sizeof folder, "%s/run", w->root);
+    assert_int_equal(chmod(w->root, 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(w->config.socket, 0666), 0);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(seteuid(OTHER), 0);
+        struct client client = client_connect(w);
+        assert_int_equal(seteuid(0), 0);
+        client = say_hello(w, client, "x");
+        client_expect_error(w, &client, HEARTH_E_UNAUTHENTICATED,
+                            i < 5 ? "the token is wrong" : "try again in 30 s");
+        client_close(w, &client);
+    }
+    is_denied(w, "x", "the token is wrong"); /* root is counted from one */
+    comes_in(w, "open sesame");
+}
+
 static void a_token_that_nobody_asked_for_says_nothing(void **state)
 {
     struct world *w = *state;
@@ -77,4 +112,5 @@ static void a_token_that_nobody_asked_for_says_nothing(void **state)
 
 KIT_MAIN(WORLD_TEST_BOTH(the_right_token_comes_in_and_no_other),
          WORLD_TEST_BOTH(five_wrong_tokens_hold_up_that_user),
+         WORLD_TEST(one_user_who_guesses_does_not_hold_up_another),
          WORLD_TEST_BOTH(a_token_that_nobody_asked_for_says_nothing))
