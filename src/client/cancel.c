@@ -72,7 +72,13 @@ int hearth_cancel(hearth_client *client, hearth_error *err)
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
     int fd = -1;
     pthread_mutex_lock(&client->shared.lock);
-    int rc = send_cancel(client, client->shared.waiting_id, &fd, err);
+    struct client_shared *shared = &client->shared;
+    int rc = 0;
+    if (shared->is_waiting && shared->waiting_id == 0) {
+        shared->is_cancel_wanted = true; /* it waits for room or for a connection */
+    } else {
+        rc = send_cancel(client, shared->waiting_id, &fd, err);
+    }
     pthread_mutex_unlock(&client->shared.lock);
     wait_for_room(client, fd);
     return rc;

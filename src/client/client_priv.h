@@ -77,9 +77,11 @@ struct client_shared {
     struct hearth_frame_queue hello; /* leaves while CONNECTING */
     struct hearth_frame_queue queue; /* leaves while CONNECTED */
     struct client_open open;
-    uint64_t waiting_id; /* request for which a call waits, or 0 */
-    pthread_t owner;     /* who submitted or dispatched last */
-    bool is_deaf;        /* the daemon takes no more bytes; what it said may still come */
+    bool is_waiting;       /* a call waits for its request … */
+    bool is_cancel_wanted; /* … and is to give up before it is submitted */
+    uint64_t waiting_id;   /* once it is; else 0 */
+    pthread_t owner;       /* who submitted or dispatched last */
+    bool is_deaf;          /* the daemon takes no more bytes; what it said may still come */
 };
 
 /** A question to the daemon itself, on the stack of the call that waits for it. */

@@ -163,6 +163,9 @@ static int queue_and_send(struct draft *draft, struct client_request *request,
     struct hearth_client *client = draft->client;
     struct client_shared *shared = &client->shared;
     shared->owner = pthread_self();
+    if (draft->is_waited_for && shared->is_cancel_wanted) {
+        return hearth_fail(err, HEARTH_E_CANCELLED, "cancelled before it was sent");
+    }
     int rc = client_open_reserve(&shared->open);
     if (rc < 0) {
         return rc == HEARTH_E_NO_MEMORY
@@ -309,6 +312,29 @@ static void take_answer(uint64_t request, hearth_result *result, const hearth_er
     answer->err = *err;
 }
 
+/* Submitted ones are before it in the queue: their answers make room. */
+static int submit_when_there_is_room(struct draft *draft, struct hearth_error *err)
+{
+    struct hearth_client *client = draft->client;
+    uint64_t connect_ns = HEARTH_MIN(draft->deadline_ns, client_deadline_ns(client->timeout_ms));
+    int rc = submit(draft, connect_ns, NULL, err);
+    while (rc == HEARTH_E_QUEUE_FULL && client_is_in_use(client) &&
+           hearth_clock_ns() < draft->deadline_ns) {
+        client_progress(client, draft->deadline_ns, NULL);
+        rc = submit(draft, connect_ns, NULL, err);
+    }
+    return rc;
+}
+
+static void set_waiting(struct hearth_client *client, bool is_waiting)
+{
+    pthread_mutex_lock(&client->shared.lock);
+    client->shared.is_waiting = is_waiting;
+    client->shared.is_cancel_wanted = false;
+    client->shared.waiting_id = 0;
+    pthread_mutex_unlock(&client->shared.lock);
+}
+
 static int run(struct draft *draft, struct hearth_result **ret_result, struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
@@ -316,22 +342,15 @@ static int run(struct draft *draft, struct hearth_result **ret_result, struct he
     draft->on_done = take_answer;
     draft->done_arg = &answer;
     draft->is_waited_for = true;
-    uint64_t connect_ns = HEARTH_MIN(draft->deadline_ns, client_deadline_ns(client->timeout_ms));
-    int rc = submit(draft, connect_ns, NULL, err);
-    while (rc == HEARTH_E_QUEUE_FULL && client_is_in_use(client) &&
-           hearth_clock_ns() < draft->deadline_ns) {
-        client_progress(client, draft->deadline_ns, NULL); /* submitted ones are before it */
-        rc = submit(draft, connect_ns, NULL, err);
+    set_waiting(client, true);
+    int rc = submit_when_there_is_room(draft, err);
+    while (rc == 0 && !answer.is_done) {
+        client_progress(client, HEARTH_NEVER, NULL); /* the request has a deadline of its own */
     }
+    set_waiting(client, false);
     if (rc < 0) {
         return rc;
     }
-    while (!answer.is_done) {
-        client_progress(client, HEARTH_NEVER, NULL); /* the request has a deadline of its own */
-    }
-    pthread_mutex_lock(&client->shared.lock);
-    client->shared.waiting_id = 0;
-    pthread_mutex_unlock(&client->shared.lock);
     if (answer.err.code < 0) {
         return hearth_fail(err, answer.err.code, "%s", answer.err.text);
     }

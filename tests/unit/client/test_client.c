@@ -180,6 +180,44 @@ static void another_thread_cancels(void **state)
     hearth_disconnect(client);
 }
 
+static void cancel_what_waits(uint64_t request, hearth_result *result, const hearth_error *err,
+                              void *arg)
+{
+    (void)request;
+    (void)err;
+    hearth_result_free(result);
+    int rc = hearth_cancel(arg, NULL); /* the first has found it, or a later one */
+    assert_true(rc == 0 || rc == HEARTH_E_NO_REQUEST);
+}
+
+/* The daemon is stopped until more waits than fits, so the call begins with waiting for room. */
+static void a_call_that_waits_for_room_is_cancelled_too(void **state)
+{
+    struct scripted_server *server = *state;
+    hearth_client *client = connected(state);
+    static char large[HEARTH_MAX_TEXT_BYTES + 1];
+    memset(large, 'x', sizeof large - 1);
+    hearth_request_params params = asking("parity");
+    hearth_input inputs[HEARTH_MAX_BATCH];
+    for (size_t i = 0; i < HEARTH_COUNT(inputs); i++) {
+        inputs[i] = (hearth_input){.text = large};
+    }
+    params.on_done = cancel_what_waits;
+    params.arg = client;
+    assert_int_equal(kill(server->pid, SIGSTOP), 0);
+    while (hearth_submit(client, HEARTH_TASK_CLASSIFY, inputs, 1, &params, NULL, NULL) == 0) {
+    }
+    assert_int_equal(kill(server->pid, SIGCONT), 0);
+    hearth_error err;
+    hearth_infer(client, HEARTH_TASK_CLASSIFY, inputs, HEARTH_COUNT(inputs), &params, NULL, &err);
+    KIT_ASSERT_ERROR(err, HEARTH_E_CANCELLED, "cancelled before it was sent");
+    assert_int_equal(hearth_wait(client, 20000, NULL), 0);
+    hearth_result *result;
+    assert_int_equal(generate(client, "ok", &result, &err), 0); /* the wish was for that call */
+    hearth_result_free(result);
+    hearth_disconnect(client);
+}
+
 /* ── What goes wrong ─────────────────────────────────────────────────────────────────────────── */
 
 static void no_daemon_is_said_so(void **state)
@@ -428,6 +466,7 @@ KIT_MAIN(WITH_SERVER(classify_answers_each_text),
          WITH_SERVER(a_streamed_batch_comes_as_it_finishes_and_is_kept_in_order),
          WITH_SERVER(streamed_pieces_join_to_the_text), WITH_SERVER(a_chat_is_answered_whole),
          WITH_SERVER(a_callback_that_says_stop_cancels), WITH_SERVER(another_thread_cancels),
+         WITH_SERVER(a_call_that_waits_for_room_is_cancelled_too),
          cmocka_unit_test(no_daemon_is_said_so),
          WITH_SERVER(refusals_of_the_handshake_keep_their_code),
          WITH_SERVER(a_daemon_that_breaks_the_protocol_is_left),
