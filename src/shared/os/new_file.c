@@ -91,11 +91,15 @@ static int begin(const char *path, bool may_be_unnamed, struct hearth_new_file *
 {
     struct hearth_new_file file = {.fd = -1};
     struct stat found;
-    if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) {
+    bool is_there = stat(path, &found) == 0;
+    if (is_there && !S_ISREG(found.st_mode)) {
         file.fd = open(path, O_WRONLY | O_CLOEXEC);
     } else if (find_target(path, &file) == 0) {
         file.fd = may_be_unnamed ? open_unnamed(&file) : -1;
         file.fd = file.fd < 0 ? open_named(&file) : file.fd;
+        if (is_there && file.fd >= 0 && fchmod(file.fd, found.st_mode & 0777) != 0) {
+            hearth_fd_close(&file.fd); /* a private file must not become a public one */
+        }
     }
     if (file.fd < 0) {
         int rc = failed(path, err);

@@ -13,9 +13,9 @@ struct hearth_new_file {
 };
 
 /**
- * Begins a file that will be at @path, which stays as it is until hearth_new_file_commit(). What
- * is no regular file (a pipe, a device) is opened and written as it stands. Blocks on the file
- * system. HEARTH_E_SYSTEM, HEARTH_E_NO_MEMORY.
+ * Begins a file that will be at @path, which stays as it is until hearth_new_file_commit(). The new
+ * one may be read by whom the old one may. What is no regular file (a pipe, a device) is opened and
+ * written as it stands. Blocks on the file system. HEARTH_E_SYSTEM, HEARTH_E_NO_MEMORY.
  */
 int hearth_new_file_open(const char *path, struct hearth_new_file *ret, struct hearth_error *err);
 

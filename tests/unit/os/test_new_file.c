@@ -98,6 +98,22 @@ static void what_was_there_stays_until_then_and_if_it_never_comes(void **state)
     }
 }
 
+static void a_private_file_stays_private(void **state)
+{
+    for (size_t i = 0; i < HEARTH_COUNT(both); i++) {
+        struct hearth_new_file file;
+        struct hearth_error err;
+        struct stat found;
+        assert_int_equal(chmod(in(*state, "old"), 0600), 0);
+        assert_int_equal(both[i](in(*state, "old"), &file, &err), 0);
+        assert_int_equal(fstat(file.fd, &found), 0); /* before a byte is in it */
+        assert_int_equal(found.st_mode & 0777, 0600);
+        assert_int_equal(hearth_new_file_commit(&file, &err), 0);
+        assert_int_equal(stat(in(*state, "old"), &found), 0);
+        assert_int_equal(found.st_mode & 0777, 0600);
+    }
+}
+
 static void the_file_behind_a_link_is_replaced(void **state)
 {
     char target[256];
@@ -190,6 +206,7 @@ static void any_failed_allocation_leaves_what_was_there(void **state)
 
 KIT_MAIN(IN_FOLDER(a_file_appears_when_it_is_whole),
          IN_FOLDER(what_was_there_stays_until_then_and_if_it_never_comes),
-         IN_FOLDER(the_file_behind_a_link_is_replaced), IN_FOLDER(a_device_is_written_as_it_stands),
-         IN_FOLDER(a_place_that_is_none_is_named), IN_FOLDER(nothing_is_left_of_a_killed_program),
+         IN_FOLDER(a_private_file_stays_private), IN_FOLDER(the_file_behind_a_link_is_replaced),
+         IN_FOLDER(a_device_is_written_as_it_stands), IN_FOLDER(a_place_that_is_none_is_named),
+         IN_FOLDER(nothing_is_left_of_a_killed_program),
          IN_FOLDER(any_failed_allocation_leaves_what_was_there))
