@@ -155,16 +155,31 @@ static uint64_t read_ticket(const char *text)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 ? value : 0;
 }
 
+/* One that has ended already keeps none of the others open; it is the failure that is told. */
+static int cancel_named(struct cancelling *job, int argc, char **argv, struct hearth_error *err)
+{
+    int first_rc = 0;
+    for (int i = 0; i < argc; i++) {
+        struct hearth_error why;
+        int rc = cancel_one(job, read_ticket(argv[i]), &why);
+        if (rc < 0 && first_rc == 0) {
+            first_rc = rc;
+            *err = why;
+        }
+        if (rc < 0 && rc != HEARTH_E_NO_REQUEST) {
+            break;
+        }
+    }
+    return first_rc;
+}
+
 static int cancel(struct cancelling *job, int argc, char **argv, struct hearth_error *err)
 {
     int rc = cli_connect(job->settings, &job->client, err);
     if (rc == 0 && job->settings->is_all) {
         rc = cancel_all(job, err);
     }
-    for (int i = 0; rc == 0 && i < argc; i++) {
-        rc = cancel_one(job, read_ticket(argv[i]), err);
-    }
-    return rc;
+    return rc < 0 ? rc : cancel_named(job, argc, argv, err);
 }
 
 int cli_run_cancel(const struct cli_settings *settings, int argc, char **argv)
@@ -186,7 +201,7 @@ int cli_run_cancel(const struct cli_settings *settings, int argc, char **argv)
     cli_json_begin(&job.json);
     job.cancelled = yyjson_mut_obj_add_arr(job.json.doc, job.json.root, "cancelled");
     int rc = cancel(&job, argc, argv, &err);
-    if (rc == 0 && settings->is_json) {
+    if (settings->is_json && (rc == 0 || job.count > 0)) {
         cli_json_print(&job.json);
     }
     int code = rc < 0 ? cli_report(settings, &err) : CLI_DONE;

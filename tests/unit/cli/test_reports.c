@@ -84,6 +84,17 @@ static void cancel_ends_tickets_or_all(void **state)
     assert_contains(ran.out, "{\"cancelled\":[41,41");
 }
 
+static void a_ticket_that_has_ended_keeps_no_other_open(void **state)
+{
+    RUN("", "cancel", "7", "41", "8");
+    assert_int_equal(ran.code, 1);
+    assert_string_equal(ran.out, "request 41 is cancelled\n");
+    assert_contains(ran.err, "ticket 7");
+    RUN("", "cancel", "--json", "41", "7");
+    assert_int_equal(ran.code, 1);
+    assert_contains(ran.out, "{\"cancelled\":[41]}\n{\"error\":");
+}
+
 static void cancel_of_nothing_or_nonsense_is_usage(void **state)
 {
     RUN("", "cancel");
@@ -211,6 +222,7 @@ KIT_MAIN(WITH_SERVER(metrics_are_printed_for_people_programs_and_prometheus),
          WITH_SERVER(status_shows_times_from_the_histograms),
          WITH_SERVER(a_probe_is_an_exit_code_and_needs_no_session),
          WITH_SERVER(requests_are_listed), WITH_SERVER(cancel_ends_tickets_or_all),
+         WITH_SERVER(a_ticket_that_has_ended_keeps_no_other_open),
          WITH_SERVER(cancel_of_nothing_or_nonsense_is_usage),
          WITH_SERVER(warmup_says_how_long_it_took), WITH_SERVER(token_ids_go_in_and_come_out),
          WITH_SERVER(token_ids_that_are_none_are_refused),
