@@ -63,6 +63,33 @@ static void the_cap_is_an_ordinary_error(void **state)
     assert_true(refused > 0 && refused < 100);
 }
 
+/* Sixty-four empty models are larger than their text by far: the room grows, and only once. */
+static void records_that_outgrow_the_room_get_a_larger_one(void **state)
+{
+    (void)state;
+    static const char start[] = "{\"type\":\"models_response\",\"models\":[{}";
+    HEARTH_AUTO(hearth_buf) struct hearth_buf text;
+    hearth_buf_init(&text, 4096);
+    assert_int_equal(hearth_buf_append(&text, start, sizeof start - 1), 0);
+    for (unsigned i = 1; i < HEARTH_MAX_MODELS; i++) {
+        assert_int_equal(hearth_buf_append(&text, ",{}", 3), 0);
+    }
+    assert_int_equal(hearth_buf_append(&text, "]}", 2), 0);
+    struct hearth_json_room room;
+    hearth_json_room_init(&room, 1u << 20);
+    struct hearth_message message;
+    struct hearth_error err = {0};
+    uint64_t before = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        before = i == 1 ? hearth_alloc_count() : before;
+        assert_int_equal(hearth_json_decode(hearth_buf_slice(&text), &room, &message, &err), 0);
+        assert_int_equal(message.as.models_response.models.count, HEARTH_MAX_MODELS);
+        assert_true(room.used > HEARTH_MAX_MODELS * sizeof(struct hearth_wire_model_info));
+    }
+    assert_int_equal(hearth_alloc_count(), before);
+    hearth_json_room_finish(&room);
+}
+
 static void a_frame_at_the_limit_fits_into_the_room_that_is_advised(void **state)
 {
     (void)state;
@@ -166,6 +193,7 @@ static void a_full_buf_is_left_as_it_was(void **state)
 
 KIT_MAIN(cmocka_unit_test(nothing_is_allocated_once_it_fits),
          cmocka_unit_test(the_cap_is_an_ordinary_error),
+         cmocka_unit_test(records_that_outgrow_the_room_get_a_larger_one),
          cmocka_unit_test(a_frame_at_the_limit_fits_into_the_room_that_is_advised),
          cmocka_unit_test(what_a_message_said_is_wiped),
          cmocka_unit_test(decode_survives_any_failed_allocation),
