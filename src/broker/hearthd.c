@@ -21,9 +21,11 @@
 #include "hook.h"
 #endif
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct daemon {
@@ -51,6 +53,16 @@ static int complain(const struct hearth_error *err, int exit_code)
 }
 
 /* As a file: what is printed can be given to --config. */
+/* Ends what was printed: a full disk or a closed reader is a failure that is told. */
+static int end_output(void)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return HEARTHD_OK;
+    }
+    fprintf(stderr, "hearthd: standard output could not be written: %s\n", strerror(errno));
+    return HEARTHD_FAILED;
+}
+
 static int print_config(const struct hearth_config *config)
 {
     HEARTH_AUTO(hearth_buf) struct hearth_buf text;
@@ -67,7 +79,7 @@ static int print_config(const struct hearth_config *config)
             printf("%s = %s\n", model->options[k].key, model->options[k].value);
         }
     }
-    return fflush(stdout) == 0 ? HEARTHD_OK : HEARTHD_FAILED;
+    return end_output();
 }
 
 static void on_end(void *arg, const struct hearth_drain_result *result)
@@ -363,9 +375,10 @@ int main(int argc, char **argv)
         exit_code = complain(&err, HEARTHD_USAGE);
     } else if (arguments.is_help) {
         fputs(arguments_help, stdout);
-        exit_code = fflush(stdout) == 0 ? HEARTHD_OK : HEARTHD_FAILED;
+        exit_code = end_output();
     } else if (arguments.is_version) {
         puts("hearthd " HEARTH_VERSION);
+        exit_code = end_output();
     } else if (arguments.is_defaults) {
         exit_code = print_config(&daemon->config);
     } else {

@@ -376,6 +376,16 @@ def printed_defaults_are_a_file_that_changes_nothing():
     must(f"{service.config}:2: queue_limits: no such key" in said and "what to do" in said, said)
 
 
+def output_that_cannot_be_written_is_told():
+    for option in ("--print-defaults", "--check-config", "--version", "--help"):
+        with open("/dev/full", "wb") as full:
+            run = subprocess.run([BIN / "hearthd", option], env=environment(), stdout=full,
+                                 stderr=subprocess.PIPE, text=True, check=False,
+                                 timeout=WAIT_SECONDS)
+        must(run.returncode == 1 and "No space left" in run.stderr,
+             f"{option}: {run.returncode}, {run.stderr!r}")
+
+
 def a_variable_that_is_nearly_one_of_ours_is_told():
     with Service(env={"HEARTH_QEUE_LIMIT": "7", "HEARTH_CACHE": "/x"}) as service:
         told = [e for e in service.events() if e["event"] == "config.unknown_variable"]
@@ -484,6 +494,7 @@ def main():
         a_hang_up_without_a_file_ends_the_daemon,
         every_variable_has_an_effect_over_the_file_and_under_the_command_line,
         printed_defaults_are_a_file_that_changes_nothing,
+        output_that_cannot_be_written_is_told,
         a_variable_that_is_nearly_one_of_ours_is_told,
         a_log_whose_reader_stalls_never_stops_the_loop,
         a_log_whose_reader_is_gone_costs_only_lines,
