@@ -327,6 +327,9 @@ static bool breaks_a_rule(struct worker *worker, uint64_t id, struct hearth_wire
         chunk(worker, id, result);
     } else if (is_asked(worker, "label-for-text")) {
         result_with_label(worker, id);
+    } else if (is_asked(worker, "ids-of-nothing")) {
+        result.token_ids = (struct hearth_wire_u32s){(const uint32_t[]){1, 2}, 2}; /* of 1 token */
+        chunk(worker, id, result);
     } else if (is_asked(worker, "unknown-code")) {
         end(worker, id, 9999, NULL);
     } else if (is_asked(worker, "bad-utf8")) {

@@ -31,6 +31,7 @@ SERVING = {
     "end-for-nobody": "end of a request that it does not have",
     "wrong-index": "result for an input that was not given",
     "label-for-text": "generation with labels or a vector",
+    "ids-of-nothing": "ids that are not those of its generated tokens",
     "unknown-code": "unknown error code",
     "bad-utf8": "message that cannot be decoded",
     "garbage": "message that cannot be decoded",
