@@ -10,6 +10,7 @@
 #define DATA_BYTES  4096u
 #define SIDE_BYTES  (RING_HEADER_BYTES + DATA_BYTES)
 #define MAX_MESSAGE 1500u
+#define MAX_POLLS   20u
 
 int hearth_fuzz_ring(const uint8_t *data, size_t size);
 
@@ -40,6 +41,8 @@ enum operation {
     SEND,
     RECEIVE,
     SLEEP,
+    STAY_AWAKE,
+    POLL,
     OPERATION_COUNT_,
 };
 
@@ -48,6 +51,7 @@ struct world {
     struct hearth_buf message;
     uint8_t *mine;
     uint8_t *theirs;
+    unsigned polls;
 };
 
 static void write_bytes(struct world *world, struct input *input)
@@ -88,6 +92,18 @@ static void send(struct world *world, struct input *input)
     HEARTH_ASSERT(rc <= 0);
 }
 
+/* Waits for some microseconds each time, so not often. What is there is seen at once. */
+static void poll_some(struct world *world)
+{
+    if (world->polls < MAX_POLLS) {
+        struct ring_header *header = (void *)world->theirs;
+        bool is_there = header->produced != world->ring.consumed ||
+                        world->ring.their_produced != world->ring.consumed;
+        HEARTH_ASSERT(hearth_ring_poll(&world->ring) == is_there);
+        world->polls++;
+    }
+}
+
 static void perform(struct world *world, struct input *input)
 {
     struct ring_header *header = (void *)world->theirs;
@@ -109,6 +125,8 @@ static void perform(struct world *world, struct input *input)
     case SEND: send(world, input); return;
     case RECEIVE: receive(world); return;
     case SLEEP: (void)hearth_ring_prepare_sleep(&world->ring); return;
+    case STAY_AWAKE: hearth_ring_stay_awake(&world->ring); return;
+    case POLL: poll_some(world); return;
     case OPERATION_COUNT_: break;
     }
     HEARTH_UNREACHABLE();
@@ -123,6 +141,7 @@ int hearth_fuzz_ring(const uint8_t *data, size_t size)
     HEARTH_ASSERT(world.mine != NULL && world.theirs != NULL);
     memset(world.mine, 0, SIDE_BYTES);
     memset(world.theirs, 0, SIDE_BYTES);
+    world.polls = 0;
     hearth_buf_init(&world.message, MAX_MESSAGE);
     hearth_ring_bind(&world.ring, world.mine, world.theirs, DATA_BYTES, MAX_MESSAGE);
     struct input input = {data, size};
