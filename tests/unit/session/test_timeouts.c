@@ -153,6 +153,13 @@ static void who_stops_sending_still_gets_its_answers(void **state)
     assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
     assert_true(client_is_cut(w, &client));
     client_close(w, &client);
+    client = client_session(w); /* the list of models is, though it needs a scan first */
+    struct hearth_message list = {.type = HEARTH_MSG_models_request};
+    client_send(w, &client, &list);
+    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+    assert_int_equal(client_take(w, &client).type, HEARTH_MSG_models_response);
+    assert_true(client_is_cut(w, &client));
+    client_close(w, &client);
     client = client_session(w); /* a load is awaited too */
     client_load(w, &client, "gen2");
     assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
