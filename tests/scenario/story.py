@@ -25,6 +25,7 @@ A line is `who verb words…`; words are split like a shell's, KEY=VALUE words a
   worker kill model=M | worker wait model=M state=S | worker same model=M
   health expect FIELD VALUE        models expect M FIELD VALUE
   metrics expect NAME VALUE                   a counter, a gauge, or the count of a histogram
+  memory expect within PERCENT                what health and metrics tell, beside /proc
   order expect name name …         the terminals came in this order
 """
 
@@ -320,6 +321,27 @@ class World:
         else:
             raise ValueError(f"worker {verb}")
 
+    def memory_verb(self, words):
+        """Resident memory of hearthd and its workers: between what the kernel counts before and
+        after the question, within so many percent."""
+        models = [m for m in self.daemon.models() if m["worker_pid"]]
+        pids = [self.daemon.process.pid, *(m["worker_pid"] for m in models)]
+
+        def resident():
+            pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
+            return [count * os.sysconf("SC_PAGE_SIZE") for count in pages]
+        before = resident()
+        told = self.daemon.ask("health_check", "health_response", check_type=2)["memory_used_bytes"]
+        metrics = self.daemon.ask("metrics_request", "metrics_response")
+        gauge = next(g["value"] for g in metrics["gauges"] if g["name"] == "memory_used_bytes")
+        listed = [self.daemon.model(m["name"])["memory_bytes"] for m in models]
+        after, part = resident(), int(words[-1]) / 100
+        seen = [(told, sum(before), sum(after)), (gauge, sum(before), sum(after)),
+                *zip(listed, before[1:], after[1:])]
+        for number, low, high in seen:
+            must(min(low, high) * (1 - part) <= number <= max(low, high) * (1 + part),
+                 f"{number} told, {low} to {high} found")
+
     def run_line(self, line):
         words = shlex.split(line, comments=True)
         if not words:
@@ -341,6 +363,8 @@ class World:
         elif who == "health":
             seen = self.daemon.ask("health_check", "health_response", check_type=2)[plain[2]]
             must(str(seen) == plain[3], f"health says {plain[2]} {seen}")
+        elif who == "memory":
+            self.memory_verb(plain)
         elif who == "metrics":
             metrics = self.daemon.ask("metrics_request", "metrics_response")
             seen = {m["name"]: m.get("value", m.get("count")) for kind in metrics.values()

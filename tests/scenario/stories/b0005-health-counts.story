@@ -9,4 +9,5 @@ client A submit model=tiny text="abc" -> a
 client A expect a ok
 health expect requests_total 1
 health expect queue_depth 0
+memory expect within 5
 daemon stop
