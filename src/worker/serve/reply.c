@@ -226,10 +226,12 @@ static int collect(struct reply *reply, uint32_t index, const struct hearth_item
     return rc;
 }
 
-static struct hearth_wire_u32s ids_of(const struct reply *reply)
+/* The ids of the @tokens first tokens: there may be one more whose text was held back when the
+ * request was cancelled, and that is part of no answer. */
+static struct hearth_wire_u32s ids_of(const struct reply *reply, uint32_t tokens)
 {
-    return (struct hearth_wire_u32s){reply->ids.data,
-                                     (uint32_t)(reply->ids.size / sizeof(uint32_t))};
+    size_t count = reply->ids.size / sizeof(uint32_t);
+    return (struct hearth_wire_u32s){reply->ids.data, (uint32_t)HEARTH_MIN(count, (size_t)tokens)};
 }
 
 /* The wire's view of what was collected; its pointers hold until the buffers grow. */
@@ -248,7 +250,7 @@ static struct hearth_wire_list collected_results(struct reply *reply)
                            from->label_count > 0 ? reply->labels.data + from->labels_at : NULL},
             .vector = {.count = from->float_count,
                        .data = from->float_count > 0 ? reply->floats.data + from->floats_at : NULL},
-            .token_ids = ids_of(reply),
+            .token_ids = ids_of(reply, from->tokens),
         };
     }
     return (struct hearth_wire_list){.count = reply->count, .items = reply->results};
@@ -291,7 +293,7 @@ static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
         struct hearth_wire_result piece = {.index = index,
                                            .tokens = reply->pending_tokens,
                                            .text = text,
-                                           .token_ids = ids_of(reply)};
+                                           .token_ids = ids_of(reply, reply->pending_tokens)};
         reply->pending_tokens = 0;
         send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = &piece});
         hearth_buf_wipe(&reply->ids);

@@ -123,6 +123,22 @@ static void each_piece_of_a_stream_has_its_own_ids(void **state)
     assert_int_equal(expect_end(*state, 0).tokens_generated, 3);
 }
 
+/* The second token is there, its text is not: the broker takes only ids that have been told of. */
+static void a_cancelled_text_has_the_ids_of_what_is_in_it(void **state)
+{
+    static const uint32_t wanted[] = {'b'};
+    ask_text(*state, HEARTH_FLAG_TOKEN_IDS, "pace:30s ab");
+    assert_true(fake_is_quiet(*state, 50));
+    const struct hearth_message cancel = {.type = HEARTH_MSG_cancel_request,
+                                          .as.cancel_request.request_id = 1};
+    fake_send(*state, &cancel);
+    struct hearth_wire_inference_response end = expect_end(*state, HEARTH_E_CANCELLED);
+    struct hearth_wire_result result = only(end.results);
+    assert_true(hearth_slice_equals_string(result.text, "b"));
+    assert_int_equal(result.tokens, 1);
+    assert_ids(&result, wanted, 1);
+}
+
 static void ids_may_stand_for_the_prompt(void **state)
 {
     static const uint32_t wanted[] = {4000000000u, 0, 7};
@@ -173,6 +189,8 @@ static void texts_and_ids_share_a_batch(void **state)
 #define EMBEDDER(test)  cmocka_unit_test_setup_teardown(test, start_embedder, tear_down)
 
 KIT_MAIN(GENERATOR(ids_come_back_with_the_text_if_they_are_asked_for),
-         GENERATOR(each_piece_of_a_stream_has_its_own_ids), GENERATOR(ids_may_stand_for_the_prompt),
-         GENERATOR(ids_are_no_directives), GENERATOR(more_ids_than_the_model_takes_are_too_long),
+         GENERATOR(each_piece_of_a_stream_has_its_own_ids),
+         GENERATOR(a_cancelled_text_has_the_ids_of_what_is_in_it),
+         GENERATOR(ids_may_stand_for_the_prompt), GENERATOR(ids_are_no_directives),
+         GENERATOR(more_ids_than_the_model_takes_are_too_long),
          EMBEDDER(texts_and_ids_share_a_batch))

@@ -256,6 +256,11 @@ static void answer_reversed(struct hearth_engine *engine, struct hearth_item *it
     uint32_t sent = 0;
     size_t end = asked->rest.size;
     while (end > 0 && (max_tokens == 0 || sent < max_tokens)) {
+        char room[12];
+        struct hearth_slice text;
+        uint32_t id = 0;
+        end = token_before(item, asked->rest, end, room, &text, &id);
+        hearth_item_token(item, id); /* before its text, as when half a character is held back */
         if (sent > 0 && asked->pace_ms > 0) {
             wait_ms(engine, item, asked->pace_ms);
         }
@@ -264,11 +269,6 @@ static void answer_reversed(struct hearth_engine *engine, struct hearth_item *it
             hearth_item_fail(item, code, NULL);
             return;
         }
-        char room[12];
-        struct hearth_slice text;
-        uint32_t id = 0;
-        end = token_before(item, asked->rest, end, room, &text, &id);
-        hearth_item_token(item, id);
         hearth_item_piece(item, text, 1);
         sent++;
     }
