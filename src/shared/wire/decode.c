@@ -238,7 +238,7 @@ int hearth_wire_decode(struct hearth_slice frame, struct hearth_message *ret,
         return hearth_fail(err, HEARTH_E_MALFORMED, "no message starts with %u, %u",
                            (unsigned)number, (unsigned)zero);
     }
-    memset(ret, 0, sizeof *ret);
+    memset(&ret->as, 0, layout->struct_bytes); /* the rest belongs to larger messages */
     ret->type = (enum hearth_message_type)number;
     struct reader in = {frame.data + HEARTH_WIRE_HEADER_BYTES, frame.data + frame.size, err, 0,
                         false};

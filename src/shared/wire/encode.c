@@ -122,21 +122,22 @@ static size_t measure_list(const struct hearth_field *field, const struct hearth
 static size_t measure(const struct hearth_layout *layout, const void *record, int *ret_rc)
 {
     size_t bytes = 0;
+    int rc = *ret_rc;
     const struct hearth_field *end = layout->fields + layout->field_count;
     for (const struct hearth_field *field = layout->fields; field < end; field++) {
         const void *member = hearth_wire_peek(record, field);
-        size_t unit = field->unit;
-        if (field->limit != 0 && *ret_rc == 0) {
-            *ret_rc = judge(field, member);
+        if (field->limit != 0 && rc == 0) {
+            rc = judge(field, member);
         }
         if (hearth_wire_is_number(field->kind)) {
-            bytes += unit;
+            bytes += field->unit;
         } else if (field->kind == HEARTH_FIELD_list) {
-            bytes += 2 * HEARTH_WIRE_COUNT_BYTES + measure_list(field, member, ret_rc);
+            bytes += 2 * HEARTH_WIRE_COUNT_BYTES + measure_list(field, member, &rc);
         } else {
-            bytes += HEARTH_WIRE_COUNT_BYTES + count_of(field, member) * unit;
+            bytes += HEARTH_WIRE_COUNT_BYTES + count_of(field, member) * field->unit;
         }
     }
+    *ret_rc = rc;
     return bytes;
 }
 
