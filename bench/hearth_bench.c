@@ -24,7 +24,7 @@ static const char usage_text[] =
     "\n"
     "  --list           prints the cases and what they compare, and ends\n"
     "  --all            every case\n"
-    "  --quick          a look: wide intervals, about a second a case\n"
+    "  --quick          a look: wide intervals, seconds a case (daemon/…: half a minute)\n"
     "  --seconds N      the time limit of a case (20)\n"
     "  --precision P    measures until half of the 95 % interval is below P percent (1)\n"
     "  --aa             A against itself: must be called unchanged\n"
@@ -32,7 +32,8 @@ static const char usage_text[] =
     "  --commit TEXT    the commit that was built, for the record\n"
     "  --bin FOLDER     where hearthd is (the folder of this program)\n"
     "  --models FOLDER  where the models are (.: fixtures/models/echo and models/store below it)\n"
-    "  --self-check     checks the harness on data whose truth is known: 1,000 runs a claim\n"
+    "  --self-check     checks the harness on data whose truth is known\n"
+    "  --runs N         runs a claim of the self-check (1000)\n"
     "\n"
     "Ends with 0: every goal met, or none; 1: a wrong result, or a case could not run; 2: usage;\n"
     "3: a goal missed; 4: INCONCLUSIVE, the machine was not quiet or the time too short;\n"
@@ -45,6 +46,7 @@ struct request {
     const char *commit;
     double seconds;
     double precision;
+    double runs;
     bool wants_list;
     bool wants_all;
     bool wants_self_check;
@@ -64,7 +66,21 @@ static bool read_positive(const char *text, double *ret)
     return errno == 0 && end != text && *end == '\0' && *ret > 0.0 && *ret < 1e6;
 }
 
-enum which { LIST = 1, ALL, QUICK, SECONDS, PRECISION, AA, JSON, COMMIT, BIN, MODELS, CHECK, HELP };
+enum which {
+    LIST = 1,
+    ALL,
+    QUICK,
+    SECONDS,
+    PRECISION,
+    AA,
+    JSON,
+    COMMIT,
+    BIN,
+    MODELS,
+    CHECK,
+    RUNS,
+    HELP
+};
 
 static const struct option_row {
     const char *name;
@@ -82,6 +98,7 @@ static const struct option_row {
     {"bin", required_argument, BIN},
     {"models", required_argument, MODELS},
     {"self-check", no_argument, CHECK},
+    {"runs", required_argument, RUNS},
     {"help", no_argument, HELP},
 };
 
@@ -101,7 +118,10 @@ static int take_option(enum which which, const char *value, struct request *ret)
     case HELP: fputs(usage_text, stdout); exit(0);
     case SECONDS:
     case PRECISION:
-        if (read_positive(value, which == SECONDS ? &ret->seconds : &ret->precision)) {
+    case RUNS:
+        if (read_positive(value, which == SECONDS     ? &ret->seconds
+                                 : which == PRECISION ? &ret->precision
+                                                      : &ret->runs)) {
             return 0;
         }
         fprintf(stderr, "hearth-bench: \"%s\" is not a number above 0\n", value);
@@ -230,7 +250,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (request.wants_self_check) {
-        int wrong = hearth_self_check(HEARTH_SELF_CHECK_RUNS, stdout);
+        unsigned runs = request.runs >= 1.0 ? (unsigned)request.runs : HEARTH_SELF_CHECK_RUNS;
+        int wrong = hearth_self_check(runs, stdout);
         printf("self-check: %d claims do not hold\n", wrong);
         return wrong == 0 ? 0 : 1;
     }

@@ -6,7 +6,8 @@
 #
 #   --list        prints the cases and what they compare
 #   --all         every case
-#   --quick       a look at all of them, or at NAME...: wide intervals, about a second a case
+#   --quick       a look at all of them, or at NAME...: wide intervals, seconds a case
+#                 (half a minute for daemon/...)
 #   --aa          a case against itself: must be called unchanged
 #   --self-check  checks the harness on data whose truth is known, 1,000 runs a claim
 #   --seconds N, --precision PERCENT, --json FILE: see `hearth-bench --help`
@@ -32,7 +33,7 @@ for argument in "$@"; do
     --quick) is_quick=yes ;;
     --all) names=1 ;;
     --json) has_json=yes value=yes ;;
-    --seconds | --precision | --bin | --models | --commit) value=yes ;;
+    --seconds | --precision | --runs | --bin | --models | --commit) value=yes ;;
     --aa) ;;
     -*) echo "bench.sh: unknown option $argument (see scripts/bench.sh --help)" >&2 && exit 2 ;;
     *) names=1 ;;

@@ -18,6 +18,7 @@ int blocks_create(const struct hearth_harness_case *of, struct hearth_harness_se
 {
     size_t quads = plan->max_quads;
     *ret = (struct blocks){.of = of, .setup = setup, .plan = plan};
+    hearth_stats_seed(&ret->random, plan->seed);
     HEARTH_ASSERT(calls_of(ret) <= HEARTH_HARNESS_MAX_CALLS && quads <= HEARTH_HARNESS_MAX_QUADS);
     ret->ratios = hearth_alloc(quads, sizeof(double));
     ret->same = hearth_alloc(quads, sizeof(double));
@@ -116,7 +117,9 @@ int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_e
     static const size_t orders[2][4] = {{0, 1, 1, 0}, {1, 0, 0, 1}};
     bool is_pair = blocks->setup->side_count == 2;
     size_t quad = blocks->quads;
-    const size_t *order = orders[quad % 2];
+    /* By lot: turned around in each quad, blocks kept step with the time slices of a busy machine,
+     * and a side against itself looked twice as slow. */
+    const size_t *order = orders[hearth_stats_next(&blocks->random) % 2];
     double found[2][2] = {{0}};
     size_t have[2] = {0};
     for (size_t i = 0; i < 4; i++) {
@@ -147,6 +150,12 @@ int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_e
     }
     blocks->quads++;
     return 0;
+}
+
+void blocks_forget(struct blocks *blocks)
+{
+    blocks->quads = 0;
+    memset(blocks->pooled, 0, sizeof blocks->pooled);
 }
 
 int blocks_ratio(struct blocks *blocks, const double *logs, double confidence, double *ret_ratio,

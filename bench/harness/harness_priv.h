@@ -12,6 +12,7 @@ struct blocks {
     const struct hearth_harness_case *of;
     struct hearth_harness_setup *setup;
     const struct hearth_harness_plan *plan;
+    struct hearth_stats_random random; /* draws the order of a quad */
     size_t quads;
     double *values[2]; /* two blocks a quad and side */
     double *ratios;    /* logarithms, one a quad */
@@ -31,6 +32,9 @@ int blocks_calibrate(struct blocks *blocks, struct hearth_error *err);
 
 /* Measures a quad; without @is_recorded its values are forgotten. */
 int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_error *err);
+
+/* Forgets all that was recorded. */
+void blocks_forget(struct blocks *blocks);
 
 /* The median of @logs and its interval, as a ratio. */
 int blocks_ratio(struct blocks *blocks, const double *logs, double confidence, double *ret_ratio,

@@ -2,7 +2,7 @@
  *
  * Words: a *case* compares two *sides*, ours (A) and a reference (B), or measures A alone. A side
  * is measured in *blocks*; the value of a block is a quantile (usually the median) of its calls.
- * Blocks come in *quads*, A B B A and B A A B in turn, so that what drifts slowly meets both sides
+ * Blocks come in *quads*, A B B A or B A A B by lot, so that what drifts slowly meets both sides
  * alike. The ratio of a quad is (A1·A2 / B1·B2)^½; the case's is the median of its quads.
  *
  * A result is judged only if the machine was quiet (verdict.c): anything else is INCONCLUSIVE.

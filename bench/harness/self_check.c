@@ -3,9 +3,9 @@
  *
  * Tolerance. If an interval covers with probability 0.95, the share of N runs that it covers has
  * the standard error sqrt(0.95·0.05/N), 0.0069 for 1,000 runs. Three of them on either side are
- * allowed, 0.929 to 0.971: a true 0.95 falls outside once in 370 times, and the seed is fixed, so
- * that the answer is the same everywhere. "Called unchanged" and "found" must hold in 0.95 of the
- * runs.
+ * allowed for chance, and 0.005 for the method, as a bootstrap is right only in the limit of many
+ * values: 0.924 to 0.976. More runs (--runs) leave less to chance. The seed is fixed, so that the
+ * answer is the same everywhere. "Called unchanged" and "found" must hold in 0.95 of the runs.
  *
  * The ratios go through the same code as a real benchmark, stopping rule and all; only the clock
  * stands still. Their noise: log-normal, 3 %, plus one block in 50 that takes 3 times as long, plus
@@ -133,7 +133,7 @@ static int run_synthetic(double ratio, uint64_t seed, struct hearth_harness_resu
         .side_count = 2};
     struct hearth_harness_plan plan;
     hearth_harness_plan_default(&plan, false);
-    plan.seed = seed;
+    plan.seed = hearth_stats_next(&random); /* not the stream of the noise */
     plan.now_ns = standing_clock;
     plan.warm_up_ns = 0;
     plan.max_quads = 400;
@@ -183,7 +183,7 @@ static int report(FILE *out, const struct hearth_self_check_row *row)
 
 static struct hearth_self_check_row coverage_row(const char *claim, unsigned runs, unsigned held)
 {
-    double slack = 3.0 * sqrt(0.95 * 0.05 / runs);
+    double slack = 3.0 * sqrt(0.95 * 0.05 / runs) + 0.005;
     return (struct hearth_self_check_row){claim, runs, held, 0.95 - slack, 0.95 + slack};
 }
 

@@ -31,6 +31,27 @@ static double normal_quantile(double p)
     return 0.5 * (low + high);
 }
 
+/* ---- the narrowness of small samples ------------------------------------------------------- */
+
+/* Student's t with @count - 1 degrees of freedom, by the expansion of Fisher and Cornish: to the
+ * third digit from 8 values on. */
+static double t_quantile(double p, size_t count)
+{
+    double z = normal_quantile(p);
+    double v = (double)(count - 1);
+    double z3 = z * z * z;
+    return z + (z3 + z) / (4.0 * v) + (5.0 * z3 * z * z + 16.0 * z3 + 3.0 * z) / (96.0 * v * v);
+}
+
+/* A bootstrap sees the spread of the sample, which is too small by (n-1)/n, and takes it for known:
+ * the quantile is moved outwards by as much as Student's interval is wider than the normal one
+ * (the expanded percentile interval of Hesterberg 2015). */
+static double expanded(double p, size_t count)
+{
+    double n = (double)count;
+    return normal_below(sqrt(n / (n - 1.0)) * t_quantile(p, count));
+}
+
 /* ---- resampling ---------------------------------------------------------------------------- */
 
 /* A place in 0 … count-1: the high half of a product, whose bias of count/2^64 is nothing. */
@@ -126,7 +147,7 @@ int hearth_stats_bootstrap(const double *sorted, size_t count, enum hearth_stats
                                                  : resample_median(sorted, count, counts, &random);
     }
     hearth_stats_sort(resamples, HEARTH_STATS_RESAMPLES);
-    double low = 0.5 * (1.0 - confidence);
+    double low = expanded(0.5 * (1.0 - confidence), count);
     double high = 1.0 - low;
     if (kind == HEARTH_STATS_MEAN) {
         double z0 = bias_of(resamples, hearth_stats_mean(sorted, count));

@@ -7,7 +7,8 @@
  *   intervals   bootstrap with HEARTH_STATS_RESAMPLES resamples; of a median by percentiles, of a
  *               mean by BCa, which corrects for the skew that measured times have (Efron and
  *               Tibshirani 1993, chapters 13 and 14; the median's jackknife is not consistent,
- *               which rules BCa out for it)
+ *               which rules BCa out for it); both expanded for the narrowness of small samples
+ *               (Hesterberg, What Teachers Should Know About the Bootstrap, 2015)
  * Values are assumed to be independent: the harness measures in blocks for that reason.          */
 
 #ifndef HEARTH_STATS_H
