@@ -58,7 +58,7 @@ static void requests_are_listed(void **state)
     assert_int_equal(ran.code, 0);
     assert_contains(ran.out,
                     "        41 mirror                   generate  high     running        "
-                    "    1.5 s       77 writer\n");
+                    "    1.5 s       77 wri?[2J?t?er \303\251\n");
     assert_contains(ran.out, "        42 parity                   classify  normal   waits, 3 first"
                              "     0.0 s       78 -\n");
     assert_contains(ran.out, "and 3 more\n");

@@ -44,6 +44,7 @@ struct scripted_server {
 };
 
 #define SCRIPTED_HELD_MOST 64
+#define SCRIPTED_PROGRAM   "wri\033[2J\nt\302\233er \303\251" /* what a program may call itself */
 #define SCRIPTED_PROMETHEUS                                                                        \
     "# TYPE hearth_requests_total counter\n"                                                       \
     "hearth_requests_total 7\n"
@@ -414,7 +415,7 @@ static void scripted_requests(struct scripted_peer *peer)
          .state = 1,
          .age_ms = 1500,
          .pid = 77,
-         .client = hearth_slice_of_string("writer")},
+         .client = hearth_slice_of_string(SCRIPTED_PROGRAM)},
         {.ticket = 42,
          .model_id = hearth_slice_of_string("parity"),
          .task = HEARTH_TASK_CLASSIFY,

@@ -73,7 +73,7 @@ static void open_requests_are_listed_and_cancelled(void **state)
     assert_true(first->is_running);
     assert_int_equal(first->age_ms, 1500);
     assert_int_equal(first->pid, 77);
-    assert_string_equal(first->client, "writer");
+    assert_string_equal(first->client, SCRIPTED_PROGRAM);
     const hearth_request_info *second = hearth_request_list_at(list, 1);
     assert_false(second->is_running);
     assert_int_equal(second->position, 3);
