@@ -2,8 +2,6 @@
 
 #include "hearth_wire.h"
 
-/* A field line of messages.def does not name its struct, so each layout is built inside a function
- * of its own, where `self` is that struct. */
 /* Bytes of a number, or of one element of a run. */
 #define UNIT_u8    1
 #define UNIT_u16   2
@@ -14,6 +12,9 @@
 #define UNIT_bytes 1
 #define UNIT_f32s  4
 #define UNIT_u32s  4
+
+/* A field line of messages.def does not name its struct, so each layout is built inside a function
+ * of its own, where `self` is that struct. */
 #define FIELD(kind_, name_, limit_, help_)                                                         \
     {.name = #name_,                                                                               \
      .name_bytes = sizeof #name_ - 1,                                                              \
