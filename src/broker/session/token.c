@@ -70,6 +70,8 @@ static void note_failure(struct token_guard *guard, uint64_t now_ns)
     if (guard->failures >= MAX_FAILURES) {
         guard->blocked_until_ns = now_ns + BLOCK_NS;
         guard->failures = 0;
+        hearth_log(HEARTH_LOG_WARN, "handshake.held_up", "uid", hearth_log_u(guard->uid), "seconds",
+                   hearth_log_u(BLOCK_NS / HEARTH_NS_PER_SEC), NULL);
     }
 }
 

@@ -12,6 +12,7 @@ client E connect token="wrong-marker-1" -> unauthenticated
 client F connect token="wrong-marker-2" -> unauthenticated
 client G connect v1 token="wrong-marker-3" -> unauthenticated
 client H connect token="open sesame" -> unauthenticated
+daemon expect log handshake.held_up
 daemon never logs sesam
 daemon never logs wrong-marker
 health expect ok 1
