@@ -35,7 +35,7 @@
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 #define SCAN_ENTRIES       8u          /* of a models folder, looked at in a row */
 #define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
-#define JSON_KEEP_BYTES    (4u << 20)  /* of it, kept between messages */
+#define JSON_KEEP_BYTES    (8u << 20)  /* of it, kept between messages: enough for the largest */
 
 enum connection_state {
     CONNECTION_REFUSED, /* one too many: waits for its first words, to be refused in its encoding */
