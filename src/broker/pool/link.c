@@ -98,16 +98,27 @@ static bool is_dead(const struct worker *worker)
     return worker->ring == NULL;
 }
 
-/* Announces that we sleep; if something came meanwhile, comes back in the next round. */
-static void rest(struct worker *worker)
+/* From now on each round of the loop looks into its ring, until we announce that we sleep. */
+static void stay_awake(struct worker *worker)
 {
-    if (!hearth_ring_prepare_sleep(worker->ring)) {
-        hearth_loop_defer(worker->pool->loop, &worker->more);
+    if (hearth_list_is_empty(&worker->awake)) {
+        hearth_ring_stay_awake(worker->ring);
+        hearth_list_append(&worker->pool->awake, &worker->awake);
+        worker->pool->awake_count++;
+    }
+}
+
+static void stop_looking(struct worker *worker)
+{
+    if (!hearth_list_is_empty(&worker->awake)) {
+        hearth_list_remove(&worker->awake);
+        worker->pool->awake_count--;
     }
 }
 
 static void flush_outbox(struct worker *worker);
 
+/* A bounded number; the rest in the next round. */
 static void take_some(struct worker *worker)
 {
     uint64_t begin_ns = hearth_clock_ns();
@@ -118,37 +129,96 @@ static void take_some(struct worker *worker)
         }
         if (rc == HEARTH_E_NOT_READY) {
             flush_outbox(worker);
-            if (!is_dead(worker)) {
-                rest(worker);
-            }
             return;
         }
         if (rc < 0) {
+            stop_looking(worker); /* nothing more is taken from it */
             worker_break(worker, rc == HEARTH_E_NO_MEMORY ? "no memory here for its message"
                                                           : "message that cannot be decoded");
             return;
         }
         if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
-            break;
+            return;
         }
     }
-    hearth_loop_defer(worker->pool->loop, &worker->more);
-}
-
-static void on_more(void *arg)
-{
-    take_some(HEARTH_CAST(struct worker, arg, WORKER_MAGIC));
 }
 
 static void on_ring(void *arg, unsigned events)
 {
     struct worker *worker = HEARTH_CAST(struct worker, arg, WORKER_MAGIC);
     bool is_open = hearth_ring_cancel_sleep(worker->ring);
+    stay_awake(worker);
     if (!is_open || (events & HEARTH_READY_END) != 0) {
         /* Its end is closed; the pidfd tells when it is really gone. */
         hearth_loop_unwatch(worker->pool->loop, &worker->ring_watch);
     }
     take_some(worker);
+}
+
+/* ---- rings of workers that need not wake us ---------------------------------------------- */
+
+/* The one worker that is worth polling: the only one that owes an answer. Of several, one could
+ * answer while another is polled for. */
+static struct worker *expected(const struct hearth_pool *pool)
+{
+    struct worker *found = NULL;
+    HEARTH_LIST_EACH(struct worker, awake, worker, &pool->awake) {
+        if (!hearth_list_is_empty(&worker->tickets)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = worker;
+        }
+    }
+    return found;
+}
+
+/* Announces to all that we sleep; false if one of them has a message meanwhile. */
+static bool go_to_sleep(struct hearth_pool *pool)
+{
+    HEARTH_LIST_EACH(struct worker, awake, worker, &pool->awake) {
+        if (!hearth_ring_prepare_sleep(worker->ring)) {
+            return false;
+        }
+        stop_looking(worker);
+    }
+    return true;
+}
+
+enum hearth_look pool_look(void *arg, bool may_poll)
+{
+    struct hearth_pool *pool = HEARTH_CAST(struct hearth_pool, arg, POOL_MAGIC);
+    HEARTH_LIST_EACH(struct worker, awake, worker, &pool->awake) {
+        if (hearth_ring_has_message(worker->ring)) {
+            return HEARTH_LOOK_READY;
+        }
+    }
+    struct worker *worker = expected(pool);
+    if (worker != NULL && !may_poll) {
+        return HEARTH_LOOK_SOON;
+    }
+    bool has_come = worker != NULL && hearth_ring_poll(worker->ring);
+    return has_come || !go_to_sleep(pool) ? HEARTH_LOOK_READY : HEARTH_LOOK_NOTHING;
+}
+
+/* One worker after the other; each may end by what it said, and others by that. */
+bool pool_take(void *arg)
+{
+    struct hearth_pool *pool = HEARTH_CAST(struct hearth_pool, arg, POOL_MAGIC);
+    bool has_taken = false;
+    for (uint32_t left = pool->awake_count; left > 0; left--) {
+        struct worker *worker = HEARTH_LIST_FIRST(struct worker, awake, &pool->awake);
+        if (worker == NULL) {
+            break;
+        }
+        hearth_list_remove(&worker->awake);
+        hearth_list_append(&pool->awake, &worker->awake);
+        if (hearth_ring_has_message(worker->ring)) {
+            take_some(worker);
+            has_taken = true;
+        }
+    }
+    return has_taken;
 }
 
 bool worker_drain_link(struct worker *worker)
@@ -212,6 +282,7 @@ int worker_post_bytes(struct worker *worker, struct hearth_slice bytes)
     if (bytes.size > HEARTH_MAX_RING_MESSAGE_BYTES) {
         return HEARTH_E_TOO_LARGE;
     }
+    stay_awake(worker); /* an answer may come soon */
     int rc =
         worker->outbox.size == 0 ? hearth_ring_send(worker->ring, &bytes, 1) : HEARTH_E_QUEUE_FULL;
     return rc == HEARTH_E_QUEUE_FULL ? keep_for_later(worker, bytes) : rc;
@@ -232,7 +303,6 @@ int worker_post(struct worker *worker, const struct hearth_message *message)
 int worker_open_link(struct worker *worker, struct hearth_error *err)
 {
     hearth_buf_init(&worker->outbox, MAX_OUTBOX_BYTES);
-    hearth_deferred_init(&worker->more, on_more, worker);
     return hearth_ring_create(HEARTH_RING_DATA_BYTES, HEARTH_MAX_RING_MESSAGE_BYTES, &worker->ring,
                               err);
 }
@@ -243,7 +313,7 @@ int worker_watch_link(struct worker *worker, struct hearth_error *err)
     int rc = hearth_loop_watch(loop, &worker->ring_watch, hearth_ring_wake_fd(worker->ring),
                                HEARTH_READY_IN, on_ring, worker, err);
     if (rc == 0) {
-        rest(worker);
+        stay_awake(worker);
     }
     return rc;
 }
@@ -254,7 +324,7 @@ void worker_close_link(struct worker *worker)
         return;
     }
     hearth_loop_unwatch(worker->pool->loop, &worker->ring_watch);
-    hearth_loop_undefer(worker->pool->loop, &worker->more);
+    stop_looking(worker);
     hearth_ring_destroy(worker->ring);
     worker->ring = NULL;
     hearth_buf_wipe(&worker->outbox);

@@ -16,6 +16,7 @@ static void prepare_workers(struct hearth_pool *pool)
         worker->pool = pool;
         worker->pidfd = -1;
         hearth_list_init(&worker->tickets);
+        hearth_list_init(&worker->awake);
         hearth_timer_init(&worker->timer, worker_on_timer, worker);
     }
 }
@@ -42,6 +43,7 @@ int hearth_pool_create(struct hearth_loop *loop, const struct hearth_config *con
     pool->spawner_fd = spawner_fd;
     hearth_buf_init(&pool->inbound, HEARTH_MAX_RING_MESSAGE_BYTES);
     hearth_buf_init(&pool->scratch, HEARTH_MAX_FRAME_BYTES);
+    hearth_list_init(&pool->awake);
     prepare_workers(pool);
     int rc = hearth_fd_set_nonblocking(spawner_fd, true, err);
     rc = rc < 0 ? rc
@@ -50,6 +52,7 @@ int hearth_pool_create(struct hearth_loop *loop, const struct hearth_config *con
     if (rc < 0) {
         return rc;
     }
+    hearth_loop_set_source(loop, pool_look, pool_take, pool);
     *ret = HEARTH_TAKE(pool);
     return 0;
 }
@@ -70,6 +73,7 @@ void hearth_pool_destroy(struct hearth_pool *pool)
         hearth_budget_release(pool->budget, &worker->hold);
         worker->magic = 0;
     }
+    hearth_loop_set_source(pool->loop, NULL, NULL, NULL);
     hearth_loop_unwatch(pool->loop, &pool->spawner_watch);
     hearth_fd_close(&pool->spawner_fd);
     hearth_buf_wipe(&pool->inbound);

@@ -36,9 +36,9 @@ struct worker {
     struct hearth_ring *ring;
     struct hearth_watch pid_watch;
     struct hearth_watch ring_watch;
-    struct hearth_deferred more; /* the ring holds more than one wake-up may take */
-    struct hearth_timer timer;   /* load timeout, grace of a stop, or back-off */
-    struct hearth_buf outbox;    /* messages that wait for room: u32 size, bytes */
+    struct hearth_timer timer; /* load timeout, grace of a stop, or back-off */
+    struct hearth_buf outbox;  /* messages that wait for room: u32 size, bytes */
+    struct hearth_list awake;  /* in the pool's, while its ring does not wake us */
     struct hearth_list tickets;
     struct hearth_hold hold;
 
@@ -67,6 +67,8 @@ struct hearth_pool {
     struct hearth_watch spawner_watch;
     struct hearth_buf inbound; /* one message of a worker at a time */
     struct hearth_buf scratch; /* one message to a worker or the spawner at a time */
+    struct hearth_list awake;  /* workers whose ring is looked into each round */
+    uint32_t awake_count;
     struct worker workers[HEARTH_MAX_MODELS];
 };
 
@@ -78,6 +80,8 @@ void pool_on_spawner(void *arg, unsigned events);
 int worker_open_link(struct worker *worker, struct hearth_error *err);
 int worker_watch_link(struct worker *worker, struct hearth_error *err); /* once it has a pid */
 void worker_close_link(struct worker *worker);
+enum hearth_look pool_look(void *arg, bool may_poll);
+bool pool_take(void *arg);
 bool worker_drain_link(struct worker *worker); /* some of what it left; true: nothing is left */
 int worker_post(struct worker *worker, const struct hearth_message *message);
 int worker_post_bytes(struct worker *worker, struct hearth_slice bytes); /* a V2 message */

@@ -14,6 +14,9 @@
 
 #define FRAMES_PER_WAKE 16u
 #define NS_PER_WAKE     (HEARTH_NS_PER_MS / 2)
+/* Small frames take microseconds: the clock is read after some of them. */
+#define SMALL_FRAME_BYTES 1024u
+#define FRAMES_PER_LOOK   4u
 
 static bool is_deaf(const struct connection *connection)
 {
@@ -25,7 +28,7 @@ static void update_events(struct connection *connection)
     bool is_crowded = hearth_frame_queue_is_crowded(&connection->queue);
     bool wants_in = !is_deaf(connection) && !is_crowded && !connection->awaits_list &&
                     !connection->has_input_ended;
-    bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0;
+    bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0 && !connection->is_flush_due;
     hearth_loop_modify(connection->server->parts.loop, &connection->watch,
                        (wants_in ? HEARTH_READY_IN : 0u) | (wants_out ? HEARTH_READY_OUT : 0u));
 }
@@ -98,6 +101,7 @@ static int push_without_results(struct connection *connection, const struct hear
 static int flush(struct connection *connection)
 {
     size_t before = hearth_frame_queue_bytes(&connection->queue);
+    connection->is_flush_due = false;
     int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
     size_t after = hearth_frame_queue_bytes(&connection->queue);
     if (after == 0) {
@@ -137,20 +141,20 @@ void connection_send(struct connection *connection, const struct hearth_message 
         return;
     }
     connection->active_ns = hearth_loop_now_ns(loop);
-    bool was_crowded = hearth_frame_queue_is_crowded(&connection->queue);
-    rc = flush(connection);
-    if (rc < 0 && rc != HEARTH_E_NOT_READY) {
-        connection_close_after(connection);
-        return;
+    /* At the end of this round, with what else is sent in it: one system call and one wake-up of
+     * the client for all. Much is sent at once, so that a fast reader is not taken for a slow one.
+     */
+    connection->is_flush_due = true;
+    hearth_loop_defer(loop, &connection->more);
+    if (hearth_frame_queue_bytes(&connection->queue) >= HEARTH_FRAME_FLUSH_BYTES) {
+        rc = flush(connection);
+        if (rc < 0 && rc != HEARTH_E_NOT_READY) {
+            connection_close_after(connection);
+            return;
+        }
+        update_events(connection);
+        timeouts_look(connection);
     }
-    if (connection->has_input_ended ||
-        (was_crowded && !hearth_frame_queue_is_crowded(&connection->queue))) {
-        /* It may have been the last answer; or frames may have waited in the reader, of which no
-         * descriptor tells. */
-        hearth_loop_defer(loop, &connection->more);
-    }
-    update_events(connection);
-    timeouts_look(connection);
 }
 
 void connection_error(struct connection *connection, int code, uint64_t request_id,
@@ -245,7 +249,8 @@ static void take_frames(struct connection *connection)
             return;
         }
         take_frame(connection, frame);
-        if (hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
+        bool must_look = frame.size > SMALL_FRAME_BYTES || i % FRAMES_PER_LOOK == 0;
+        if (must_look && hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
             break;
         }
     }
@@ -264,7 +269,8 @@ static bool is_finished(const struct connection *connection)
 /* What every callback of the socket ends with. */
 static void settle(struct connection *connection)
 {
-    if (is_finished(connection)) {
+    int rc = connection->is_flush_due ? flush(connection) : 0;
+    if ((rc < 0 && rc != HEARTH_E_NOT_READY) || is_finished(connection)) {
         connection_end(connection);
         return;
     }

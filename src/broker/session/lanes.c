@@ -75,15 +75,16 @@ static int hand_over(struct hearth_server *server, struct request *request,
 
 void lane_dispatch(struct hearth_server *server, uint32_t slot)
 {
-    bool has_begun = false;
+    /* The shares only change when a lane begins or ends to work. */
+    bool was_idle = hearth_sched_lane(&server->sched, slot)->running_count == 0;
     while (hearth_pool_has_room(server->pool, slot)) {
         struct hearth_job *job = hearth_sched_next(&server->sched, slot);
         if (job == NULL) {
             break;
         }
-        if (!has_begun) {
+        if (was_idle) {
             apply_share(server, true);
-            has_begun = true;
+            was_idle = false;
         }
         struct hearth_error err = {0};
         struct request *request = request_of_job(job);

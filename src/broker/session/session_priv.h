@@ -66,6 +66,7 @@ struct connection {
     bool has_asked;              /* a whole frame came */
     bool has_input_ended;        /* the client sends nothing more and may still read */
     bool is_reader_dry;          /* no whole frame is left in the reader */
+    bool is_flush_due;           /* before this round ends */
     bool awaits_list;            /* of the models; nothing more is taken until it is there */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;

@@ -522,7 +522,61 @@ static void a_lost_spawner_ends_the_daemon(void **state)
     assert_true(w->result.is_failure);
 }
 
-KIT_MAIN(WORLD_TEST(a_need_beyond_the_budget_is_refused_before_loading),
+/* While it works, the broker looks into rings itself and need not be woken; before it sleeps it
+ * must say so, or the next answer would wait for something else to happen. */
+static void a_broker_at_rest_is_woken_by_its_worker(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 2);
+    struct client client = client_session(w);
+    client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, false);
+    struct hearth_message end = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = worker_hear_request(w, &worker),
+                                  .finish_reason = HEARTH_FINISH_STOP}};
+    uint64_t end_ns = hearth_clock_ns() + 20 * HEARTH_NS_PER_MS;
+    while (hearth_clock_ns() < end_ns) { /* rounds that may wait: it goes to sleep */
+        assert_int_equal(hearth_loop_run_once(w->loop, end_ns, NULL), 0);
+    }
+    hearth_buf_clear(&worker.buf);
+    assert_int_equal(hearth_wire_encode(&end, &worker.buf), 0);
+    struct hearth_slice bytes = hearth_buf_slice(&worker.buf);
+    assert_int_equal(hearth_ring_send(worker.ring, &bytes, 1), 0);
+    client_wait(w, &client); /* would never end */
+    assert_int_equal(client_end(w, &client, 1, NULL), 0);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
+/* A ring that holds what nobody will take must not keep the loop from waiting. */
+static void a_broken_link_does_not_make_the_loop_spin(void **state)
+{
+    struct world *w = *state;
+    struct hearth_loop_stats before;
+    struct hearth_loop_stats after;
+    world_start(w);
+    struct fake_worker worker = worker_loaded(w, "gen", 2);
+    struct hearth_slice nonsense = hearth_slice_of_string("nonsense");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(hearth_ring_send(worker.ring, &nonsense, 1), 0);
+    }
+    world_settle(w);
+    assert_true(worker_was_killed(&worker));
+    world_settle(w);
+    uint64_t end_ns = hearth_clock_ns() + 20 * HEARTH_NS_PER_MS;
+    hearth_loop_stats(w->loop, &before);
+    while (hearth_clock_ns() < end_ns) {
+        assert_int_equal(hearth_loop_run_once(w->loop, end_ns, NULL), 0);
+    }
+    hearth_loop_stats(w->loop, &after);
+    assert_true(after.rounds - before.rounds < 10);
+    worker_finish(&worker);
+}
+
+KIT_MAIN(WORLD_TEST(a_broker_at_rest_is_woken_by_its_worker),
+         WORLD_TEST(a_broken_link_does_not_make_the_loop_spin),
+         WORLD_TEST(a_need_beyond_the_budget_is_refused_before_loading),
          WORLD_TEST(sums_that_overflow_are_not_small),
          WORLD_TEST(a_failed_load_says_what_the_worker_said_and_may_be_tried_again),
          WORLD_TEST(another_build_is_not_talked_to),
