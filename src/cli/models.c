@@ -25,6 +25,10 @@ void cli_print_models(const hearth_model_list *list)
         if (model->error[0] != '\0') {
             printf("  %s\n", model->error);
         }
+        const char *missing = strstr(model->containment, "missing: ");
+        if (missing != NULL) {
+            printf("  walls %s (SECURITY.md tells what that means)\n", missing);
+        }
     }
 }
 

@@ -86,6 +86,8 @@ static void models_and_status_show_what_there_is(void **state)
 {
     RUN("", "models");
     assert_contains(ran.out, "shelf                    generate  echo   absent");
+    assert_contains(ran.out, "1001      0     0\n  walls missing: netns (SECURITY.md");
+    assert_contains(ran.out, "1000      0     0\nlengths"); /* all its walls stand */
     RUN("", "models", "load", "shelf");
     assert_contains(ran.out, "shelf is ready, worker pid 1003");
     RUN("", "models", "unload", "shelf", "--json");

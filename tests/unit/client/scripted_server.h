@@ -318,6 +318,8 @@ static void scripted_models(struct scripted_peer *peer)
         models[i].worker_pid = i == 3 ? 0 : 1000u + i;
     }
     models[0].labels = (struct hearth_wire_list){.count = 2, .items = labels};
+    models[0].containment = hearth_slice_of_string("no_new_privs,landlock:7,seccomp");
+    models[1].containment = hearth_slice_of_string("landlock:7,seccomp; missing: netns");
     struct hearth_message message = {.type = HEARTH_MSG_models_response};
     message.as.models_response.models = (struct hearth_wire_list){.count = 4, .items = models};
     scripted_send(peer, &message);
