@@ -29,6 +29,7 @@ void hearth_ring_bind(struct hearth_ring *ring, void *mine, const void *theirs, 
         .theirs = theirs,
         .out = (uint8_t *)mine + RING_HEADER_BYTES,
         .in = (const uint8_t *)theirs + RING_HEADER_BYTES,
+        .poll_trust = RING_POLL_TRUST,
         .wake_fd = -1,
         .worker_fds = {-1, -1, -1},
     };
@@ -260,10 +261,18 @@ static bool has_arrived(const struct hearth_ring *ring)
            atomic_load_explicit(&ring->theirs->produced, memory_order_acquire) != ring->consumed;
 }
 
+/* A miss costs more than a hit saves: the other side may wait for this very core. */
+static bool note_poll(struct hearth_ring *ring, bool is_hit)
+{
+    ring->poll_trust = is_hit ? HEARTH_MIN(ring->poll_trust + 1, RING_POLL_TRUST)
+                              : HEARTH_MAX(ring->poll_trust - 2, -RING_POLL_TRUST);
+    return is_hit;
+}
+
 bool hearth_ring_poll(struct hearth_ring *ring)
 {
     HEARTH_CHECK(ring, RING_MAGIC);
-    if (ring->poll_misses >= RING_POLL_MISSES && ++ring->polls_skipped < RING_POLL_SELDOM) {
+    if (ring->poll_trust < 0 && ++ring->polls_skipped < RING_POLL_SELDOM) {
         return has_arrived(ring);
     }
     ring->polls_skipped = 0;
@@ -271,14 +280,12 @@ bool hearth_ring_poll(struct hearth_ring *ring)
     do {
         for (unsigned i = 0; i < RING_POLL_LOOKS; i++) {
             if (has_arrived(ring)) {
-                ring->poll_misses = 0;
-                return true;
+                return note_poll(ring, true);
             }
             relax();
         }
     } while (hearth_clock_ns() < end_ns);
-    ring->poll_misses += ring->poll_misses < RING_POLL_MISSES ? 1 : 0;
-    return false;
+    return note_poll(ring, false);
 }
 
 /* ── Sleeping ────────────────────────────────────────────────────────────────────────────────── */

@@ -87,10 +87,10 @@ bool hearth_ring_has_message(const struct hearth_ring *ring);
 
 /**
  * Looks for a message again and again for a few microseconds, without a system call: two wake-ups
- * saved if the answer comes at once. For a receiver that has reason to expect one; after some vain
- * attempts it hardly tries any more until the other side is quick again, so that a slow or idle
- * peer, or one that waits for this very core, costs next to nothing. Returns true if there is one.
- * Another thread of this side may send meanwhile.
+ * saved if the answer comes at once. For a receiver that has reason to expect one. Unless two of
+ * three attempts succeed, it hardly tries any more until the other side is quick again: so a slow
+ * or idle peer, or one that waits for this very core, costs next to nothing. Returns true if there
+ * is one. Another thread of this side may send meanwhile.
  */
 bool hearth_ring_poll(struct hearth_ring *ring);
 

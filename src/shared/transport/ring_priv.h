@@ -19,7 +19,7 @@
  * longer than that would cost more than it can save. */
 #define RING_POLL_NS     20000u
 #define RING_POLL_LOOKS  32u /* between two readings of the clock */
-#define RING_POLL_MISSES 3u  /* in a row, after which … */
+#define RING_POLL_TRUST  4   /* hits add one, misses take two; below zero … */
 #define RING_POLL_SELDOM 32u /* … only every so many-th attempt polls */
 
 /* What one side writes and the other only reads. Positions count bytes since the start and never
@@ -50,7 +50,7 @@ struct hearth_ring {
     uint64_t their_produced; /* as last read and checked */
     uint64_t their_consumed;
     uint64_t wiped;         /* outbound bytes before this position are zero again */
-    uint32_t poll_misses;   /* polls in a row that found nothing */
+    int32_t poll_trust;     /* -RING_POLL_TRUST to RING_POLL_TRUST: two of three polls must hit */
     uint32_t polls_skipped; /* since the last one that was not */
     uint64_t last_ticket;
     uint64_t woken_message_ticket; /* the last of theirs for which a wake-up was sent */
