@@ -14,7 +14,7 @@
 
 #define FRAMES_PER_WAKE 16u
 #define NS_PER_WAKE     (HEARTH_NS_PER_MS / 2)
-/* Small frames take microseconds: the clock is read after some of them. */
+/* Small frames with small answers take microseconds: the clock is read after some of them. */
 #define SMALL_FRAME_BYTES 1024u
 #define FRAMES_PER_LOOK   4u
 
@@ -248,8 +248,12 @@ static void take_frames(struct connection *connection)
             stream_broke(connection, rc);
             return;
         }
+        size_t before = hearth_frame_queue_bytes(&connection->queue);
         take_frame(connection, frame);
-        bool must_look = frame.size > SMALL_FRAME_BYTES || i % FRAMES_PER_LOOK == 0;
+        /* If some of it was sent already, it was much: the difference is as good as endless. */
+        size_t answer_bytes = hearth_frame_queue_bytes(&connection->queue) - before;
+        bool must_look = frame.size > SMALL_FRAME_BYTES || answer_bytes > SMALL_FRAME_BYTES ||
+                         i % FRAMES_PER_LOOK == 0;
         if (must_look && hearth_clock_ns() - begin_ns > NS_PER_WAKE) {
             break;
         }
