@@ -325,8 +325,11 @@ static bool read_some(struct connection *connection, bool is_end)
     }
     int rc = hearth_frame_reader_fill(&connection->reader, connection->fd);
     connection->is_reader_dry = false;
-    if (rc == HEARTH_E_DISCONNECTED && !is_end && connection->state != CONNECTION_REFUSED) {
+    if (rc == HEARTH_E_DISCONNECTED && !is_end) {
         connection->has_input_ended = true;
+        if (connection->state == CONNECTION_REFUSED) {
+            connection_refuse(connection); /* its first words will not come */
+        }
         return true;
     }
     return rc == 0 || rc == HEARTH_E_NOT_READY;
