@@ -194,10 +194,10 @@ enum hearth_look pool_look(void *arg, bool may_poll)
         }
     }
     struct worker *worker = expected(pool);
-    if (worker != NULL && !may_poll) {
+    if (!may_poll && worker != NULL && hearth_ring_is_worth_polling(worker->ring)) {
         return HEARTH_LOOK_SOON;
     }
-    bool has_come = worker != NULL && hearth_ring_poll(worker->ring);
+    bool has_come = may_poll && worker != NULL && hearth_ring_poll(worker->ring);
     return has_come || !go_to_sleep(pool) ? HEARTH_LOOK_READY : HEARTH_LOOK_NOTHING;
 }
 

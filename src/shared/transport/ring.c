@@ -269,10 +269,15 @@ static bool note_poll(struct hearth_ring *ring, bool is_hit)
     return is_hit;
 }
 
-bool hearth_ring_poll(struct hearth_ring *ring)
+bool hearth_ring_is_worth_polling(struct hearth_ring *ring)
 {
     HEARTH_CHECK(ring, RING_MAGIC);
-    if (ring->poll_trust < 0 && ++ring->polls_skipped < RING_POLL_SELDOM) {
+    return ring->poll_trust >= 0 || ++ring->polls_skipped >= RING_POLL_SELDOM;
+}
+
+bool hearth_ring_poll(struct hearth_ring *ring)
+{
+    if (!hearth_ring_is_worth_polling(ring)) {
         return has_arrived(ring);
     }
     ring->polls_skipped = 0;

@@ -94,6 +94,10 @@ bool hearth_ring_has_message(const struct hearth_ring *ring);
  */
 bool hearth_ring_poll(struct hearth_ring *ring);
 
+/** True if the next hearth_ring_poll() will really poll: for who must prepare for it. Ask once for
+ *  each occasion, as it is counted. */
+bool hearth_ring_is_worth_polling(struct hearth_ring *ring);
+
 /**
  * Announces that this side is going to sleep until hearth_ring_wake_fd() is readable. Returns true
  * if it may; false, and nothing is announced, if a message is already there (or the ring is

@@ -350,6 +350,22 @@ static void vain_polls_become_seldom(void **state)
     assert_false(polls_in_vain(ends->worker)); /* one message found on the way is no reason */
 }
 
+static void whether_a_poll_is_worth_it_can_be_asked_first(void **state)
+{
+    struct ends *ends = *state;
+    uint32_t asked = 1;
+    for (int i = 0; i < 3; i++) {
+        assert_true(hearth_ring_is_worth_polling(ends->worker));
+        assert_true(polls_in_vain(ends->worker));
+    }
+    while (!hearth_ring_is_worth_polling(ends->worker)) {
+        asked++;
+    }
+    assert_int_equal(asked, RING_POLL_SELDOM);
+    assert_true(polls_in_vain(ends->worker)); /* as was promised */
+    assert_false(hearth_ring_is_worth_polling(ends->worker));
+}
+
 /* One hit for two misses is a loss: it stops. Hits in a row bring it back. */
 static void polling_goes_on_only_while_most_polls_hit(void **state)
 {
@@ -392,6 +408,7 @@ KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
          WITH_ENDS(messages_return_unchanged_around_the_end),
          WITH_ENDS(steady_traffic_allocates_nothing),
          WITH_ENDS(poll_finds_what_is_there_and_gives_up_soon), WITH_ENDS(vain_polls_become_seldom),
+         WITH_ENDS(whether_a_poll_is_worth_it_can_be_asked_first),
          WITH_ENDS(polling_goes_on_only_while_most_polls_hit),
          WITH_ENDS(receiver_that_stays_awake_is_not_woken),
          cmocka_unit_test(each_memory_has_one_writer_and_no_truncation),
