@@ -437,8 +437,8 @@ static void no_id_is_given_twice_while_a_call_waits_for_room(void **state)
     for (size_t i = 0; i < HEARTH_COUNT(texts); i++) {
         texts[i] = large;
     }
-    assert_int_equal(
-        hearth_classify(seen->client, texts, HEARTH_COUNT(texts), &params, NULL, NULL), 0);
+    assert_int_equal(hearth_classify(seen->client, texts, HEARTH_COUNT(texts), &params, NULL, NULL),
+                     0);
     assert_true(pair.ids[0] != 0 && pair.ids[1] > pair.ids[0]);
     assert_true(submitted(seen, "release") > pair.ids[1]);
     assert_int_equal(hearth_wait(seen->client, WAIT_MS, NULL), 0);
