@@ -21,7 +21,7 @@
 #define WORKING       2u   /* clients that keep the generator computing */
 #define PROBES        250u /* a block */
 #define PAUSE_NS      2000000L
-#define IDLE_SECONDS  2u
+#define IDLE_SECONDS  1u
 
 static const char store_models[] = "hearth-intent, all-minilm-l6-v2, smollm2-135m-instruct";
 
