@@ -54,9 +54,10 @@ void hearth_listener_close(struct hearth_listener *listener);
 int hearth_socket_accept(int listen_fd, int *ret_fd, struct hearth_error *err);
 
 /**
- * Connects to the daemon at @path; waits at most until @deadline_ns if its queue is full, not at all
- * if that has passed. The descriptor is non-blocking. HEARTH_E_NO_DAEMON when nothing listens there, HEARTH_E_ARGUMENT for
- * a path that is too long, HEARTH_E_DENIED, HEARTH_E_EXPIRED, HEARTH_E_SYSTEM.
+ * Connects to the daemon at @path; waits at most until @deadline_ns if its queue is full, not at
+ * all if that has passed. The descriptor is non-blocking. HEARTH_E_NO_DAEMON when nothing listens
+ * there, HEARTH_E_ARGUMENT for a path that is too long, HEARTH_E_DENIED, HEARTH_E_EXPIRED,
+ * HEARTH_E_SYSTEM.
  */
 int hearth_socket_connect(const char *path, uint64_t deadline_ns, int *ret_fd,
                           struct hearth_error *err);
