@@ -241,12 +241,12 @@ class Run:
         covered, count = (sum(entry[key] for entry in about) for key in ("covered", "count"))
         return round(100 * covered / count, 1)
 
-    def go(self, digest, results):
+    def go(self, begun_at, digest, results):
         watch, seconds, findings = self.fuzz()
         if watch.executions == 0 and not findings:
             raise RuntimeError(f"{self.name} did not run; its words are in {self.log}")
         self.minimise()
-        record = {"commit": commit(), "rooms_digest": digest, "executions": watch.executions,
+        record = {"commit": begun_at, "rooms_digest": digest, "executions": watch.executions,
                   "edges": watch.edges, "lines_percent": self.measure(), "seconds": int(seconds),
                   "last_new_edge_at_seconds": int(watch.last_new), "findings": findings}
         results.write(self.name, record)
@@ -332,10 +332,12 @@ def main():
     if missing := missing_tools():
         sys.exit("fuzz.sh: programs are missing\n  remedy: as root, apt-get install -y "
                  f"--no-install-recommends {' '.join(missing)}")
+    begun_at = commit()
     digests = {name: digest_of(name, rooms[name]) for name in options.targets}
     build(options.build, options.targets)
     with ThreadPoolExecutor(options.jobs) as pool:
-        runs = [pool.submit(Run(name, options.build, options).go, digests[name], results)
+        runs = [pool.submit(Run(name, options.build, options).go, begun_at, digests[name],
+                            results)
                 for name in options.targets]
     for run in runs:
         run.result()
