@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh — makes this clone ready: distribution packages, locked dependencies, build, models.
 #
-# usage: scripts/setup.sh [--check] [--preset NAME]... [--no-build] [--no-models] [--no-engines]
+# usage: scripts/setup.sh [--check] [--preset NAME]... [--no-build] [--no-models]
+#                         [--with-arm64] [--no-engines]
 #
 #   --check         says which tools are there (version, minimum, path) and changes nothing
 #   --preset NAME   builds this preset (release if none is named; several may be)

@@ -34,7 +34,7 @@
       "try again when it runs again")                                                              \
     X(WORKER_LOST, 13, "worker_lost", 1, "worker_lost", 502,                                       \
       "the worker process of the model died", "send the request again; the worker is restarted")   \
-    X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled by the client", "nothing to do") \
+    X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled", "nothing to do")               \
     X(MODEL_INVALID, 15, "model_invalid", 0, "model_invalid", 422, "the model cannot be used",     \
       "replace the model file")                                                                    \
     X(DIGEST_MISMATCH, 16, "digest_mismatch", 0, "digest_mismatch", 422,                           \
@@ -53,7 +53,7 @@
     X(VERSION, 22, "version", 0, "version", 505, "no common protocol version",                     \
       "use a client and a daemon of the same release")                                             \
     X(UNAUTHENTICATED, 23, "unauthenticated", 0, "unauthenticated", 401, "no session",             \
-      "send a handshake first")                                                                    \
+      "begin with a handshake, with the daemon's token if it asks for one")                        \
     X(TOO_MANY_CONNECTIONS, 24, "too_many_connections", 1, "too_many_connections", 503,            \
       "too many connections", "close connections or raise max_connections")                        \
     X(INTERNAL, 25, "internal", 0, "execution_failed", 500, "internal error",                      \

@@ -339,13 +339,13 @@ static int run(struct daemon *daemon, const struct arguments *arguments)
     if (hearth_config_resolve(&daemon->config, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
     }
-    if (arguments->is_check) {
-        return print_config(&daemon->config);
-    }
     daemon->has_file = arguments->file != NULL;
     set_log_level(&daemon->config);
     hearth_log_set_process("hearthd");
     hearth_config_find_typos(warn_of_typo, NULL);
+    if (arguments->is_check) {
+        return print_config(&daemon->config);
+    }
     if (check_models_folders(&daemon->config, is_named, &err) < 0) {
         return complain(&err, HEARTHD_USAGE);
     }

@@ -65,6 +65,10 @@ static int encode(struct connection *connection, const struct hearth_message *me
 static int push(struct connection *connection, const struct hearth_message *message)
 {
     struct hearth_frame_queue *queue = &connection->queue;
+    if (connection->is_json && message->type == HEARTH_MSG_inference_response &&
+        hearth_wire_size(message) > HEARTH_MAX_JSON_ANSWER_BYTES) {
+        return HEARTH_E_TOO_LARGE; /* text takes its time to write, and the loop serves others */
+    }
     size_t limit = MAX_OUTBOUND_BYTES - (message->type == HEARTH_MSG_error ? 0 : LAST_WORDS_BYTES);
     size_t size = connection->is_json ? 0 : hearth_wire_size(message);
     if (size + HEARTH_FRAME_PREFIX_BYTES >
@@ -86,13 +90,14 @@ static int push(struct connection *connection, const struct hearth_message *mess
     return hearth_frame_queue_commit(queue);
 }
 
-/* V1 takes several times the room of V2 for numbers: the request still gets its one end. */
+/* V1 takes several times the room and time of V2: the request still gets its one end. */
 static int push_without_results(struct connection *connection, const struct hearth_message *message)
 {
     struct hearth_message less = *message;
     less.as.inference_response.code = (uint16_t)-HEARTH_E_TOO_LARGE;
     less.as.inference_response.error = hearth_slice_of_string(
-        "the answer has more than 16777216 bytes in this protocol version; ask for less at once");
+        "the answer is too large for this protocol version; ask for less at once, as a stream, or "
+        "in V2");
     less.as.inference_response.finish_reason = HEARTH_FINISH_FAILED;
     less.as.inference_response.results = (struct hearth_wire_list){0};
     return push(connection, &less);

@@ -173,8 +173,9 @@ static void fill_span(const struct span *span, struct hearth_wire_span *ret)
 void report_spans(struct connection *connection, const struct hearth_wire_spans_request *asked)
 {
     struct span_ring *ring = &connection->server->spans;
-    uint32_t count =
-        asked->max_count != 0 ? HEARTH_MIN(asked->max_count, ring->count) : ring->count;
+    uint32_t limit = connection->is_json ? HEARTH_MAX_JSON_SPANS : HEARTH_MAX_SPANS;
+    uint32_t wanted = asked->max_count != 0 ? HEARTH_MIN(asked->max_count, limit) : limit;
+    uint32_t count = HEARTH_MIN(wanted, ring->count);
     HEARTH_AUTO(hearth_block)
     struct hearth_wire_span *spans = hearth_alloc(count + 1, sizeof *spans);
     if (spans == NULL) {

@@ -26,14 +26,14 @@ static void consider(struct limit *nearest, uint64_t since_ns, uint64_t after_ms
     }
 }
 
-/* A client that has sent a probe is idle from then on like one with a session: it may be a monitor
- * that keeps its connection. */
+/* Without a session a client is given no longer than for a handshake, from its last frame on: a
+ * monitor keeps its connection by asking, and one that was forgotten does not stay. */
 static struct limit nearest_limit(const struct connection *connection)
 {
     const struct hearth_config *config = connection->server->parts.config;
     bool is_new = connection->state == CONNECTION_NEW;
-    bool is_idle = is_new || (connection->state == CONNECTION_OPEN && connection->open_count == 0 &&
-                              connection->waiter_count == 0);
+    bool is_idle = connection->state == CONNECTION_OPEN && connection->open_count == 0 &&
+                   connection->waiter_count == 0;
     struct limit nearest = {.at_ns = HEARTH_NEVER};
     if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_REFUSED) {
         nearest.at_ns = connection->close_at_ns;
@@ -47,9 +47,11 @@ static struct limit nearest_limit(const struct connection *connection)
         consider(&nearest, connection->unread_since_ns, config->frame_timeout_ms,
                  "answers were not read", "frame_timeout_ms");
     }
-    if (is_new && !connection->has_asked) {
+    if (is_new) {
         consider(&nearest, connection->active_ns, config->handshake_timeout_ms,
-                 "there was no handshake", "handshake_timeout_ms");
+                 connection->has_asked ? "there was neither a handshake nor another question"
+                                       : "there was no handshake",
+                 "handshake_timeout_ms");
     } else if (is_idle && config->idle_timeout_ms != 0) {
         consider(&nearest, connection->active_ns, config->idle_timeout_ms, "there was no request",
                  "idle_timeout_ms");

@@ -94,7 +94,9 @@ int token_check(struct hearth_server *server, const struct hearth_peer *peer,
         *guard = (struct token_guard){0};
         return 0;
     }
-    note_failure(guard, now_ns);
+    if (token.size > 0) { /* who shows none is no guesser: a program that was not told of it */
+        note_failure(guard, now_ns);
+    }
     hearth_log(HEARTH_LOG_WARN, "handshake.denied", "uid", hearth_log_u(peer->uid), "pid",
                hearth_log_i(peer->pid), NULL);
     return hearth_fail(err, HEARTH_E_UNAUTHENTICATED,

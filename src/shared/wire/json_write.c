@@ -278,12 +278,38 @@ static char *format_ids(char *at, const uint8_t *data, size_t count)
     return at;
 }
 
+/* Vectors come by the ten thousand and hold what a model computed, not what people typed: nine
+ * significant digits at once, zeros at the end included. Rounding here may miss the nearest ninth
+ * digit by one, which is still nearer to @size than half the distance to the next float. */
+static char *format_fraction(char *at, double size)
+{
+    unsigned zeros = (unsigned)(size < 1e-1) + (unsigned)(size < 1e-2) + (unsigned)(size < 1e-3);
+    uint32_t digits = (uint32_t)(size * tens[9 + zeros] + 0.5);
+    memcpy(at, "0.000", 5);
+    at += 2 + zeros;
+    *at = (char)('0' + digits / 100000000);
+    digits %= 100000000;
+    return format_four(format_four(at + 1, digits / 10000), digits % 10000);
+}
+
+static char *format_element(char *at, float number)
+{
+    double size = fabs((double)number);
+    if (!(size >= 1e-4 && size < 1)) {
+        return format_f32_or_null(at, number);
+    }
+    if (number < 0) {
+        *at++ = '-';
+    }
+    return format_fraction(at, size);
+}
+
 static char *format_floats(char *at, const uint8_t *data, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         float number;
         memcpy(&number, data + 4 * i, sizeof number);
-        at = format_f32_or_null(at, number);
+        at = format_element(at, number);
         *at++ = ',';
     }
     return at;

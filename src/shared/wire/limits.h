@@ -4,12 +4,15 @@
 #define HEARTH_LIMITS_H
 
 /* Frames: a little-endian u32 payload length and the payload. */
-#define HEARTH_MAX_FRAME_BYTES        (16u << 20)
-#define HEARTH_MAX_JSON_BYTES         (256u << 10) /* of a V1 frame to the daemon: read at once */
-#define HEARTH_JSON_ROOM_BYTES        (8u << 20)   /* memory in which any of these can be read */
-#define HEARTH_MAX_JSON_DEPTH         16u          /* objects and arrays inside each other */
-#define HEARTH_MAX_JSON_MEMBERS       128u         /* of one object, known or not */
-#define HEARTH_MAX_RING_MESSAGE_BYTES (3u << 20)   /* 32 texts of 64 KiB and their envelope */
+#define HEARTH_MAX_FRAME_BYTES (16u << 20)
+#define HEARTH_MAX_JSON_BYTES  (256u << 10) /* of a V1 frame to the daemon: read at once */
+#define HEARTH_JSON_ROOM_BYTES (8u << 20)   /* memory in which any of these can be read */
+#define HEARTH_MAX_JSON_ANSWER_BYTES                                                               \
+    (512u << 10)                           /* of an answer as V2 counts it: written in one go */
+#define HEARTH_MAX_JSON_SPANS         400u /* in one answer; the rest is for the next */
+#define HEARTH_MAX_JSON_DEPTH         16u  /* objects and arrays inside each other */
+#define HEARTH_MAX_JSON_MEMBERS       128u /* of one object, known or not */
+#define HEARTH_MAX_RING_MESSAGE_BYTES (3u << 20) /* 32 texts of 64 KiB and their envelope */
 
 /* Requests. */
 #define HEARTH_MAX_TEXT_BYTES       65536u

@@ -11,6 +11,7 @@ daemon expect log handshake.denied
 client E connect token="wrong-marker-1" -> unauthenticated
 client F connect token="wrong-marker-2" -> unauthenticated
 client G connect v1 token="wrong-marker-3" -> unauthenticated
+client I connect token="wrong-marker-4" -> unauthenticated
 client H connect token="open sesame" -> unauthenticated
 daemon expect log handshake.held_up
 daemon never logs sesam

@@ -224,14 +224,22 @@ static void the_oldest_spans_make_room_and_are_counted(void **state)
     for (uint64_t id = 1; id <= HEARTH_MAX_SPANS + 3; id++) {
         serve(w, &client, &worker, id, id <= 3 ? HEARTH_E_ENGINE_FAILED : 0);
     }
+    uint32_t most = w->is_json ? HEARTH_MAX_JSON_SPANS : HEARTH_MAX_SPANS; /* of one answer */
     struct hearth_wire_spans_response told = spans(w, &client, 0);
-    assert_int_equal(told.spans.count, HEARTH_MAX_SPANS);
+    assert_int_equal(told.spans.count, most);
     assert_int_equal(told.lost, 3);
-    struct hearth_wire_span span;
-    while (hearth_wire_next(&told.spans, HEARTH_RECORD_span, &span)) {
-        assert_int_equal(span.code, 0); /* the failed were the oldest */
+    for (uint32_t taken = told.spans.count; taken <= HEARTH_MAX_SPANS; taken += told.spans.count) {
+        struct hearth_wire_span span;
+        while (hearth_wire_next(&told.spans, HEARTH_RECORD_span, &span)) {
+            assert_int_equal(span.code, 0); /* the failed were the oldest */
+        }
+        told = spans(w, &client, 0);
+        assert_int_equal(told.spans.count, HEARTH_MIN(most, HEARTH_MAX_SPANS - taken));
+        assert_int_equal(told.lost, 0);
+        if (told.spans.count == 0) {
+            break;
+        }
     }
-    assert_int_equal(spans(w, &client, 0).lost, 0);
     client_close(w, &client);
     worker_finish(&worker);
 }

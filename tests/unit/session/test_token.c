@@ -57,6 +57,17 @@ static void the_right_token_comes_in_and_no_other(void **state)
     assert_int_equal(hearth_metrics_value(&w->metrics, HEARTH_COUNTER_HANDSHAKES_REFUSED), 8);
 }
 
+static void who_shows_no_token_is_refused_but_no_guesser(void **state)
+{
+    struct world *w = *state;
+    w->config.token_sha256 = DIGEST;
+    world_start(w);
+    for (int i = 0; i < 8; i++) {
+        is_denied(w, "", "asks for a token");
+    }
+    comes_in(w, "open sesame");
+}
+
 static void five_wrong_tokens_hold_up_that_user(void **state)
 {
     struct world *w = *state;
@@ -111,6 +122,7 @@ static void a_token_that_nobody_asked_for_says_nothing(void **state)
 }
 
 KIT_MAIN(WORLD_TEST_BOTH(the_right_token_comes_in_and_no_other),
+         WORLD_TEST_BOTH(who_shows_no_token_is_refused_but_no_guesser),
          WORLD_TEST_BOTH(five_wrong_tokens_hold_up_that_user),
          WORLD_TEST(one_user_who_guesses_does_not_hold_up_another),
          WORLD_TEST_BOTH(a_token_that_nobody_asked_for_says_nothing))

@@ -2,6 +2,9 @@
 
 #include "random_messages.h"
 
+#include <math.h>
+#include <stdio.h>
+
 /* What V1 looks like, and that nothing is lost in it. Expected texts are typed by hand from the
  * predecessor's names and json_shape.def. */
 
@@ -172,14 +175,62 @@ static void a_float_is_as_short_as_people_write_it(void **state)
     static const float in[] = {0.7f,  0.9f,  1.1f,        0.0f,        -0.0f,
                                1.0f,  -2.5f, 100.0f,      12345678.0f, 0.0001f,
                                1e-6f, 3e8f,  16777216.0f, 0.333333343f};
+    struct hearth_wire_label labels[HEARTH_COUNT(in)] = {0};
+    for (size_t i = 0; i < HEARTH_COUNT(in); i++) {
+        labels[i].score = in[i];
+    }
+    struct hearth_wire_result result = {.labels = {.count = HEARTH_COUNT(in), .items = labels}};
+    struct json_world *w = *state;
+    struct hearth_message message = {.type = HEARTH_MSG_stream_chunk};
+    message.as.stream_chunk.results = (struct hearth_wire_list){.count = 1, .items = &result};
+    hearth_buf_clear(&w->out);
+    assert_int_equal(hearth_json_encode(&message, &w->room, &w->out), 0);
+    assert_int_equal(hearth_buf_append(&w->out, "", 1), 0);
+    static const char *const written[] = {
+        "0.7",        "0.9",        "1.1",        "0.0",    "-0.0",           "1.0",
+        "-2.5",       "100.0",      "12345678.0", "0.0001", "9.99999997e-07", "300000000",
+        "16777216.0", "0.333333343"};
+    const char *at = (const char *)w->out.data;
+    for (size_t i = 0; i < HEARTH_COUNT(written); i++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "{\"score\":%s}", written[i]);
+        at = strstr(at, wanted);
+        assert_non_null(at);
+    }
+}
+
+/* Nine digits suffice for any float (IEEE 754-2008, 5.12.2); the expectations are those of its
+ * exact decimal expansion, rounded. The ends of each power of ten come back too. */
+static void a_vector_has_nine_digits_a_float(void **state)
+{
+    static const float in[] = {0.7f, -0.25f, 0.5f, 0.1f, 0.01f, -0.001f, 0.05f, 1.5f};
     struct hearth_wire_result result = {.vector = {in, HEARTH_COUNT(in)}};
     struct hearth_message message = {.type = HEARTH_MSG_stream_chunk};
     message.as.stream_chunk.results = (struct hearth_wire_list){.count = 1, .items = &result};
     assert_written(*state, &message,
                    "{\"type\":\"stream_chunk\",\"request_id\":0,\"results\":[{\"index\":0,"
-                   "\"tokens\":0,\"is_truncated\":false,\"vector\":[0.7,0.9,1.1,0.0,-0.0,1.0,-2.5,"
-                   "100.0,12345678.0,0.0001,9.99999997e-07,300000000,16777216.0,0.333333343]}],"
+                   "\"tokens\":0,\"is_truncated\":false,\"vector\":[0.699999988,-0.250000000,"
+                   "0.500000000,0.100000001,0.00999999978,-0.00100000005,0.0500000007,1.5]}],"
                    "\"token\":0,\"text\":\"\",\"is_final\":false,\"error\":null}");
+    float ends[40];
+    size_t count = 0;
+    for (float ten = 1.0f; ten > 5e-5f; ten /= 10) {
+        ends[count++] = ten;
+        ends[count++] = nextafterf(ten, 0);
+        ends[count++] = nextafterf(nextafterf(ten, 0), 0);
+        ends[count++] = nextafterf(ten, 2);
+    }
+    struct json_world *w = *state;
+    struct hearth_wire_result back = {.vector = {ends, (uint32_t)count}};
+    message.as.stream_chunk.results.items = &back;
+    hearth_buf_clear(&w->out);
+    assert_int_equal(hearth_json_encode(&message, &w->room, &w->out), 0);
+    assert_int_equal(hearth_json_decode(hearth_buf_slice(&w->out), &w->room, &w->message, &w->err),
+                     0);
+    struct hearth_wire_list cursor = w->message.as.stream_chunk.results;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_result, &back));
+    assert_int_equal(back.vector.count, count);
+    assert_memory_equal(back.vector.data, ends, count * sizeof ends[0]);
 }
 
 static void what_is_no_number_is_null_in_an_answer(void **state)
@@ -436,7 +487,7 @@ static void messages_between_processes_have_no_v1(void **state)
 
 KIT_MAIN(TEST(every_message_survives_v1_and_v2_and_v1_again), TEST(damage_never_breaks_the_decoder),
          TEST(a_float_comes_back_bit_by_bit), TEST(a_float_is_as_short_as_people_write_it),
-         TEST(what_is_no_number_is_null_in_an_answer),
+         TEST(a_vector_has_nine_digits_a_float), TEST(what_is_no_number_is_null_in_an_answer),
          TEST(an_answer_has_the_members_that_clients_know), TEST(a_chunk_has_its_first_id_and_text),
          TEST(an_error_has_both_numbers), TEST(metrics_are_objects_by_name),
          TEST(a_request_of_the_predecessor_reads_as_it_was_meant),
