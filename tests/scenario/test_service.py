@@ -38,15 +38,16 @@ class Service(Daemon):
 
     made = []   # by the test that runs
 
-    def __init__(self, *, env=None, fds=(), log=None, **settings):
+    def __init__(self, *, env=None, fds=(), log=None, through=(), **settings):
         super().__init__(BIN, MODELS, **settings)
         Service.made.append(self)
         self.env, self.fds, self.log_to = env or {}, list(fds), log
+        self.through = list(through)    # a program that becomes hearthd
 
     def command(self):
         # LISTEN_PID must name hearthd itself, which exec makes of this shell.
         wrapper = ["sh", "-c", 'exec env LISTEN_PID=$$ "$@"', "sh"] if self.fds else []
-        return [*wrapper, *super().command()]
+        return [*wrapper, *self.through, *super().command()]
 
     def spawn(self):
         def place_fds():
@@ -444,6 +445,15 @@ def a_log_on_a_full_disk_costs_only_lines():
         serves_without_a_log(full)
 
 
+# ---- priority
+
+def a_daemon_that_is_nicer_than_its_workers_are_to_be_serves():
+    with Service(preload=["tiny"], through=["nice", "-n", "15"]) as service:
+        answer = service.infer(model_id="tiny", task=2, texts=[{"text": "abc"}])
+        must(answer["results"][0]["text"] == "cba", f"the answer was {answer}")
+        must(service.stop() == 0, "hearthd failed")
+
+
 # ---- resources
 
 def resident_bytes(pid):
@@ -499,6 +509,7 @@ def main():
         a_log_whose_reader_stalls_never_stops_the_loop,
         a_log_whose_reader_is_gone_costs_only_lines,
         a_log_on_a_full_disk_costs_only_lines,
+        a_daemon_that_is_nicer_than_its_workers_are_to_be_serves,
         reported_memory_is_what_proc_says_of_daemon_and_workers,
     )])
 

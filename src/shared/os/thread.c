@@ -20,6 +20,11 @@ struct start {
     sem_t is_set_up;
 };
 
+int hearth_thread_nice(void)
+{
+    return getpriority(PRIO_PROCESS, 0); /* cannot fail for the caller itself */
+}
+
 int hearth_thread_set_nice(int nice, struct hearth_error *err)
 {
     /* On Linux priority belongs to a thread, and 0 is the calling one. */

@@ -20,6 +20,9 @@ int hearth_thread_start(pthread_t *ret_thread, const char *name, int nice, heart
 /** Waits for its end. */
 void hearth_thread_join(pthread_t thread);
 
+/** Returns the nice value of the calling thread, -20 to 19. */
+int hearth_thread_nice(void);
+
 /** Sets the nice value of the calling thread only; raising priority again needs privilege. */
 int hearth_thread_set_nice(int nice, struct hearth_error *err);
 

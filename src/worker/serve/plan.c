@@ -76,7 +76,8 @@ static int read_plan(struct hearth_worker *worker, const struct hearth_wire_work
     }
     plan->task = (enum hearth_task)from->task;
     plan->threads = HEARTH_MAX(1u, from->threads);
-    plan->nice = from->nice;
+    /* A daemon that was started nicer still has workers that may not go back. */
+    plan->nice = HEARTH_MAX((int)from->nice, hearth_thread_nice());
     worker->memory_limit_bytes = from->memory_limit_bytes;
     worker->is_strict = from->is_containment_strict != 0;
     int rc = read_files(worker, from->files, err);
