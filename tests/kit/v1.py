@@ -5,8 +5,9 @@ that a test can speak either and compare: the names and words of V1 are this fil
 """
 
 import json
-import socket
 import struct
+
+from framed import Framed
 
 WORDS = {
     "task": ["classify", "embed", "generate", "chat"],
@@ -197,37 +198,12 @@ def decode(payload):
     return body["type"], READERS[body["type"]](body)
 
 
-class Connection:
+class Connection(Framed):
     """One connection to a daemon that is spoken to in JSON."""
 
-    def __init__(self, path, timeout=30.0):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
-
-    def send_frame(self, payload):
-        self.socket.sendall(struct.pack("<I", len(payload)) + payload)
-
-    def send(self, name, **values):
-        self.send_frame(encode(name, **values))
-
-    def read_exactly(self, size):
-        parts = []
-        while size > 0:
-            part = self.socket.recv(min(size, 1 << 20))
-            if not part:
-                raise ConnectionError("the daemon closed the connection")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def receive(self):
-        size = struct.unpack("<I", self.read_exactly(4))[0]
-        return decode(self.read_exactly(size))
+    encode = staticmethod(encode)
+    decode = staticmethod(decode)
 
     def handshake(self, client="test"):
         self.send("handshake", version_max=1, client=client)     # no version_min: V1 and no other
         return self.receive()
-
-    def close(self):
-        self.socket.close()

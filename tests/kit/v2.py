@@ -5,9 +5,10 @@ bytes (struct, little-endian) are this file's own reading of the protocol.
 """
 
 import re
-import socket
 import struct
 from pathlib import Path
+
+from framed import Framed
 
 NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f32": "<f"}
 DEFINITION = Path(__file__).resolve().parents[2] / "src/shared/wire/messages.def"
@@ -110,40 +111,15 @@ def decode(payload):
     return NAMES[number], decode_fields(MESSAGES[NAMES[number]][1], cursor)
 
 
-class Connection:
-    """One connection to a daemon: frames in, frames out, nothing hidden."""
+class Connection(Framed):
+    """One connection to a daemon that is spoken to in V2."""
 
-    def __init__(self, path, timeout=30.0):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
-
-    def send_frame(self, payload):
-        self.socket.sendall(struct.pack("<I", len(payload)) + payload)
-
-    def send(self, name, **values):
-        self.send_frame(encode(name, **values))
-
-    def read_exactly(self, size):
-        parts = []
-        while size > 0:
-            part = self.socket.recv(min(size, 1 << 20))
-            if not part:
-                raise ConnectionError("the daemon closed the connection")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def receive(self):
-        size = struct.unpack("<I", self.read_exactly(4))[0]
-        return decode(self.read_exactly(size))
+    encode = staticmethod(encode)
+    decode = staticmethod(decode)
 
     def handshake(self, client="test"):
         self.send("handshake", version_min=2, version_max=2, client=client)
         return self.receive()
-
-    def close(self):
-        self.socket.close()
 
 
 def read_errors():

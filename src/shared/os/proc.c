@@ -161,13 +161,6 @@ int hearth_proc_count_threads(unsigned *ret_count, struct hearth_error *err)
     return 0;
 }
 
-size_t hearth_proc_page_bytes(void)
-{
-    long bytes = sysconf(_SC_PAGESIZE);
-    HEARTH_ASSERT(bytes > 0);
-    return (size_t)bytes;
-}
-
 void hearth_proc_memory(uint64_t *ret_total_bytes, uint64_t *ret_available_bytes)
 {
     char text[STATUS_BYTES];

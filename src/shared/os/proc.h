@@ -35,8 +35,6 @@ int hearth_proc_list_fds(int *ret_fds, size_t max, size_t *ret_count, struct hea
 /** Counts the threads of this process. HEARTH_E_SYSTEM. */
 int hearth_proc_count_threads(unsigned *ret_count, struct hearth_error *err);
 
-size_t hearth_proc_page_bytes(void);
-
 /** Total memory of the machine, and what is available without swapping; 0 if unknown. */
 void hearth_proc_memory(uint64_t *ret_total_bytes, uint64_t *ret_available_bytes);
 
