@@ -13,7 +13,29 @@ enum hearth_task {
     HEARTH_TASK_CLASSIFY,
     HEARTH_TASK_EMBED,
     HEARTH_TASK_GENERATE,
-    HEARTH_TASK_CHAT
+    HEARTH_TASK_CHAT,
+    HEARTH_TASK_RERANK,   /* texts against one query */
+    HEARTH_TASK_ENTITIES, /* named stretches of a text */
+    HEARTH_TASK_TENSORS   /* named inputs and outputs as they are */
+};
+
+/* How the numbers of an embedding come. */
+enum hearth_vector_type { HEARTH_VECTOR_FLOAT32, HEARTH_VECTOR_FLOAT16, HEARTH_VECTOR_INT8 };
+
+/* Element types of tensors, with ONNX's numbers. */
+enum hearth_tensor_type {
+    HEARTH_TENSOR_FLOAT32 = 1,
+    HEARTH_TENSOR_UINT8 = 2,
+    HEARTH_TENSOR_INT8 = 3,
+    HEARTH_TENSOR_UINT16 = 4,
+    HEARTH_TENSOR_INT16 = 5,
+    HEARTH_TENSOR_INT32 = 6,
+    HEARTH_TENSOR_INT64 = 7,
+    HEARTH_TENSOR_BOOL = 9,
+    HEARTH_TENSOR_FLOAT16 = 10,
+    HEARTH_TENSOR_FLOAT64 = 11,
+    HEARTH_TENSOR_UINT32 = 12,
+    HEARTH_TENSOR_UINT64 = 13
 };
 
 enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };

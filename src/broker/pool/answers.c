@@ -58,6 +58,9 @@ static const char *check_kind(const struct hearth_ticket *ticket, const struct h
         return result->labels.count == 0 && result->vector.count == 0
                    ? NULL
                    : "generation with labels or a vector";
+    case HEARTH_TASK_RERANK:
+    case HEARTH_TASK_ENTITIES:
+    case HEARTH_TASK_TENSORS: return "answer to a task that is not served yet";
     }
     return "unknown task";
 }

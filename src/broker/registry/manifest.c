@@ -109,6 +109,9 @@ static int read_task(struct reader *reader, yyjson_val *root)
         {"text_classification", "text-classification", HEARTH_TASK_CLASSIFY},
         {"embedding", "embedding", HEARTH_TASK_EMBED},
         {"text_generation", "text-generation", HEARTH_TASK_GENERATE},
+        {"reranking", "text-ranking", HEARTH_TASK_RERANK},
+        {"named_entity_recognition", "token-classification", HEARTH_TASK_ENTITIES},
+        {"tensors", "tensors", HEARTH_TASK_TENSORS},
     };
     yyjson_val *capabilities = yyjson_obj_get(root, "capabilities");
     if (yyjson_arr_size(capabilities) != 1) {
@@ -126,7 +129,8 @@ static int read_task(struct reader *reader, yyjson_val *root)
         return 0;
     }
     return invalid(reader, "capabilities",
-                   "[\"text_classification\"], [\"embedding\"] or [\"text_generation\"]");
+                   "one of text_classification, embedding, text_generation, reranking, "
+                   "named_entity_recognition and tensors, in an array");
 }
 
 static int read_labels(struct reader *reader, yyjson_val *root)

@@ -45,7 +45,8 @@ int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_w
 /* ── Inputs ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* Each input is a text or token ids. */
-static int check_inputs(struct hearth_wire_list cursor, struct hearth_error *err)
+static int check_inputs(struct hearth_wire_list cursor, enum hearth_task task,
+                        struct hearth_error *err)
 {
     struct hearth_wire_text input;
     size_t tokens = 0;
@@ -56,6 +57,10 @@ static int check_inputs(struct hearth_wire_list cursor, struct hearth_error *err
         if (input.text.size > 0 && input.tokens.count > 0) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                                "texts[%u]: has both text and tokens, one of them is wanted", i);
+        }
+        if (input.pair.size > 0 && (input.tokens.count > 0 || task != HEARTH_TASK_CLASSIFY)) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                               "texts[%u].pair: given, but only a text to classify has one", i);
         }
         tokens += input.tokens.count;
     }
@@ -78,11 +83,53 @@ static int check_texts(const struct hearth_wire_inference_request *request,
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: none given, 1 to %u wanted",
                            HEARTH_MAX_BATCH);
     }
+    if (request->task == HEARTH_TASK_RERANK && request->query.size == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "query: is empty, rerank needs one");
+    }
     if (request->task == HEARTH_TASK_GENERATE && request->texts.count != 1) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                            "texts: %u given, generate takes exactly one", request->texts.count);
     }
-    return check_inputs(request->texts, err);
+    return check_inputs(request->texts, (enum hearth_task)request->task, err);
+}
+
+static int check_tensors(const struct hearth_wire_inference_request *request,
+                         struct hearth_error *err)
+{
+    if (request->texts.count > 0 || request->messages.count > 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "texts: given, but this task takes tensors");
+    }
+    if (request->tensors.count == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "tensors: none given, 1 to %u wanted",
+                           HEARTH_MAX_TENSORS);
+    }
+    return 0;
+}
+
+/* What only one task takes must not be lost in another without a word. */
+static int check_strays(const struct hearth_wire_inference_request *request,
+                        struct hearth_error *err)
+{
+    const struct {
+        const char *name;
+        bool is_given;
+        enum hearth_task owner;
+    } fields[] = {
+        {"query", request->query.size > 0, HEARTH_TASK_RERANK},
+        {"normalize", request->normalize != 0, HEARTH_TASK_EMBED},
+        {"dimensions", request->dimensions != 0, HEARTH_TASK_EMBED},
+        {"vector_type", request->vector_type != HEARTH_VECTOR_FLOAT32, HEARTH_TASK_EMBED},
+        {"tensors", request->tensors.count > 0, HEARTH_TASK_TENSORS},
+        {"outputs", request->outputs.count > 0, HEARTH_TASK_TENSORS},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(fields); i++) {
+        if (fields[i].is_given && request->task != fields[i].owner) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "%s: given, but only %s takes it",
+                               fields[i].name, hearth_task_name(fields[i].owner));
+        }
+    }
+    return 0;
 }
 
 static int check_chat(const struct hearth_wire_inference_request *request, struct hearth_error *err)
@@ -179,7 +226,7 @@ static int check_envelope(const struct hearth_wire_inference_request *request,
     if (request->model_id.size == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "model_id: is empty");
     }
-    if ((request->flags & ~(HEARTH_FLAG_STREAM | HEARTH_FLAG_TOKEN_IDS)) != 0) {
+    if ((request->flags & ~HEARTH_FLAGS_KNOWN) != 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "flags: 0x%x has bits that are not known",
                            (unsigned)request->flags);
     }
@@ -193,7 +240,14 @@ int hearth_wire_check_request(const struct hearth_wire_inference_request *reques
     if (rc < 0) {
         return rc;
     }
+    rc = check_strays(request, err);
+    if (rc < 0) {
+        return rc;
+    }
     bool is_chat = request->task == HEARTH_TASK_CHAT;
+    if (request->task == HEARTH_TASK_TENSORS) {
+        return check_tensors(request, err);
+    }
     rc = is_chat ? check_chat(request, err) : check_texts(request, err);
     if (rc < 0 || (request->task != HEARTH_TASK_GENERATE && !is_chat)) {
         return rc; /* the other tasks do not sample */

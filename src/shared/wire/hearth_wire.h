@@ -32,6 +32,9 @@ enum hearth_file_role {
 };
 #define HEARTH_FLAG_STREAM    1u
 #define HEARTH_FLAG_TOKEN_IDS 2u
+#define HEARTH_FLAG_IN_ORDER  4u /* of a stream: results by index, not as they finish */
+#define HEARTH_FLAG_MEMFDS    8u /* large outputs of a tensors request may come as memfds */
+#define HEARTH_FLAGS_KNOWN    15u
 
 /** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
 struct hearth_wire_f32s {

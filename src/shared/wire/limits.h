@@ -39,6 +39,14 @@
 #define HEARTH_MAX_VECTOR       65536u /* floats of one embedding */
 #define HEARTH_MAX_OUTPUT_BYTES (8u << 20)
 
+#define HEARTH_MAX_ENTITIES 2048u /* of one text */
+
+/* Tensors. One that is larger than HEARTH_MAX_TENSOR_BYTES travels as a sealed memfd. */
+#define HEARTH_MAX_TENSORS      16u
+#define HEARTH_MAX_TENSOR_RANK  8u
+#define HEARTH_MAX_TENSOR_BYTES (2u << 20)
+#define HEARTH_MAX_MEMFD_BYTES  (UINT64_C(1) << 30)
+
 /* Metrics and lists. */
 #define HEARTH_MAX_METRICS          64u /* of a kind */
 #define HEARTH_MAX_BUCKETS          160u
@@ -50,5 +58,6 @@
 #define HEARTH_MAX_MODELS        64u
 #define HEARTH_MAX_MODEL_FILES   8u
 #define HEARTH_MAX_MODEL_OPTIONS 32u
+#define HEARTH_MAX_MODEL_FACTS   48u
 
 #endif

@@ -2,11 +2,11 @@
 
 #include "wire_priv.h"
 
-const char *const hearth_wire_task_words[] = {[HEARTH_TASK_CLASSIFY] = "classify",
-                                              [HEARTH_TASK_EMBED] = "embed",
-                                              [HEARTH_TASK_GENERATE] = "generate",
-                                              [HEARTH_TASK_CHAT] = "chat",
-                                              NULL};
+const char *const hearth_wire_task_words[] = {
+    [HEARTH_TASK_CLASSIFY] = "classify", [HEARTH_TASK_EMBED] = "embed",
+    [HEARTH_TASK_GENERATE] = "generate", [HEARTH_TASK_CHAT] = "chat",
+    [HEARTH_TASK_RERANK] = "rerank",     [HEARTH_TASK_ENTITIES] = "entities",
+    [HEARTH_TASK_TENSORS] = "tensors",   NULL};
 const char *const hearth_wire_priority_words[] = {[HEARTH_LOW] = "low",
                                                   [HEARTH_NORMAL] = "normal",
                                                   [HEARTH_HIGH] = "high",

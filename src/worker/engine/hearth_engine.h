@@ -36,7 +36,7 @@ struct hearth_engine_file {
 /** What the worker was told; lives as long as the worker. */
 struct hearth_engine_plan {
     char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
-    enum hearth_task task;              /* CLASSIFY, EMBED or GENERATE (then chat too) */
+    enum hearth_task task;              /* GENERATE stands for chat too */
     char folder[HEARTH_MAX_PATH_BYTES]; /* absolute */
     struct hearth_engine_file files[HEARTH_MAX_MODEL_FILES];
     size_t file_count;
@@ -81,6 +81,20 @@ struct hearth_engine_need {
     uint64_t tokenizer_bytes;
 };
 
+/** One named input or output of a loaded model. Strings live as long as the engine. */
+struct hearth_engine_port {
+    const char *name;
+    enum hearth_tensor_type type;
+    uint32_t shape[HEARTH_MAX_TENSOR_RANK]; /* UINT32_MAX: any size */
+    uint32_t rank;
+};
+
+/** Something that a person may want to know: "pooling", "mean". */
+struct hearth_engine_fact {
+    char key[HEARTH_MAX_NAME_BYTES + 1];
+    char value[HEARTH_MAX_NAME_BYTES + 1];
+};
+
 /** What a loaded model is. */
 struct hearth_engine_facts {
     uint32_t capacity;       /* items that it takes at a time; the broker's credit */
@@ -88,6 +102,12 @@ struct hearth_engine_facts {
     uint32_t dimensions;     /* of an embedding, else 0 */
     uint32_t run_threads;    /* threads that shall call work(), at least 1 */
     bool is_longest_first;   /* order inside a priority: longest item first, else arrival */
+    const struct hearth_engine_port *inputs; /* lent; at most HEARTH_MAX_TENSORS */
+    uint32_t input_count;
+    const struct hearth_engine_port *outputs;
+    uint32_t output_count;
+    const struct hearth_engine_fact *told; /* lent; at most HEARTH_MAX_MODEL_FACTS */
+    uint32_t told_count;
 };
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -142,9 +162,10 @@ extern const struct hearth_engine_ops hearth_engine_gguf;
  */
 struct hearth_item {
     struct hearth_job *job;
-    uint32_t index; /* in the request */
-    struct hearth_slice
-        text; /* valid UTF-8, lent by the job; empty for a chat (see job messages) and for tokens */
+    uint32_t index;           /* in the request */
+    struct hearth_slice text; /* valid UTF-8, lent by the job; empty for a chat (see job messages),
+                                 for tokens and for tensors; the query of a rerank request */
+    struct hearth_slice pair; /* second text of a pair, or empty; the text of a rerank request */
     struct hearth_wire_u32s
         tokens; /* ids instead of text, lent; as the client gave them: nothing is put around them */
     void *engine_data;       /* the engine's own, NULL at first */
@@ -153,6 +174,13 @@ struct hearth_item {
 
 /** The request behind an item, decoded; slices live as long as the job. Read only. */
 const struct hearth_wire_inference_request *hearth_job_request(const struct hearth_job *job);
+
+/**
+ * The memfd that holds the data of tensor @index of the request, mapped read-only for the life of
+ * the job: @size bytes as the tensor promises. NULL slice if its data is inline. The memfd is
+ * sealed (no shrink, grow or write), which was checked before.
+ */
+struct hearth_slice hearth_job_memfd(const struct hearth_job *job, uint32_t index);
 
 /** Takes the next item by priority, then by the engine's order. With @may_wait, blocks until there
  *  is one and returns NULL only when the inbox is closed; without, NULL means none now. */
@@ -177,14 +205,31 @@ void hearth_item_token(struct hearth_item *item, uint32_t id);
 /** A piece of generated text: valid UTF-8, whole characters, may be empty; stands for @tokens. */
 void hearth_item_piece(struct hearth_item *item, struct hearth_slice text, uint32_t tokens);
 
-/** What the item ends with. */
+/** One output of a tensors request. The sink copies @data, or takes it over if it is a memfd. */
+struct hearth_engine_tensor {
+    const char *name;
+    enum hearth_tensor_type type;
+    uint32_t shape[HEARTH_MAX_TENSOR_RANK];
+    uint32_t rank;
+    struct hearth_slice data;
+};
+
+/** What the item ends with. Fields of other tasks stay zero. */
 struct hearth_item_result {
     uint32_t prompt_tokens; /* tokens of the input, special ones included */
     bool is_truncated;
     enum hearth_finish_reason finish; /* generation: STOP or MAX_TOKENS; else NONE */
     const float *vector;              /* embedding: @dimensions floats, or NULL */
     uint32_t dimensions;
-    const float *scores; /* classification: one probability a label of the plan, or NULL */
+    const float *scores; /* classification: one score a label of the plan, or NULL */
+    const void *packed;  /* embedding, if the request's vector_type says so, instead of vector */
+    size_t packed_bytes;
+    float scale;                               /* int8 */
+    float score;                               /* rerank */
+    const struct hearth_wire_entity *entities; /* labels are those of the plan, without B- and I- */
+    uint32_t entity_count;
+    const struct hearth_engine_tensor *tensors;
+    uint32_t tensor_count;
 };
 
 /** Ends the item with its result; the item is gone after this. */

@@ -56,7 +56,7 @@ static struct job_item *as_job_item(struct hearth_item *face)
 /* How long an item is for the order: a token stands for about four bytes of text. */
 static size_t length_of(const struct hearth_item *item)
 {
-    return item->text.size + 4 * (size_t)item->tokens.count;
+    return item->text.size + item->pair.size + 4 * (size_t)item->tokens.count;
 }
 
 /* Puts the item in its place: at the end, or in front of the first shorter one. */

@@ -43,8 +43,11 @@ static void set_up_item(struct hearth_job *job, uint32_t index,
                         const struct hearth_wire_text *input)
 {
     struct job_item *item = &job->items[index];
-    *item = (struct job_item){
-        .face = {.job = job, .index = index, .text = input->text, .tokens = input->tokens}};
+    *item = (struct job_item){.face = {.job = job,
+                                       .index = index,
+                                       .text = input->text,
+                                       .pair = input->pair,
+                                       .tokens = input->tokens}};
     hearth_list_init(&item->face.link);
     job->open_items = index + 1;
 }
@@ -66,7 +69,8 @@ int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_er
     if (rc != 0) {
         return rc;
     }
-    if (request_of(job)->task == HEARTH_TASK_CHAT) {
+    bool has_texts = request_of(job)->texts.count > 0;
+    if (!has_texts) { /* a chat, or tensors */
         set_up_item(job, 0, &(struct hearth_wire_text){0});
         return 0;
     }
@@ -74,6 +78,10 @@ int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_er
     struct hearth_wire_text text;
     for (uint32_t i = 0;
          i < HEARTH_MAX_BATCH && hearth_wire_next(&texts, HEARTH_RECORD_text, &text); i++) {
+        if (request_of(job)->task == HEARTH_TASK_RERANK) {
+            text.pair = text.text;
+            text.text = request_of(job)->query;
+        }
         set_up_item(job, i, &text);
     }
     return 0;
