@@ -171,7 +171,7 @@ static void onnx_unload(struct hearth_engine *engine)
     }
     hearth_free(engine->runners);
     hearth_tokenizer_destroy(engine->model.tokenizer);
-    session_close(&engine->model.session);
+    executor_close(engine->model.executor);
     hearth_free(engine);
 }
 
@@ -183,7 +183,8 @@ static int make_runners(struct hearth_engine *engine, unsigned count, struct hea
     }
     int rc = 0;
     while (rc == 0 && engine->runner_count < count) {
-        rc = runner_init(&engine->runners[engine->runner_count++], err);
+        struct run_seat *seat = executor_seat(engine->model.executor, engine->runner_count);
+        rc = runner_init(&engine->runners[engine->runner_count++], seat, err);
     }
     return rc;
 }
@@ -200,7 +201,11 @@ static int onnx_load(const struct hearth_engine_plan *plan, struct hearth_engine
         rc = read_tokenizer(&engine->model, plan, err);
     }
     if (rc == 0) {
-        rc = session_open(&engine->model.session, plan, err);
+        rc = executor_open(plan, &engine->model.executor, err);
+    }
+    if (rc == 0) {
+        rc = ports_read(&engine->model.ports, executor_session(engine->model.executor), plan->task,
+                        err);
     }
     if (rc == 0) {
         rc = make_runners(engine, plan->threads, err);
@@ -227,6 +232,7 @@ static void onnx_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
     unsigned mine = atomic_fetch_add(&engine->next_runner, 1);
     HEARTH_ASSERT(mine < engine->runner_count);
+    executor_attach(engine->model.executor, inbox);
     struct hearth_item *item;
     while ((item = hearth_inbox_take(inbox, true)) != NULL) {
         runner_answer(&engine->runners[mine], &engine->model, item);
@@ -236,9 +242,7 @@ static void onnx_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 
 static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job *job)
 {
-    for (unsigned i = 0; i < engine->runner_count; i++) {
-        runner_interrupt(&engine->runners[i], job);
-    }
+    executor_interrupt(engine->model.executor, job);
 }
 
 static const char *const option_keys[] = {"max_tokens", "pooling", "normalize", "dimensions", NULL};

@@ -8,51 +8,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-int runner_init(struct runner *runner, struct hearth_error *err)
+int runner_init(struct runner *runner, struct run_seat *seat, struct hearth_error *err)
 {
-    *runner = (struct runner){0};
-    pthread_mutex_init(&runner->lock, NULL);
+    *runner = (struct runner){.seat = seat};
     hearth_encoding_init(&runner->encoding);
     runner->answer = hearth_alloc(HEARTH_MAX_VECTOR, sizeof *runner->answer);
-    if (runner->answer == NULL) {
-        return hearth_fail_oom(err);
-    }
-    return runtime_check(runtime_api()->CreateRunOptions(&runner->options), HEARTH_E_NO_MEMORY,
-                         "run options", err);
+    return runner->answer == NULL ? hearth_fail_oom(err) : 0;
 }
 
 void runner_finish(struct runner *runner)
 {
-    if (runner->options != NULL) {
-        runtime_api()->ReleaseRunOptions(runner->options);
-    }
     hearth_encoding_finish(&runner->encoding);
     hearth_free(runner->answer);
-    pthread_mutex_destroy(&runner->lock);
     *runner = (struct runner){0};
-}
-
-/* Says which job runs now, so that runner_interrupt() finds it; NULL when none does. */
-static int set_current(struct runner *runner, const struct hearth_job *job,
-                       struct hearth_error *err)
-{
-    pthread_mutex_lock(&runner->lock);
-    runner->job = job;
-    int rc = job == NULL ? 0
-                         : runtime_check(runtime_api()->RunOptionsUnsetTerminate(runner->options),
-                                         HEARTH_E_INTERNAL, "run options", err);
-    pthread_mutex_unlock(&runner->lock);
-    return rc;
-}
-
-void runner_interrupt(struct runner *runner, const struct hearth_job *job)
-{
-    pthread_mutex_lock(&runner->lock);
-    if (runner->job == job) {
-        (void)runtime_check(runtime_api()->RunOptionsSetTerminate(runner->options),
-                            HEARTH_E_INTERNAL, "terminate", NULL);
-    }
-    pthread_mutex_unlock(&runner->lock);
 }
 
 /* Lends @count numbers to a tensor of shape [1, count]. */
@@ -69,7 +37,7 @@ static int lend(const struct session *session, int64_t *numbers, size_t count, O
 static int make_inputs(struct runner *runner, const struct onnx_model *model,
                        OrtValue *inputs[INPUT_KINDS], struct hearth_error *err)
 {
-    const struct session *session = &model->session;
+    const struct session *session = executor_session(model->executor);
     struct hearth_encoding *encoding = &runner->encoding;
     int64_t *numbers[INPUT_KINDS] = {
         [INPUT_IDS] = encoding->ids,
@@ -79,7 +47,7 @@ static int make_inputs(struct runner *runner, const struct onnx_model *model,
     size_t made = 0;
     int rc = 0;
     for (size_t kind = 0; rc == 0 && kind < INPUT_KINDS; kind++) {
-        if (session->has_input[kind]) {
+        if (model->ports.has_input[kind]) {
             rc = lend(session, numbers[kind], encoding->count, &inputs[made++], err);
         }
     }
@@ -101,7 +69,7 @@ static int check_output(const struct runner *runner, const struct onnx_model *mo
     }
     rc = runtime_check(api->GetDimensionsCount(info, &rank), HEARTH_E_ENGINE_FAILED,
                        "read the output", err);
-    if (rc == 0 && rank == model->session.output_rank) {
+    if (rc == 0 && rank == model->ports.output_rank) {
         rc = runtime_check(api->GetDimensions(info, shape, rank), HEARTH_E_ENGINE_FAILED,
                            "read the output", err);
     }
@@ -110,7 +78,7 @@ static int check_output(const struct runner *runner, const struct onnx_model *mo
         return rc;
     }
     int64_t width = rank >= 2 ? shape[rank - 1] : 0;
-    bool is_right = rank == model->session.output_rank && shape[0] == 1 && width > 0 &&
+    bool is_right = rank == model->ports.output_rank && shape[0] == 1 && width > 0 &&
                     width <= HEARTH_MAX_VECTOR &&
                     (rank == 2 || shape[1] == (int64_t)runner->encoding.count) &&
                     (model->width == 0 || (size_t)width == model->width);
@@ -136,7 +104,7 @@ static int take_output(struct runner *runner, const struct onnx_model *model, Or
     if (rc < 0) {
         return rc;
     }
-    if (model->session.output_rank == 3) {
+    if (model->ports.output_rank == 3) {
         pooling_fold(model->pooling, values, runner->encoding.count, width, runner->answer);
     } else {
         memcpy(runner->answer, values, width * sizeof *runner->answer);
@@ -158,15 +126,14 @@ static int take_output(struct runner *runner, const struct onnx_model *model, Or
 int runner_run(struct runner *runner, const struct onnx_model *model, struct hearth_error *err)
 {
     const OrtApi *api = runtime_api();
-    const char *output_name = model->session.output_name;
+    const char *output_name = model->ports.output_name;
     OrtValue *inputs[INPUT_KINDS] = {NULL};
     OrtValue *output = NULL;
     int rc = make_inputs(runner, model, inputs, err);
     if (rc == 0) {
-        rc = runtime_check(api->Run(model->session.session, runner->options,
-                                    model->session.input_names, (const OrtValue *const *)inputs,
-                                    model->session.input_count, &output_name, 1, &output),
-                           HEARTH_E_ENGINE_FAILED, "run the model", err);
+        rc = executor_run(model->executor, runner->seat, model->ports.input_names,
+                          (const OrtValue *const *)inputs, model->ports.input_count, &output_name,
+                          1, &output, runner->encoding.count, err);
     }
     if (rc == 0) {
         rc = take_output(runner, model, output, err);
@@ -199,18 +166,14 @@ static int read_input(struct runner *runner, const struct onnx_model *model,
 void runner_answer(struct runner *runner, const struct onnx_model *model, struct hearth_item *item)
 {
     struct hearth_error err = {0};
-    int rc = set_current(runner, item->job, &err);
-    if (rc == 0) {
-        /* Asked after the job is set: a cancel before it is seen here, one after it interrupts. */
-        rc = hearth_item_must_end(item);
-    }
+    int rc = executor_begin(runner->seat, item, &err);
     if (rc == 0) {
         rc = read_input(runner, model, item, &err);
     }
     if (rc == 0) {
         rc = runner_run(runner, model, &err);
     }
-    (void)set_current(runner, NULL, NULL);
+    executor_end(runner->seat);
     if (rc < 0) {
         int why = hearth_item_must_end(item); /* a terminated run says only that it failed */
         hearth_item_fail(item, why < 0 ? why : rc, why < 0 ? NULL : &err);

@@ -1,20 +1,20 @@
 /* run.h — one run thread's way through one text: tokens, tensors, Run(), answer.
  *
- * A *runner* belongs to one thread, but for runner_interrupt(), which others may call. */
+ * A *runner* belongs to one thread. */
 
 #ifndef HEARTH_ONNX_RUN_H
 #define HEARTH_ONNX_RUN_H
 
+#include "executor.h"
 #include "pooling.h"
-#include "session.h"
+#include "ports.h"
 
 #include "hearth_tokenizer.h"
 
-#include <pthread.h>
-
 /* What every run of the model needs to know; not written after load. */
 struct onnx_model {
-    struct session session;
+    struct executor *executor;
+    struct ports ports;
     struct hearth_tokenizer *tokenizer;
     enum hearth_task task;
     size_t max_tokens; /* of one text, special ones included; longer texts are cut */
@@ -24,23 +24,19 @@ struct onnx_model {
 };
 
 struct runner {
-    pthread_mutex_t lock;         /* guards job and the terminate flag in options */
-    const struct hearth_job *job; /* whose text runs now, or NULL */
-    OrtRunOptions *options;
+    struct run_seat *seat;           /* lent */
     struct hearth_encoding encoding; /* scratch that keeps its memory between texts */
     float *answer;                   /* HEARTH_MAX_VECTOR floats */
 };
 
-/** Makes a runner. HEARTH_E_NO_MEMORY. On failure runner_finish() is still due. */
-int runner_init(struct runner *runner, struct hearth_error *err);
+/** Makes a runner that runs in @seat. HEARTH_E_NO_MEMORY. On failure runner_finish() is still due.
+ */
+int runner_init(struct runner *runner, struct run_seat *seat, struct hearth_error *err);
 
 void runner_finish(struct runner *runner);
 
 /** Answers @item and ends it, with a result or an error. Blocks for the length of the run. */
 void runner_answer(struct runner *runner, const struct onnx_model *model, struct hearth_item *item);
-
-/** Ends the run under way soon if it belongs to @job. From any thread. */
-void runner_interrupt(struct runner *runner, const struct hearth_job *job);
 
 /**
  * Runs the model once on the tokens that encoding holds; the answer is model->width floats in
