@@ -34,6 +34,7 @@ struct hearth_job {
     uint32_t open_items; /* guarded by the inbox's lock, as the next */
     uint32_t held_items;
     uint32_t pins; /* somebody outside the lock still looks at it */
+    struct hearth_slice memfds[HEARTH_MAX_TENSORS]; /* data of tensors, mapped; NULL if inline */
     struct job_item items[HEARTH_MAX_BATCH];
 };
 

@@ -17,6 +17,11 @@ const struct hearth_wire_inference_request *hearth_job_request(const struct hear
     return request_of(job);
 }
 
+struct hearth_slice hearth_job_memfd(const struct hearth_job *job, uint32_t index)
+{
+    return index < HEARTH_COUNT(job->memfds) ? job->memfds[index] : hearth_slice_of(NULL, 0);
+}
+
 void *hearth_job_user(const struct hearth_job *job)
 {
     return job->user;
