@@ -52,7 +52,7 @@ static void check_limit(const struct hearth_tokenizer *tokenizer, struct hearth_
 {
     struct hearth_encoding cut;
     hearth_encoding_init(&cut);
-    const struct hearth_encode_options options = {limit, true};
+    const struct hearth_encode_options options = {.max_tokens = limit, .add_special = true};
     int rc = hearth_tokenizer_encode(tokenizer, text, &options, &cut, NULL);
     HEARTH_ASSERT(rc == 0 && cut.full_count == whole->full_count);
     HEARTH_ASSERT(cut.count == HEARTH_MIN(limit, whole->count));

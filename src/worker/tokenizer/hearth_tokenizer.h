@@ -70,13 +70,24 @@ const char *hearth_tokenizer_piece(const struct hearth_tokenizer *tokenizer, int
 struct hearth_encode_options {
     size_t max_tokens; /* special tokens included; or one of the two above */
     bool add_special;  /* put the template's special tokens around the text */
+    bool wants_places; /* fill hearth_encoding.places, which costs time */
 };
 
 /** What most callers want: the file's own limit, special tokens added. */
 static inline struct hearth_encode_options hearth_encode_options_default(void)
 {
-    return (struct hearth_encode_options){HEARTH_ENCODE_FILE_LIMIT, true};
+    return (struct hearth_encode_options){HEARTH_ENCODE_FILE_LIMIT, true, false};
 }
+
+/** The bytes of its own text that a token came from; 0 and 0 for a special token. */
+struct hearth_token_place {
+    uint32_t start;
+    uint32_t end;
+};
+
+#define HEARTH_SEQUENCE_FIRST   0
+#define HEARTH_SEQUENCE_SECOND  1
+#define HEARTH_SEQUENCE_SPECIAL 255 /* put there by the template, from no text */
 
 /**
  * The tokens of one text, in arrays that grow as needed and are used again by the next call, so
@@ -85,9 +96,11 @@ static inline struct hearth_encode_options hearth_encode_options_default(void)
 struct hearth_encoding {
     int64_t *ids;
     int64_t *type_ids;
-    int64_t *mask;     /* all ones: there is no padding */
-    size_t count;      /* elements used in each of the three */
-    size_t full_count; /* what count would be without a limit */
+    int64_t *mask;                     /* all ones: there is no padding */
+    uint8_t *sequences;                /* HEARTH_SEQUENCE_*: which text a token came from */
+    struct hearth_token_place *places; /* NULL unless the options asked for them */
+    size_t count;                      /* elements used in each array */
+    size_t full_count;                 /* what count would be without a limit */
     bool is_truncated;
 
     /* Scratch; not for callers. */
@@ -124,6 +137,29 @@ HEARTH_NODISCARD int hearth_tokenizer_encode(const struct hearth_tokenizer *toke
                                              struct hearth_slice text,
                                              const struct hearth_encode_options *options,
                                              struct hearth_encoding *out, struct hearth_error *err);
+
+/**
+ * Encodes two texts together, as a cross-encoder or a model of sentence pairs takes them: the
+ * template for pairs is put around both, and truncation follows the file's strategy (the longest
+ * first, or one of the two only). Otherwise as hearth_tokenizer_encode().
+ */
+HEARTH_NODISCARD int hearth_tokenizer_encode_pair(const struct hearth_tokenizer *tokenizer,
+                                                  struct hearth_slice first,
+                                                  struct hearth_slice second,
+                                                  const struct hearth_encode_options *options,
+                                                  struct hearth_encoding *out,
+                                                  struct hearth_error *err);
+
+/**
+ * Turns @count ids back into text by the file's decoder and appends it to @out. @skips_special
+ * leaves out special tokens. The text is UTF-8, whatever the ids are.
+ *
+ * Returns 0, HEARTH_E_INPUT_INVALID (an id that is not below vocabulary_size, named by its place),
+ * HEARTH_E_TOO_LARGE (the cap of @out) or HEARTH_E_NO_MEMORY; nothing was appended then.
+ */
+HEARTH_NODISCARD int hearth_tokenizer_decode(const struct hearth_tokenizer *tokenizer,
+                                             const int64_t *ids, size_t count, bool skips_special,
+                                             struct hearth_buf *out, struct hearth_error *err);
 
 /**
  * Takes @count ids (little-endian, unaligned) as they are instead of a text: nothing is put around

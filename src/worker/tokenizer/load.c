@@ -16,7 +16,7 @@ int tokenizer_invalid(struct hearth_error *err, const char *where, const char *w
 }
 
 /* Names the type that @value asks for. It comes from a file, so only plain letters are repeated. */
-static int unsupported(struct hearth_error *err, const char *where, yyjson_val *value)
+int tokenizer_unsupported(struct hearth_error *err, const char *where, yyjson_val *value)
 {
     char name[48] = "without a type";
     const char *text = yyjson_get_str(yyjson_obj_get(value, "type"));
@@ -56,18 +56,28 @@ int json_bool(yyjson_val *object, const char *key, const char *where, bool *ret,
     return 0;
 }
 
-static bool is_type(yyjson_val *value, const char *name)
+int json_bool_or(yyjson_val *object, const char *key, const char *where, bool missing, bool *ret,
+                 struct hearth_error *err)
+{
+    if (json_is_absent(yyjson_obj_get(object, key))) {
+        *ret = missing;
+        return 0;
+    }
+    return json_bool(object, key, where, ret, err);
+}
+
+bool json_is_type(yyjson_val *value, const char *name)
 {
     return yyjson_equals_str(yyjson_obj_get(value, "type"), name);
 }
 
-static bool is_absent(yyjson_val *value)
+bool json_is_absent(yyjson_val *value)
 {
     return value == NULL || yyjson_is_null(value);
 }
 
 /* Of two equal keys one reader takes the first and another the last: refused. */
-static int check_keys(yyjson_val *object, const char *where, struct hearth_error *err)
+int json_check_keys(yyjson_val *object, const char *where, struct hearth_error *err)
 {
     if (!yyjson_is_obj(object) || yyjson_obj_size(object) > MOST_KEYS) {
         return tokenizer_invalid(err, where, "it is not an object of a few entries");
@@ -93,10 +103,10 @@ static int check_keys(yyjson_val *object, const char *where, struct hearth_error
 static int load_model(struct hearth_tokenizer *tokenizer, yyjson_val *model,
                       struct hearth_error *err)
 {
-    if (!is_type(model, "WordPiece")) {
-        return unsupported(err, "model", model);
+    if (!json_is_type(model, "WordPiece")) {
+        return tokenizer_unsupported(err, "model", model);
     }
-    int rc = check_keys(model, "model", err);
+    int rc = json_check_keys(model, "model", err);
     if (rc == 0) {
         rc = vocab_build(&tokenizer->vocab, yyjson_obj_get(model, "vocab"), &tokenizer->arena, err);
     }
@@ -136,13 +146,13 @@ static int load_model(struct hearth_tokenizer *tokenizer, yyjson_val *model,
 static int load_normalizer(struct normalizer *normalizer, yyjson_val *value,
                            struct hearth_error *err)
 {
-    if (is_absent(value)) {
+    if (json_is_absent(value)) {
         return 0; /* text as it is */
     }
-    if (!is_type(value, "BertNormalizer")) {
-        return unsupported(err, "normalizer", value);
+    if (!json_is_type(value, "BertNormalizer")) {
+        return tokenizer_unsupported(err, "normalizer", value);
     }
-    int rc = check_keys(value, "normalizer", err);
+    int rc = json_check_keys(value, "normalizer", err);
     if (rc == 0) {
         rc = json_bool(value, "clean_text", "normalizer", &normalizer->cleans_text, err);
     }
@@ -156,7 +166,7 @@ static int load_normalizer(struct normalizer *normalizer, yyjson_val *value,
     if (rc < 0) {
         return rc;
     }
-    if (is_absent(yyjson_obj_get(value, "strip_accents"))) {
+    if (json_is_absent(yyjson_obj_get(value, "strip_accents"))) {
         normalizer->strips_accents = normalizer->lowers;
         return 0;
     }
@@ -166,21 +176,21 @@ static int load_normalizer(struct normalizer *normalizer, yyjson_val *value,
 static int load_truncation(struct hearth_tokenizer *tokenizer, yyjson_val *value,
                            struct hearth_error *err)
 {
-    if (is_absent(value)) {
+    if (json_is_absent(value)) {
         return 0;
     }
-    int rc = check_keys(value, "truncation", err);
+    int rc = json_check_keys(value, "truncation", err);
     if (rc < 0) {
         return rc;
     }
     yyjson_val *direction = yyjson_obj_get(value, "direction");
     if (direction != NULL && !yyjson_equals_str(direction, "Right")) {
-        return unsupported(err, "truncation.direction", direction);
+        return tokenizer_unsupported(err, "truncation.direction", direction);
     }
     /* The others differ for pairs, or fail where this one cuts. */
     yyjson_val *strategy = yyjson_obj_get(value, "strategy");
     if (!yyjson_equals_str(strategy, "LongestFirst")) {
-        return unsupported(err, "truncation.strategy", strategy);
+        return tokenizer_unsupported(err, "truncation.strategy", strategy);
     }
     yyjson_val *longest = yyjson_obj_get(value, "max_length");
     if (!yyjson_is_uint(longest) || yyjson_get_uint(longest) == 0 ||
@@ -289,18 +299,18 @@ static int load_template(struct hearth_tokenizer *tokenizer, yyjson_val *value,
 static int load_post_processor(struct hearth_tokenizer *tokenizer, yyjson_val *value,
                                struct hearth_error *err)
 {
-    if (is_absent(value)) {
+    if (json_is_absent(value)) {
         return 0;
     }
-    int rc = check_keys(value, "post_processor", err);
+    int rc = json_check_keys(value, "post_processor", err);
     if (rc < 0) {
         return rc;
     }
-    if (is_type(value, "TemplateProcessing")) {
+    if (json_is_type(value, "TemplateProcessing")) {
         return load_template(tokenizer, value, err);
     }
-    if (!is_type(value, "BertProcessing")) {
-        return unsupported(err, "post_processor", value);
+    if (!json_is_type(value, "BertProcessing")) {
+        return tokenizer_unsupported(err, "post_processor", value);
     }
     /* "cls" and "sep" are pairs of text and id. */
     rc = put_template(tokenizer, &tokenizer->before,
@@ -313,16 +323,16 @@ static int load_post_processor(struct hearth_tokenizer *tokenizer, yyjson_val *v
 static int check_rest(yyjson_val *root, struct hearth_error *err)
 {
     yyjson_val *pre = yyjson_obj_get(root, "pre_tokenizer");
-    if (!is_type(pre, "BertPreTokenizer")) {
-        return unsupported(err, "pre_tokenizer", pre);
+    if (!json_is_type(pre, "BertPreTokenizer")) {
+        return tokenizer_unsupported(err, "pre_tokenizer", pre);
     }
     /* Tokens are never turned into text here, but an unknown decoder tells of an unknown model. */
     yyjson_val *decoder = yyjson_obj_get(root, "decoder");
-    if (!is_absent(decoder) && !is_type(decoder, "WordPiece")) {
-        return unsupported(err, "decoder", decoder);
+    if (!json_is_absent(decoder) && !json_is_type(decoder, "WordPiece")) {
+        return tokenizer_unsupported(err, "decoder", decoder);
     }
     yyjson_val *padding = yyjson_obj_get(root, "padding");
-    if (!is_absent(padding) && !yyjson_is_obj(padding)) {
+    if (!json_is_absent(padding) && !yyjson_is_obj(padding)) {
         return tokenizer_invalid(err, "padding", "it is neither null nor an object");
     }
     return 0;
@@ -343,7 +353,7 @@ static int64_t id_of(const struct hearth_tokenizer *tokenizer, const char *text)
 static int load(struct hearth_tokenizer *tokenizer, yyjson_val *root, struct hearth_error *err)
 {
     struct hearth_tokenizer_facts *facts = &tokenizer->facts;
-    int rc = check_keys(root, "tokenizer.json", err);
+    int rc = json_check_keys(root, "tokenizer.json", err);
     if (rc == 0 && !yyjson_equals_str(yyjson_obj_get(root, "version"), "1.0")) {
         rc = hearth_fail(err, HEARTH_E_UNSUPPORTED, "version: not \"1.0\"");
     }

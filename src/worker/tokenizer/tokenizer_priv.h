@@ -4,22 +4,14 @@
 #define HEARTH_TOKENIZER_PRIV_H
 
 #include "hearth_tokenizer.h"
+#include "load.h"
+#include "unicode.h"
+#include "vocab.h"
 
 #include <yyjson.h>
 
 #define TOKENIZER_MAGIC   0x544F4B31u /* "TOK1" */
 #define ENCODED_BYTES_MAX ((size_t)1 << 30)
-#define NO_ID             UINT32_MAX
-
-/** All pieces by id, and a flat hash table from text to id. Pieces lie in one blob, terminated. */
-struct vocab {
-    uint8_t *bytes;
-    uint32_t *starts; /* count + 1 offsets into bytes */
-    uint32_t count;
-    uint32_t *slots; /* id + 1, or 0 for empty */
-    uint32_t slot_mask;
-    size_t longest_bytes;
-};
 
 /** Text that is cut out before the model sees the rest. */
 struct added_token {
@@ -77,22 +69,6 @@ struct hearth_tokenizer {
     struct hearth_tokenizer_facts facts;
 };
 
-/* load.c — small readers that name what is wrong. */
-int tokenizer_invalid(struct hearth_error *err, const char *where, const char *what);
-int json_bool(yyjson_val *object, const char *key, const char *where, bool *ret,
-              struct hearth_error *err);
-bool json_string(yyjson_val *value, struct hearth_slice *ret);
-
-/* vocab.c */
-int vocab_build(struct vocab *vocab, yyjson_val *object, struct hearth_arena *arena,
-                struct hearth_error *err);
-uint64_t vocab_hash(uint64_t seed, const uint8_t *bytes, size_t size);
-#define VOCAB_HASH_START UINT64_C(0xCBF29CE484222325)
-/** Finds the piece that is @prefix followed by @rest, whose hash the caller has; NO_ID if none. */
-uint32_t vocab_find(const struct vocab *vocab, uint64_t hash, struct hearth_slice prefix,
-                    struct hearth_slice rest);
-uint32_t vocab_find_text(const struct vocab *vocab, struct hearth_slice text);
-
 /* added.c */
 struct added_scan {
     struct hearth_slice text;
@@ -125,17 +101,5 @@ int encoding_reserve(struct hearth_encoding *out, size_t more);
 int sink_put(struct word_sink *sink, uint32_t id);
 int wordpiece_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
                    struct word_sink *sink);
-
-/* unicode.c — the reference's view of one code point. */
-bool unicode_is_space(uint32_t c);   /* White_Space */
-bool unicode_is_removed(uint32_t c); /* by clean_text */
-bool unicode_is_chinese(uint32_t c);
-bool unicode_is_mark(uint32_t c); /* nonspacing, dropped by strip_accents */
-bool unicode_is_punctuation(uint32_t c);
-bool unicode_is_word(uint32_t c); /* \w */
-unsigned unicode_combining_class(uint32_t c);
-#define UNICODE_MOST_DECOMPOSED 8
-unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED]);
-unsigned unicode_lower(uint32_t c, uint32_t room[2]);
 
 #endif

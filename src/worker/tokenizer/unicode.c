@@ -1,6 +1,8 @@
 /* unicode.c — the reference's view of one code point: utf8proc, corrected where they disagree. */
 
-#include "tokenizer_priv.h"
+#include "unicode.h"
+
+#include "hearth_base.h"
 
 #include <utf8proc.h>
 

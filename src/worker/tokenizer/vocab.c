@@ -1,6 +1,9 @@
 /* vocab.c — the pieces and the way from text to id: one blob, one flat table, built once. */
 
-#include "tokenizer_priv.h"
+#include "vocab.h"
+
+#include "hearth_tokenizer.h"
+#include "load.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +28,13 @@ static uint32_t first_slot(const struct vocab *vocab, uint64_t hash)
     return (uint32_t)hash & vocab->slot_mask;
 }
 
-static struct hearth_slice piece_of(const struct vocab *vocab, uint32_t id)
-{
-    size_t start = vocab->starts[id];
-    return hearth_slice_of(vocab->bytes + start, vocab->starts[id + 1] - start - 1);
-}
-
 uint32_t vocab_find(const struct vocab *vocab, uint64_t hash, struct hearth_slice prefix,
                     struct hearth_slice rest)
 {
     uint32_t slot = first_slot(vocab, hash);
     while (vocab->slots[slot] != 0) {
         uint32_t id = vocab->slots[slot] - 1;
-        struct hearth_slice piece = piece_of(vocab, id);
+        struct hearth_slice piece = vocab_piece(vocab, id);
         if (piece.size == prefix.size + rest.size &&
             (prefix.size == 0 || memcmp(piece.data, prefix.data, prefix.size) == 0) &&
             (rest.size == 0 || memcmp(piece.data + prefix.size, rest.data, rest.size) == 0)) {
@@ -54,48 +51,78 @@ uint32_t vocab_find_text(const struct vocab *vocab, struct hearth_slice text)
                       hearth_slice_of(NULL, 0), text);
 }
 
-/* Orders the keys by id and adds up their sizes; every id from 0 up must occur once. */
-static int order_keys(yyjson_val *object, const char **keys, uint32_t count, size_t *ret_bytes,
-                      struct hearth_error *err)
+/* Notes that @key is piece @id; every id from 0 up must occur once. */
+static int note_key(const char **keys, uint32_t count, yyjson_val *key, size_t entry, uint64_t id,
+                    size_t *bytes, struct hearth_error *err)
 {
-    size_t bytes = 0;
+    struct hearth_slice piece;
+    if (!json_string(key, &piece) || piece.size == 0 ||
+        piece.size > HEARTH_TOKENIZER_MAX_PIECE_BYTES) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "model.vocab: entry %zu is empty, holds a NUL or is longer than %u "
+                           "bytes",
+                           entry, HEARTH_TOKENIZER_MAX_PIECE_BYTES);
+    }
+    if (id >= count) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "model.vocab: the id of entry %zu is not in 0 … %u", entry, count - 1);
+    }
+    if (keys[id] != NULL) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model.vocab: id %u occurs twice",
+                           (unsigned)id);
+    }
+    keys[id] = (const char *)piece.data;
+    *bytes += piece.size + 1; /* in all at most the file's own size, so it fits 32 bits */
+    return 0;
+}
+
+/* Orders the keys of an object, whose values are their ids. */
+static int order_object(yyjson_val *object, const char **keys, uint32_t count, size_t *bytes,
+                        struct hearth_error *err)
+{
     size_t i = 0;
     size_t max = 0;
     yyjson_val *key = NULL;
     yyjson_val *value = NULL;
     yyjson_obj_foreach(object, i, max, key, value)
     {
-        struct hearth_slice piece;
-        if (!json_string(key, &piece) || piece.size == 0 ||
-            piece.size > HEARTH_TOKENIZER_MAX_PIECE_BYTES) {
-            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                               "model.vocab: entry %zu is empty, holds a NUL or is longer than %u "
-                               "bytes",
-                               i, HEARTH_TOKENIZER_MAX_PIECE_BYTES);
+        uint64_t id = yyjson_is_uint(value) ? yyjson_get_uint(value) : UINT64_MAX;
+        int rc = note_key(keys, count, key, i, id, bytes, err);
+        if (rc < 0) {
+            return rc;
         }
-        if (!yyjson_is_uint(value) || yyjson_get_uint(value) >= count) {
-            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                               "model.vocab: the id of entry %zu is not in 0 … %u", i, count - 1);
-        }
-        uint64_t id = yyjson_get_uint(value);
-        if (keys[id] != NULL) {
-            return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model.vocab: id %u occurs twice",
-                               (unsigned)id);
-        }
-        keys[id] = (const char *)piece.data;
-        bytes += piece.size + 1;
     }
-    *ret_bytes = bytes; /* at most the file's own size, so it fits 32 bits */
+    return 0;
+}
+
+/* The keys of a list of pairs, whose places are their ids. */
+static int order_list(yyjson_val *list, const char **keys, uint32_t count, size_t *bytes,
+                      struct hearth_error *err)
+{
+    size_t i = 0;
+    size_t max = 0;
+    yyjson_val *pair = NULL;
+    yyjson_arr_foreach(list, i, max, pair)
+    {
+        if (yyjson_arr_size(pair) != 2) {
+            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                               "model.vocab: entry %zu is not a pair of text and score", i);
+        }
+        int rc = note_key(keys, count, yyjson_arr_get_first(pair), i, i, bytes, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     return 0;
 }
 
 static int insert(struct vocab *vocab, uint32_t id, struct hearth_error *err)
 {
-    struct hearth_slice piece = piece_of(vocab, id);
+    struct hearth_slice piece = vocab_piece(vocab, id);
     uint32_t slot = first_slot(vocab, vocab_hash(VOCAB_HASH_START, piece.data, piece.size));
     unsigned probes = 0;
     while (vocab->slots[slot] != 0) {
-        if (hearth_slice_equal(piece_of(vocab, vocab->slots[slot] - 1), piece)) {
+        if (hearth_slice_equal(vocab_piece(vocab, vocab->slots[slot] - 1), piece)) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                "model.vocab: ids %u and %u are the same piece",
                                (unsigned)vocab->slots[slot] - 1, (unsigned)id);
@@ -137,12 +164,11 @@ static int fill(struct vocab *vocab, const char **keys, struct hearth_arena *are
     return 0;
 }
 
-int vocab_build(struct vocab *vocab, yyjson_val *object, struct hearth_arena *arena,
-                struct hearth_error *err)
+static int build(struct vocab *vocab, yyjson_val *entries, size_t count, struct hearth_arena *arena,
+                 struct hearth_error *err)
 {
-    size_t count = yyjson_obj_size(object);
-    if (!yyjson_is_obj(object) || count == 0) {
-        return tokenizer_invalid(err, "model.vocab", "it is not an object with entries");
+    if (count == 0) {
+        return tokenizer_invalid(err, "model.vocab", "it has no entries");
     }
     if (count > HEARTH_TOKENIZER_MAX_PIECES) {
         return hearth_fail(err, HEARTH_E_TOO_LARGE, "model.vocab: %zu entries, at most %u", count,
@@ -155,7 +181,8 @@ int vocab_build(struct vocab *vocab, yyjson_val *object, struct hearth_arena *ar
         return hearth_fail_oom(err);
     }
     size_t bytes = 0;
-    int rc = order_keys(object, keys, vocab->count, &bytes, err);
+    int rc = yyjson_is_obj(entries) ? order_object(entries, keys, vocab->count, &bytes, err)
+                                    : order_list(entries, keys, vocab->count, &bytes, err);
     if (rc < 0) {
         return rc;
     }
@@ -165,4 +192,22 @@ int vocab_build(struct vocab *vocab, yyjson_val *object, struct hearth_arena *ar
         return hearth_fail_oom(err);
     }
     return fill(vocab, keys, arena, err);
+}
+
+int vocab_build(struct vocab *vocab, yyjson_val *object, struct hearth_arena *arena,
+                struct hearth_error *err)
+{
+    if (!yyjson_is_obj(object)) {
+        return tokenizer_invalid(err, "model.vocab", "it is not an object of pieces and ids");
+    }
+    return build(vocab, object, yyjson_obj_size(object), arena, err);
+}
+
+int vocab_build_list(struct vocab *vocab, yyjson_val *list, struct hearth_arena *arena,
+                     struct hearth_error *err)
+{
+    if (!yyjson_is_arr(list)) {
+        return tokenizer_invalid(err, "model.vocab", "it is not a list of pieces and scores");
+    }
+    return build(vocab, list, yyjson_arr_size(list), arena, err);
 }

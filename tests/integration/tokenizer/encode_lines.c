@@ -31,7 +31,8 @@ static struct hearth_slice read_file(const char *path)
 static void answer(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
                    const uint32_t request[3], struct hearth_encoding *encoding)
 {
-    struct hearth_encode_options options = {request[1], request[2] != 0};
+    struct hearth_encode_options options = {.max_tokens = request[1],
+                                            .add_special = request[2] != 0};
     if (request[1] == UINT32_MAX) {
         options.max_tokens = HEARTH_ENCODE_NO_LIMIT;
     }

@@ -71,7 +71,7 @@ static void limit_cuts_on_the_right_and_keeps_the_special_tokens(void **state)
     struct hearth_tokenizer *tokenizer = given_tokenizer();
     HEARTH_AUTO(hearth_encoding) struct hearth_encoding out;
     hearth_encoding_init(&out);
-    struct hearth_encode_options options = {4, true};
+    struct hearth_encode_options options = {.max_tokens = 4, .add_special = true};
     struct hearth_slice text = hearth_slice_of_string("! ! ! ! ! !");
     assert_int_equal(hearth_tokenizer_encode(tokenizer, text, &options, &out, NULL), 0);
     assert_int_equal(out.count, 4);

@@ -1,0 +1,33 @@
+/* load.h — small readers of tokenizer.json that name what is wrong. */
+
+#ifndef HEARTH_TOKENIZER_LOAD_H
+#define HEARTH_TOKENIZER_LOAD_H
+
+#include "hearth_base.h"
+
+#include <yyjson.h>
+
+/** HEARTH_E_MODEL_INVALID: "@where: @what". */
+int tokenizer_invalid(struct hearth_error *err, const char *where, const char *what);
+
+/** HEARTH_E_UNSUPPORTED: names the "type" of @value, or @value itself if it is a text. */
+int tokenizer_unsupported(struct hearth_error *err, const char *where, yyjson_val *value);
+
+/** Of two equal keys one reader takes the first and another the last: refused. Also if @object is
+ * none, or has more than a few entries. */
+HEARTH_NODISCARD int json_check_keys(yyjson_val *object, const char *where,
+                                     struct hearth_error *err);
+
+/** A bool that must be there; one that may be missing or null, and is then @missing. */
+HEARTH_NODISCARD int json_bool(yyjson_val *object, const char *key, const char *where, bool *ret,
+                               struct hearth_error *err);
+HEARTH_NODISCARD int json_bool_or(yyjson_val *object, const char *key, const char *where,
+                                  bool missing, bool *ret, struct hearth_error *err);
+
+/** False if @value is no text or holds a NUL. Lends the bytes for the life of the document. */
+bool json_string(yyjson_val *value, struct hearth_slice *ret);
+
+bool json_is_type(yyjson_val *value, const char *name); /* its "type" */
+bool json_is_absent(yyjson_val *value);                 /* missing or null */
+
+#endif
