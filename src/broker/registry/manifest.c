@@ -3,6 +3,8 @@
 
 #include "manifest.h"
 
+#include "precision.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -332,6 +334,7 @@ static int read_manifest(struct reader *reader, yyjson_val *root, const char *mo
     rc = rc < 0 ? rc : read_task(reader, root);
     rc = rc < 0 ? rc : read_labels(reader, root);
     rc = rc < 0 ? rc : read_files(reader, root);
+    rc = rc < 0 ? rc : precision_read(root, reader->manifest, reader->err);
     return rc < 0 ? rc : read_options(reader, root);
 }
 

@@ -22,6 +22,30 @@ struct hearth_manifest_option {
     const char *value; /* numbers and truths as text */
 };
 
+/* What weights in int8 must reach to be served under the name of those they were made of. */
+#define HEARTH_AGREEMENT_MEAN_COSINE 0.999
+#define HEARTH_AGREEMENT_MIN_COSINE  0.99
+#define HEARTH_AGREEMENT_LABELS      0.99
+
+enum hearth_precision {
+    HEARTH_PRECISION_UNTOLD, /* the manifest says nothing: as the file has it */
+    HEARTH_PRECISION_FP32,
+    HEARTH_PRECISION_FP16,
+    HEARTH_PRECISION_INT8
+};
+
+/** "fp32", "fp16", "int8", or "" for untold. */
+const char *hearth_precision_name(enum hearth_precision precision);
+
+/** How far answers agree with those of the model that this one was made of; measured once. */
+struct hearth_agreement {
+    double mean_cosine; /* over all texts, of the vectors or rows of scores */
+    double min_cosine;
+    double label_agreement; /* share of texts with the same best label; 1 without labels */
+    uint32_t texts;         /* that were compared */
+    char source_sha256[HEARTH_SHA256_HEX_BYTES + 1]; /* of the file it was made of */
+};
+
 /** One checked manifest; all strings live in its arena. Immutable after hearth_manifest_parse(). */
 struct hearth_manifest {
     struct hearth_arena arena;
@@ -36,7 +60,10 @@ struct hearth_manifest {
     uint32_t option_count;
     const char **labels;
     uint32_t label_count;
-    uint64_t size_bytes; /* of all files */
+    enum hearth_precision precision;
+    struct hearth_agreement agreement; /* of int8 only; texts is 0 otherwise */
+    bool is_default;                   /* an int8 model that took the name of its source */
+    uint64_t size_bytes;               /* of all files */
 };
 
 /**

@@ -171,6 +171,92 @@ static void model_ids_are_plain_names(void **state)
     }
 }
 
+#define AGREEMENT(mean, least, rest)                                                               \
+    ",\"precision\":\"int8\",\"agreement\":{\"mean_cosine\":" mean ",\"min_cosine\":" least        \
+    ",\"texts\":200,\"source_sha256\":\"" DIGEST "\"" rest "}"
+
+static void int8_tells_how_far_it_agrees(void **state)
+{
+    (void)state;
+    HEARTH_AUTO(hearth_manifest) struct hearth_manifest *m = NULL;
+    struct hearth_error err = {0};
+    assert_int_equal(
+        parse(HEAD CLASSIFY FILES AGREEMENT("0.9995", "0.98", ",\"label_agreement\":0.995") "}", &m,
+              &err),
+        0);
+    assert_string_equal(hearth_precision_name(m->precision), "int8");
+    assert_true(m->agreement.mean_cosine == 0.9995);
+    assert_true(m->agreement.min_cosine == 0.98);
+    assert_true(m->agreement.label_agreement == 0.995);
+    assert_int_equal(m->agreement.texts, 200);
+    assert_string_equal(m->agreement.source_sha256, DIGEST);
+    assert_false(m->is_default);
+}
+
+static void a_manifest_may_leave_the_precision_open(void **state)
+{
+    (void)state;
+    HEARTH_AUTO(hearth_manifest) struct hearth_manifest *m = NULL;
+    assert_int_equal(parse(HEAD EMBED FILES "}", &m, NULL), 0);
+    assert_string_equal(hearth_precision_name(m->precision), "");
+    assert_int_equal(m->agreement.texts, 0);
+}
+
+static const struct refusal int8_refusals[] = {
+    {HEAD EMBED FILES ",\"precision\":\"int4\"}", "\"precision\" must be"},
+    {HEAD EMBED FILES ",\"precision\":\"int8\"}", "scripts/quantize.sh measures it"},
+    {HEAD EMBED FILES ",\"precision\":\"int8\",\"agreement\":[]}", "\"agreement\" must be"},
+    {HEAD EMBED FILES AGREEMENT("1.01", "0.9", "") "}", "mean_cosine"},
+    {HEAD EMBED FILES AGREEMENT("\"1\"", "0.9", "") "}", "mean_cosine"},
+    {HEAD EMBED FILES AGREEMENT("0.9", "0.91", "") "}", "min_cosine"},
+    {HEAD EMBED FILES AGREEMENT("0.9", "-2", "") "}", "min_cosine"},
+    {HEAD EMBED FILES AGREEMENT("1", "1", ",\"label_agreement\":1.5") "}", "label_agreement"},
+    {HEAD CLASSIFY FILES AGREEMENT("1", "1", "") "}", "label_agreement"},
+    {HEAD EMBED FILES ",\"precision\":\"int8\",\"agreement\":{\"mean_cosine\":1,\"min_cosine\":1,"
+                      "\"texts\":0,\"source_sha256\":\"" DIGEST "\"}}",
+     "agreement.texts"},
+    {HEAD EMBED FILES ",\"precision\":\"int8\",\"agreement\":{\"mean_cosine\":1,\"min_cosine\":1,"
+                      "\"texts\":1,\"source_sha256\":\"abc\"}}",
+     "agreement.source_sha256"},
+    {HEAD EMBED FILES ",\"default\":1}", "\"default\" must be true or false"},
+};
+
+static void int8_without_a_sound_agreement_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HEARTH_COUNT(int8_refusals); i++) {
+        struct hearth_manifest *m = NULL;
+        struct hearth_error err = {0};
+        assert_int_equal(parse(int8_refusals[i].json, &m, &err), HEARTH_E_MODEL_INVALID);
+        KIT_ASSERT_ERROR(err, HEARTH_E_MODEL_INVALID, int8_refusals[i].part);
+        assert_null(m);
+    }
+}
+
+#define DEFAULT ",\"default\":true}"
+
+static void int8_is_a_default_only_within_the_limits(void **state)
+{
+    (void)state;
+    static const char *const low[] = {
+        HEAD EMBED FILES AGREEMENT("0.99899", "0.995", "") DEFAULT,
+        HEAD EMBED FILES AGREEMENT("0.9995", "0.98999", "") DEFAULT,
+        HEAD CLASSIFY FILES AGREEMENT("0.9995", "0.995", ",\"label_agreement\":0.9899") DEFAULT,
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(low); i++) {
+        struct hearth_manifest *m = NULL;
+        struct hearth_error err = {0};
+        assert_int_equal(parse(low[i], &m, &err), HEARTH_E_MODEL_INVALID);
+        KIT_ASSERT_ERROR(err, HEARTH_E_MODEL_INVALID, "too low for a \"default\"");
+    }
+    HEARTH_AUTO(hearth_manifest) struct hearth_manifest *m = NULL;
+    assert_int_equal(
+        parse(HEAD CLASSIFY FILES AGREEMENT("0.999", "0.99", ",\"label_agreement\":0.99") DEFAULT,
+              &m, NULL),
+        0);
+    assert_true(m->is_default);
+}
+
 static void parsing_survives_any_failed_allocation(void **state)
 {
     (void)state;
@@ -192,4 +278,8 @@ KIT_MAIN(cmocka_unit_test(all_fields_arrive), cmocka_unit_test(echo_needs_no_fil
          cmocka_unit_test(each_wrong_field_is_named), cmocka_unit_test(a_role_is_given_once),
          cmocka_unit_test(a_manifest_over_the_limit_is_not_parsed),
          cmocka_unit_test(model_ids_are_plain_names),
+         cmocka_unit_test(int8_tells_how_far_it_agrees),
+         cmocka_unit_test(a_manifest_may_leave_the_precision_open),
+         cmocka_unit_test(int8_without_a_sound_agreement_is_refused),
+         cmocka_unit_test(int8_is_a_default_only_within_the_limits),
          cmocka_unit_test(parsing_survives_any_failed_allocation))
