@@ -82,8 +82,9 @@ int hearth_socket_send(int fd, const void *data, size_t size, size_t *ret_bytes)
 
 /**
  * Sends one message (1 byte at least) with copies of @fd_count ≤ HEARTH_MAX_PASSED_FDS descriptors,
- * which stay the caller's. For SEQPACKET pairs: all or nothing. HEARTH_E_NOT_READY,
- * HEARTH_E_DISCONNECTED, HEARTH_E_ARGUMENT, HEARTH_E_SYSTEM.
+ * which stay the caller's. For SEQPACKET pairs: all or nothing. HEARTH_E_NOT_READY (also while too
+ * many descriptors of this user are under way), HEARTH_E_DISCONNECTED, HEARTH_E_ARGUMENT,
+ * HEARTH_E_SYSTEM.
  */
 int hearth_socket_send_fds(int fd, struct hearth_slice message, const int *fds, size_t fd_count,
                            struct hearth_error *err);
@@ -99,5 +100,21 @@ int hearth_socket_send_fds(int fd, struct hearth_slice message, const int *fds, 
 int hearth_socket_receive_fds(int fd, void *room, size_t room_bytes, size_t *ret_bytes,
                               int *ret_fds, size_t max_fds, size_t *ret_fd_count,
                               struct hearth_error *err);
+
+/**
+ * As hearth_socket_send() on a stream, with copies of @fd_count ≤ HEARTH_MAX_PASSED_FDS descriptors
+ * beside the first byte. If anything was sent, they were. HEARTH_E_BUSY while too many descriptors
+ * of this user are under way (waiting for room would not help).
+ */
+int hearth_socket_send_with_fds(int fd, const void *data, size_t size, const int *fds,
+                                size_t fd_count, size_t *ret_bytes);
+
+/**
+ * As hearth_socket_receive() on a stream on which descriptors may come (close-on-exec, now the
+ * caller's): at most HEARTH_MAX_PASSED_FDS, which is what @ret_fds must hold. *@ret_are_lost: more
+ * were sent than that or than this process may have open; they are gone, nobody knows how many.
+ */
+int hearth_socket_receive_with_fds(int fd, void *room, size_t room_bytes, size_t *ret_bytes,
+                                   int *ret_fds, size_t *ret_fd_count, bool *ret_are_lost);
 
 #endif

@@ -1,6 +1,6 @@
 /* frames.c — reassembling and queueing frames; nothing here waits. */
 
-#include "frames.h"
+#include "frames_priv.h"
 
 #include "hearth_os.h"
 
@@ -38,6 +38,8 @@ void hearth_frame_reader_finish(struct hearth_frame_reader *reader)
     hearth_buf_wipe(&reader->buf);
     hearth_buf_finish(&reader->buf);
     reader->start = 0;
+    hearth_frame_reader_drop_fds(reader, reader->fd_count);
+    reader->fd_count = 0;
 }
 
 void hearth_frame_reader_set_max(struct hearth_frame_reader *reader, size_t max_frame_bytes)
@@ -48,12 +50,32 @@ void hearth_frame_reader_set_max(struct hearth_frame_reader *reader, size_t max_
     reader->buf.cap = HEARTH_MAX(cap, reader->buf.room);
 }
 
+static uint32_t read_prefix(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
+/* True if something can be taken: a whole frame, or one that is refused. */
+static bool has_frame(const struct hearth_frame_reader *reader)
+{
+    size_t available = reader->buf.size - reader->start;
+    if (available < HEARTH_FRAME_PREFIX_BYTES) {
+        return false;
+    }
+    size_t length = read_prefix(reader->buf.data + reader->start);
+    return length <= available - HEARTH_FRAME_PREFIX_BYTES || length > reader->max_frame_bytes;
+}
+
 int hearth_frame_reader_fill(struct hearth_frame_reader *reader, int fd)
 {
     if (reader->broken != 0) {
         return reader->broken;
     }
     compact(&reader->buf, &reader->start);
+    if (reader->fd_count > HEARTH_FRAME_MAX_FDS - HEARTH_FRAME_FDS && has_frame(reader)) {
+        return HEARTH_E_QUEUE_FULL;
+    }
     size_t wanted = HEARTH_MIN(reader->buf.cap - reader->buf.size, (size_t)HEARTH_FRAME_READ_BYTES);
     if (wanted == 0) {
         return HEARTH_E_QUEUE_FULL;
@@ -63,7 +85,7 @@ int hearth_frame_reader_fill(struct hearth_frame_reader *reader, int fd)
         return rc;
     }
     size_t got = 0;
-    rc = hearth_socket_receive(fd, reader->buf.data + reader->buf.size, wanted, &got);
+    rc = frame_reader_receive(reader, fd, wanted, &got);
     if (rc < 0) {
         return rc;
     }
@@ -82,12 +104,6 @@ int hearth_frame_reader_feed(struct hearth_frame_reader *reader, struct hearth_s
     compact(&reader->buf, &reader->start);
     int rc = hearth_buf_append(&reader->buf, bytes.data, bytes.size);
     return rc == HEARTH_E_TOO_LARGE ? HEARTH_E_QUEUE_FULL : rc;
-}
-
-static uint32_t read_prefix(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
 }
 
 static void write_prefix(uint8_t *bytes, size_t length)
@@ -151,6 +167,7 @@ void hearth_frame_queue_finish(struct hearth_frame_queue *queue)
     hearth_buf_finish(&queue->buf);
     queue->start = 0;
     queue->is_building = false;
+    frame_queue_close_fds(queue);
 }
 
 struct hearth_buf *hearth_frame_queue_begin(struct hearth_frame_queue *queue)
@@ -221,13 +238,13 @@ int hearth_frame_queue_flush(struct hearth_frame_queue *queue, int fd)
     for (size_t left = HEARTH_FRAME_FLUSH_BYTES; hearth_frame_queue_bytes(queue) > 0;) {
         size_t sent = 0;
         size_t size = HEARTH_MIN(hearth_frame_queue_bytes(queue), left);
-        int rc = size == 0 ? HEARTH_E_NOT_READY
-                           : hearth_socket_send(fd, queue->buf.data + queue->start, size, &sent);
+        int rc = size == 0 ? HEARTH_E_NOT_READY : frame_queue_send(queue, fd, size, &sent);
         if (rc < 0) {
             return rc;
         }
         hearth_wipe(queue->buf.data + queue->start, sent);
         queue->start += sent;
+        queue->sent += sent;
         left -= sent;
     }
     compact(&queue->buf, &queue->start);

@@ -8,6 +8,20 @@
 
 #include "hearth_base.h"
 
+/* Descriptors beside frames. A message with tensors that say memfd_bytes > 0 claims one descriptor
+ * for each of these, in the order of its tensors, at most HEARTH_FRAME_FDS. They travel by
+ * SCM_RIGHTS on the same socket, all in one sendmsg(), with the first byte of the frame. (A
+ * receiver takes them with any byte of the frame or one before it.) Who receives keeps them in the
+ * order in which they came, and a whole frame takes as many as it claims from the front. So a frame
+ * whose claims cannot be known, because it could not be read, leaves the stream without a meaning
+ * if descriptors wait. The same holds in V1.
+ *
+ * To send: hearth_frame_queue_begin(), encode, hearth_frame_queue_commit_fds(); flush, send_all and
+ * exchange do the rest. To receive: hearth_frame_reader_accept_fds(), then after each frame
+ * hearth_frame_reader_take_fds() with what it claims. */
+#define HEARTH_FRAME_FDS     16                     /* most that one frame claims */
+#define HEARTH_FRAME_MAX_FDS (2 * HEARTH_FRAME_FDS) /* received: of a whole frame and one begun */
+
 #define HEARTH_FRAME_PREFIX_BYTES 4
 #define HEARTH_FRAME_READ_BYTES   (64 * 1024)  /* most that one fill reads */
 #define HEARTH_FRAME_FLUSH_BYTES  (256 * 1024) /* most that one flush sends */
@@ -25,12 +39,15 @@ struct hearth_frame_reader {
     size_t start;           /* first byte not yet taken */
     size_t max_frame_bytes; /* of a payload */
     int broken;             /* the error that ended this stream, or 0 */
+    bool accepts_fds;
+    uint32_t fd_count; /* descriptors that no frame has taken yet */
+    int fds[HEARTH_FRAME_MAX_FDS];
 };
 
 /** Prepares a reader that accepts payloads up to @max_frame_bytes; allocates nothing yet. */
 void hearth_frame_reader_init(struct hearth_frame_reader *reader, size_t max_frame_bytes);
 
-/** Wipes and gives the memory back. */
+/** Wipes, gives the memory back and closes the descriptors that nobody took. */
 void hearth_frame_reader_finish(struct hearth_frame_reader *reader);
 
 /** Changes the limit from the next frame on: smaller before a handshake than after it. */
@@ -40,7 +57,8 @@ void hearth_frame_reader_set_max(struct hearth_frame_reader *reader, size_t max_
  * Makes one read of at most HEARTH_FRAME_READ_BYTES from @fd. Slices lent before become invalid.
  * Returns 0 if bytes arrived; HEARTH_E_NOT_READY; HEARTH_E_DISCONNECTED at the end of the stream;
  * HEARTH_E_NO_MEMORY; HEARTH_E_SYSTEM; HEARTH_E_QUEUE_FULL if whole frames have to be taken first;
- * or what broke the stream before.
+ * HEARTH_E_INPUT_INVALID if more descriptors came than may wait or some were lost on the way, which
+ * breaks the stream; or what broke it before.
  */
 HEARTH_NODISCARD int hearth_frame_reader_fill(struct hearth_frame_reader *reader, int fd);
 
@@ -65,6 +83,22 @@ bool hearth_frame_reader_is_partial(const struct hearth_frame_reader *reader);
 void hearth_frame_reader_peek(const struct hearth_frame_reader *reader,
                               struct hearth_slice *ret_begun);
 
+/** Receives descriptors from now on (close-on-exec); without this the kernel drops them. */
+void hearth_frame_reader_accept_fds(struct hearth_frame_reader *reader);
+
+/** Descriptors that wait to be taken. */
+uint32_t hearth_frame_reader_fd_count(const struct hearth_frame_reader *reader);
+
+/**
+ * Takes the first @count ≤ HEARTH_FRAME_FDS descriptors, which become the caller's. One that
+ * hearth_frame_reader_drop_fds() closed is -1. If there are fewer, takes nothing and returns false.
+ */
+HEARTH_NODISCARD bool hearth_frame_reader_take_fds(struct hearth_frame_reader *reader, int *ret_fds,
+                                                   uint32_t count);
+
+/** Closes the last @count descriptors that came; their places stay, so that others keep theirs. */
+void hearth_frame_reader_drop_fds(struct hearth_frame_reader *reader, uint32_t count);
+
 /* ── Outbound ────────────────────────────────────────────────────────────────────────────────── */
 
 /** Frames that wait to be sent, at most @cap bytes. Sent bytes are wiped. Fields are private. */
@@ -74,7 +108,12 @@ struct hearth_frame_queue {
     size_t start;       /* first byte not yet sent */
     size_t frame_start; /* prefix of the frame being built */
     bool is_building;
+    uint64_t sent;               /* bytes since the beginning */
+    struct hearth_frame_fd *fds; /* that wait, first to leave first; NULL until there is one */
+    uint32_t fd_count;
 };
+
+#define HEARTH_FRAME_QUEUE_FDS 64 /* that may wait in one queue */
 
 /** Prepares a queue of at most @cap_bytes (prefixes included); allocates nothing yet. */
 void hearth_frame_queue_init(struct hearth_frame_queue *queue, size_t cap_bytes);
@@ -98,6 +137,14 @@ HEARTH_NODISCARD int hearth_frame_queue_push(struct hearth_frame_queue *queue,
 struct hearth_buf *hearth_frame_queue_begin(struct hearth_frame_queue *queue);
 HEARTH_NODISCARD int hearth_frame_queue_commit(struct hearth_frame_queue *queue);
 void hearth_frame_queue_abort(struct hearth_frame_queue *queue);
+
+/**
+ * As commit; @count ≤ HEARTH_FRAME_FDS descriptors leave with the first byte of the frame. On
+ * success they are the queue's, which closes them once they are sent; on failure they stay the
+ * caller's and the frame is forgotten. HEARTH_E_QUEUE_FULL also if too many descriptors wait.
+ */
+HEARTH_NODISCARD int hearth_frame_queue_commit_fds(struct hearth_frame_queue *queue, const int *fds,
+                                                   uint32_t count);
 
 /**
  * Sends what @fd takes, at most HEARTH_FRAME_FLUSH_BYTES. Returns 0 when the queue is empty;
