@@ -140,15 +140,17 @@ static int read_labels(struct reader *reader, yyjson_val *root)
     struct hearth_manifest *manifest = reader->manifest;
     yyjson_val *labels = yyjson_obj_get(root, "labels");
     size_t count = yyjson_arr_size(labels);
-    if (manifest->task != HEARTH_TASK_CLASSIFY) {
+    if (manifest->task != HEARTH_TASK_CLASSIFY && manifest->task != HEARTH_TASK_ENTITIES) {
         return labels == NULL || (yyjson_is_arr(labels) && count == 0)
                    ? 0
-                   : invalid(reader, "labels", "absent: only text_classification has labels");
+                   : invalid(reader, "labels",
+                             "absent: only text_classification and named_entity_recognition "
+                             "have labels");
     }
     if (count == 0 || count > HEARTH_MAX_LABELS) {
         return invalid(reader, "labels",
-                       "an array of 1 to 1024 names: text_classification needs "
-                       "one for each column of the output");
+                       "an array of 1 to 1024 names: text_classification and "
+                       "named_entity_recognition need one for each column of the output");
     }
     manifest->labels = hearth_arena_alloc(&manifest->arena, count, sizeof *manifest->labels);
     if (manifest->labels == NULL) {
@@ -243,8 +245,12 @@ static int check_roles(struct reader *reader)
     if (manifest->engine != HEARTH_ENGINE_ECHO && !has_model) {
         return invalid(reader, "files", "an array with a file of role \"model\"");
     }
-    if (manifest->engine == HEARTH_ENGINE_ONNX && !has_tokenizer) {
-        return invalid(reader, "files", "an array with a file of role \"tokenizer\" for onnx");
+    bool needs_tokenizer =
+        manifest->engine == HEARTH_ENGINE_ONNX && manifest->task != HEARTH_TASK_TENSORS;
+    if (needs_tokenizer && !has_tokenizer) {
+        return invalid(reader, "files",
+                       "an array with a file of role \"tokenizer\": onnx needs one for every "
+                       "task but tensors");
     }
     return 0;
 }

@@ -5,39 +5,29 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} types[] = {
-    [HEARTH_TENSOR_FLOAT32] = {"float32", 4}, [HEARTH_TENSOR_UINT8] = {"uint8", 1},
-    [HEARTH_TENSOR_INT8] = {"int8", 1},       [HEARTH_TENSOR_UINT16] = {"uint16", 2},
-    [HEARTH_TENSOR_INT16] = {"int16", 2},     [HEARTH_TENSOR_INT32] = {"int32", 4},
-    [HEARTH_TENSOR_INT64] = {"int64", 8},     [HEARTH_TENSOR_BOOL] = {"bool", 1},
-    [HEARTH_TENSOR_FLOAT16] = {"float16", 2}, [HEARTH_TENSOR_FLOAT64] = {"float64", 8},
-    [HEARTH_TENSOR_UINT32] = {"uint32", 4},   [HEARTH_TENSOR_UINT64] = {"uint64", 8},
-};
-
 size_t hearth_tensor_element_bytes(uint32_t type)
 {
-    return type < HEARTH_COUNT(types) ? types[type].bytes : 0;
-}
-
-const char *hearth_tensor_type_name(uint32_t type)
-{
-    return hearth_tensor_element_bytes(type) != 0 ? types[type].name : "unknown";
+    static const uint8_t bytes[] = {
+        [HEARTH_TENSOR_FLOAT32] = 4, [HEARTH_TENSOR_UINT8] = 1,  [HEARTH_TENSOR_INT8] = 1,
+        [HEARTH_TENSOR_UINT16] = 2,  [HEARTH_TENSOR_INT16] = 2,  [HEARTH_TENSOR_INT32] = 4,
+        [HEARTH_TENSOR_INT64] = 8,   [HEARTH_TENSOR_BOOL] = 1,   [HEARTH_TENSOR_FLOAT16] = 2,
+        [HEARTH_TENSOR_FLOAT64] = 8, [HEARTH_TENSOR_UINT32] = 4, [HEARTH_TENSOR_UINT64] = 8,
+    };
+    return type < HEARTH_COUNT(bytes) ? bytes[type] : 0;
 }
 
 bool hearth_tensor_bytes(uint32_t type, const uint32_t *shape, uint32_t rank, uint64_t *ret)
 {
     uint64_t bytes = hearth_tensor_element_bytes(type);
+    bool is_known = bytes != 0;
     bool is_empty = false;
-    bool is_small = bytes != 0;
+    bool is_small = true;
     for (uint32_t i = 0; i < rank; i++) {
         is_empty = is_empty || shape[i] == 0;
         is_small = is_small && !__builtin_mul_overflow(bytes, HEARTH_MAX(1u, shape[i]), &bytes);
     }
     *ret = is_empty ? 0 : bytes;
-    return is_small && bytes <= HEARTH_MAX_MEMFD_BYTES;
+    return is_known && (is_empty || (is_small && bytes <= HEARTH_MAX_MEMFD_BYTES));
 }
 
 void hearth_tensor_shape_text(const uint32_t *shape, uint32_t rank, char *room, size_t room_bytes)
@@ -82,7 +72,7 @@ static int read_tensor(const struct hearth_job *job, uint32_t index,
         hearth_tensor_shape_text(ret->shape, ret->rank, shape, sizeof shape);
         return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                            "tensors[%" PRIu32 "].data: %zu bytes, %s %s has %s%" PRIu64, index,
-                           ret->data.size, hearth_tensor_type_name(from->type), shape,
+                           ret->data.size, hearth_tensor_type_name(ret->type), shape,
                            is_small ? "" : "more than ",
                            is_small ? bytes : (uint64_t)HEARTH_MAX_MEMFD_BYTES);
     }

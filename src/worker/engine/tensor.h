@@ -8,9 +8,6 @@
 /** Bytes of one element, 0 for a number that is no type of ours. */
 size_t hearth_tensor_element_bytes(uint32_t type);
 
-/** "float32"; "unknown" for a number that is no type of ours. */
-const char *hearth_tensor_type_name(uint32_t type);
-
 /** Bytes of a whole tensor (0 if a dimension is 0); false for an unknown type or when it passes
  *  HEARTH_MAX_MEMFD_BYTES. */
 bool hearth_tensor_bytes(uint32_t type, const uint32_t *shape, uint32_t rank, uint64_t *ret);

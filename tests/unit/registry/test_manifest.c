@@ -83,7 +83,13 @@ static const struct refusal refusals[] = {
     {HEAD "\"capabilities\":[\"text_classification\"]," FILES "}", "\"labels\""},
     {HEAD "\"capabilities\":[\"text_classification\"],\"labels\":[]," FILES "}", "\"labels\""},
     {HEAD "\"capabilities\":[\"text_classification\"],\"labels\":[1]," FILES "}", "\"labels[]\""},
-    {HEAD EMBED "\"labels\":[\"a\"]," FILES "}", "only text_classification has labels"},
+    {HEAD EMBED "\"labels\":[\"a\"]," FILES "}", "absent: only text_classification"},
+    {HEAD "\"capabilities\":[\"reranking\"],\"labels\":[\"a\"]," FILES "}", "absent: only"},
+    {HEAD "\"capabilities\":[\"tensors\"],\"labels\":[\"a\"]," FILES "}", "absent: only"},
+    {HEAD "\"capabilities\":[\"named_entity_recognition\"]," FILES "}",
+     "named_entity_recognition need one for each column"},
+    {HEAD "\"capabilities\":[\"reranking\"],\"task\":\"token-classification\"," FILES "}",
+     "\"task\""},
     {HEAD EMBED "\"files\":{}}", "\"files\""},
     {HEAD EMBED "\"files\":[]}", "role \"model\""},
     {HEAD EMBED "\"files\":[7]}", "\"files[]\""},
@@ -113,6 +119,38 @@ static const struct refusal refusals[] = {
     {HEAD EMBED FILES ",\"options\":{\"a\":null}}", "\"options{}\""},
     {HEAD EMBED FILES ",\"options\":[]}", "\"options\""},
 };
+
+#define MODEL_ONLY                                                                                 \
+    "\"files\":[{\"role\":\"model\",\"path\":\"m\",\"sha256\":\"" DIGEST "\",\"size_bytes\":1}]}"
+
+static void each_capability_has_its_task_and_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        enum hearth_task task;
+        uint32_t labels;
+    } sound[] = {
+        {HEAD "\"capabilities\":[\"reranking\"],\"task\":\"text-ranking\"," FILES "}",
+         HEARTH_TASK_RERANK, 0},
+        {HEAD "\"capabilities\":[\"named_entity_recognition\"],\"task\":\"token-classification\","
+              "\"labels\":[\"O\",\"B-PER\"]," FILES "}",
+         HEARTH_TASK_ENTITIES, 2},
+        {HEAD "\"capabilities\":[\"tensors\"],\"task\":\"tensors\"," MODEL_ONLY,
+         HEARTH_TASK_TENSORS, 0},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(sound); i++) {
+        HEARTH_AUTO(hearth_manifest) struct hearth_manifest *m = NULL;
+        assert_int_equal(parse(sound[i].json, &m, NULL), 0);
+        assert_int_equal(m->task, sound[i].task);
+        assert_int_equal(m->label_count, sound[i].labels);
+    }
+    struct hearth_manifest *m = NULL;
+    struct hearth_error err = {0};
+    assert_int_equal(parse(HEAD "\"capabilities\":[\"reranking\"]," MODEL_ONLY, &m, &err),
+                     HEARTH_E_MODEL_INVALID);
+    KIT_ASSERT_ERROR(err, HEARTH_E_MODEL_INVALID, "every task but tensors");
+}
 
 static void each_wrong_field_is_named(void **state)
 {
@@ -275,6 +313,7 @@ static void parsing_survives_any_failed_allocation(void **state)
 }
 
 KIT_MAIN(cmocka_unit_test(all_fields_arrive), cmocka_unit_test(echo_needs_no_files),
+         cmocka_unit_test(each_capability_has_its_task_and_files),
          cmocka_unit_test(each_wrong_field_is_named), cmocka_unit_test(a_role_is_given_once),
          cmocka_unit_test(a_manifest_over_the_limit_is_not_parsed),
          cmocka_unit_test(model_ids_are_plain_names),

@@ -2,8 +2,9 @@
  *
  * It exists for tests and for floors (what everything but inference costs): generation answers with
  * the prompt's characters in reverse, one a piece; a chat reverses its last user message; classify
- * and embed derive numbers from a hash of the text. One character is one token, and its code point
- * is the id of that.
+ * and embed derive numbers from a hash of the text (and of the second text of a pair), embeddings
+ * of length 1 unless the request says otherwise, cut and packed as it asks; answers.h says what the
+ * other tasks get. One character is one token, and its code point is the id of that.
  *
  * Ids instead of text: any id is right. Generation answers with them in reverse, each as its
  * decimal number and a space; the hash is that of the ids as they stand in the message.
@@ -14,8 +15,10 @@
 
 #include "hearth_engine.h"
 
+#include "answers.h"
 #include "directives.h"
 #include "hearth_os.h"
+#include "vector.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,6 +38,7 @@
 struct hearth_engine {
     pthread_mutex_t lock;
     pthread_cond_t interrupted; /* some job must end: sleepers look */
+    const struct hearth_engine_plan *plan;
     size_t label_count;
     enum hearth_task task;
     uint64_t context_tokens;
@@ -71,6 +75,13 @@ static int echo_inspect(const struct hearth_engine_plan *plan, struct hearth_eng
     return rc;
 }
 
+/* What it tells about itself. A model of tensors takes any, but names one so that there is one. */
+static const struct hearth_engine_port any_port = {
+    .name = "x", .type = HEARTH_TENSOR_FLOAT32, .shape = {UINT32_MAX}, .rank = 1};
+static const struct hearth_engine_fact told[] = {
+    {"tokenizer", "characters"}, {"normalize", "true"}, /* of an embedder only */
+};
+
 static int read_facts(const struct hearth_engine_plan *plan, struct hearth_engine *engine,
                       struct hearth_engine_facts *ret, struct hearth_error *err)
 {
@@ -93,6 +104,12 @@ static int read_facts(const struct hearth_engine_plan *plan, struct hearth_engin
         .context_tokens = (uint32_t)engine->context_tokens,
         .dimensions = plan->task == HEARTH_TASK_EMBED ? (uint32_t)engine->dimensions : 0,
         .run_threads = (uint32_t)run_threads,
+        .inputs = &any_port,
+        .input_count = plan->task == HEARTH_TASK_TENSORS ? 1 : 0,
+        .outputs = &any_port,
+        .output_count = plan->task == HEARTH_TASK_TENSORS ? 1 : 0,
+        .told = told,
+        .told_count = plan->task == HEARTH_TASK_EMBED ? 2 : 1,
     };
     return rc;
 }
@@ -111,6 +128,7 @@ static int echo_load(const struct hearth_engine_plan *plan, struct hearth_engine
     if (engine == NULL) {
         return hearth_fail_oom(err);
     }
+    engine->plan = plan;
     engine->task = plan->task;
     engine->label_count = plan->label_count;
     engine->context_tokens = 4096;
@@ -167,59 +185,60 @@ static void wait_ms(struct hearth_engine *engine, const struct hearth_item *item
     pthread_mutex_unlock(&engine->lock);
 }
 
-static uint32_t count_characters(struct hearth_slice text)
+/* FNV-1a: small, and the same on every machine. Goes on from @hash. */
+static uint64_t hash_bytes(struct hearth_slice text, uint64_t hash)
 {
-    uint32_t count = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        count += (text.data[i] & 0xc0u) != 0x80u ? 1 : 0;
-    }
-    return count;
-}
-
-/* FNV-1a: small, and the same on every machine. */
-static uint64_t hash_text(struct hearth_slice text, uint64_t seed)
-{
-    uint64_t hash = UINT64_C(14695981039346656037) ^ (seed * UINT64_C(0x9e3779b97f4a7c15));
     for (size_t i = 0; i < text.size; i++) {
         hash = (hash ^ text.data[i]) * UINT64_C(1099511628211);
     }
-    return hash ^ (hash >> 29);
+    return hash;
 }
 
-/* Fills @room with numbers in 0.001 … 1 that depend on text and place. */
-static void fill_numbers(struct hearth_slice text, float *room, size_t count)
+/* Fills @room with numbers in 0.001 … 1 that depend on text, pair and place. */
+static void fill_numbers(struct hearth_slice text, struct hearth_slice pair, float *room,
+                         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        room[i] = (float)(hash_text(text, i) % 1000 + 1) / 1000.0f;
+        uint64_t seed = UINT64_C(14695981039346656037) ^ (i * UINT64_C(0x9e3779b97f4a7c15));
+        uint64_t hash = hash_bytes(pair, hash_bytes(text, seed));
+        room[i] = (float)((hash ^ (hash >> 29)) % 1000 + 1) / 1000.0f;
     }
 }
 
-static void scale(float *numbers, size_t count, float divisor)
-{
-    for (size_t i = 0; i < count; i++) {
-        numbers[i] /= divisor;
-    }
-}
-
-static void answer_numbers(struct hearth_engine *engine, struct hearth_item *item,
+static void answer_classes(struct hearth_engine *engine, struct hearth_item *item,
                            struct hearth_slice text, uint32_t tokens)
 {
-    float numbers[ECHO_MAX_DIMENSIONS]; /* 16 KiB: only what is used is touched */
-    bool is_embedding = engine->task == HEARTH_TASK_EMBED;
-    size_t count = is_embedding ? engine->dimensions : engine->label_count;
-    fill_numbers(text, numbers, count);
+    float scores[HEARTH_MAX_LABELS];
     float sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum += is_embedding ? numbers[i] * numbers[i] : numbers[i];
+    fill_numbers(text, item->pair, scores, engine->label_count);
+    for (size_t i = 0; i < engine->label_count; i++) {
+        sum += scores[i];
     }
-    scale(numbers, count, is_embedding ? sqrtf(sum) : sum);
-    struct hearth_item_result result = {
-        .prompt_tokens = tokens,
-        .vector = is_embedding ? numbers : NULL,
-        .dimensions = is_embedding ? (uint32_t)count : 0,
-        .scores = is_embedding ? NULL : numbers,
-    };
+    for (size_t i = 0; i < engine->label_count; i++) {
+        scores[i] /= sum;
+    }
+    const struct hearth_item_result result = {.prompt_tokens = tokens, .scores = scores};
     hearth_item_finish(item, &result);
+}
+
+static void answer_vector(struct hearth_engine *engine, struct hearth_item *item,
+                          struct hearth_slice text, uint32_t tokens)
+{
+    float vector[ECHO_MAX_DIMENSIONS]; /* 16 KiB: only what is used is touched */
+    struct hearth_error err = {0};
+    struct hearth_vector_form form;
+    struct hearth_item_result result = {.prompt_tokens = tokens};
+    int rc = hearth_vector_form(hearth_job_request(item->job), (uint32_t)engine->dimensions, true,
+                                &form, &err);
+    if (rc == 0) {
+        fill_numbers(text, hearth_slice_of(NULL, 0), vector, form.dimensions);
+        rc = hearth_vector_finish(&form, vector, &result, &err);
+    }
+    if (rc < 0) {
+        hearth_item_fail(item, rc, &err);
+    } else {
+        hearth_item_finish(item, &result);
+    }
 }
 
 /* Steps back over one character of valid UTF-8 that ends at @end. */
@@ -285,12 +304,16 @@ static struct hearth_slice bytes_of(struct hearth_wire_u32s ids)
     return hearth_slice_of(ids.data, ids.count * sizeof(uint32_t));
 }
 
-/* The text to answer: the item's, or the last user message of a chat. */
+/* The text to answer: the item's, the text of a rerank request and not its query, or the last user
+ * message of a chat. */
 static struct hearth_slice input_of(const struct hearth_item *item)
 {
     const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
+    if (request->task == HEARTH_TASK_TENSORS) {
+        return echo_directives_of_tensors(item);
+    }
     if (request->task != HEARTH_TASK_CHAT) {
-        return item->text;
+        return request->task == HEARTH_TASK_RERANK ? item->pair : item->text;
     }
     struct hearth_slice last = {NULL, 0};
     struct hearth_wire_list messages = request->messages;
@@ -345,6 +368,44 @@ static int meet_fate(struct hearth_engine *engine, const struct hearth_item *ite
     HEARTH_UNREACHABLE();
 }
 
+/* Tokens of the whole input, of which @rest is what the directives left. */
+static uint32_t count_tokens(const struct hearth_engine *engine, const struct hearth_item *item,
+                             struct hearth_slice rest)
+{
+    if (item->tokens.count > 0 || engine->task == HEARTH_TASK_TENSORS) {
+        return item->tokens.count;
+    }
+    bool is_rerank = engine->task == HEARTH_TASK_RERANK;
+    return echo_count_characters(rest) + echo_count_characters(is_rerank ? item->text : item->pair);
+}
+
+static void answer_task(struct hearth_engine *engine, struct hearth_item *item,
+                        const struct echo_directives *asked, uint32_t tokens)
+{
+    switch (engine->task) {
+    case HEARTH_TASK_CLASSIFY: answer_classes(engine, item, asked->rest, tokens); return;
+    case HEARTH_TASK_EMBED: answer_vector(engine, item, asked->rest, tokens); return;
+    case HEARTH_TASK_GENERATE:
+    case HEARTH_TASK_CHAT: answer_reversed(engine, item, asked, tokens); return;
+    case HEARTH_TASK_RERANK: echo_answer_rerank(item, asked->rest, tokens); return;
+    case HEARTH_TASK_ENTITIES:
+        echo_answer_entities(item, engine->plan, asked->rest, tokens);
+        return;
+    case HEARTH_TASK_TENSORS: echo_answer_tensors(item); return;
+    }
+    HEARTH_UNREACHABLE();
+}
+
+/* Ids have no query and no places in a text. */
+static int check_ids(const struct hearth_engine *engine, struct hearth_error *err)
+{
+    bool takes_ids = engine->task != HEARTH_TASK_RERANK && engine->task != HEARTH_TASK_ENTITIES;
+    return takes_ids
+               ? 0
+               : hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: token ids given, %s needs texts",
+                             hearth_task_name(engine->task));
+}
+
 static void answer(struct hearth_engine *engine, struct hearth_item *item)
 {
     struct hearth_error err = {0};
@@ -352,18 +413,19 @@ static void answer(struct hearth_engine *engine, struct hearth_item *item)
     struct echo_directives asked =
         has_ids ? (struct echo_directives){.fate = ECHO_ANSWER, .rest = bytes_of(item->tokens)}
                 : echo_read_directives(input_of(item));
-    int code = meet_fate(engine, item, &asked, &err);
-    uint32_t tokens = has_ids ? item->tokens.count : count_characters(asked.rest);
+    int code = has_ids ? check_ids(engine, &err) : 0;
+    if (code == 0) {
+        code = meet_fate(engine, item, &asked, &err);
+    }
+    uint32_t tokens = count_tokens(engine, item, asked.rest);
     if (code == 0 && tokens > engine->context_tokens) {
         code = hearth_fail(&err, HEARTH_E_TOO_LONG, "input %u has %u tokens, the model takes %u",
                            item->index, tokens, (unsigned)engine->context_tokens);
     }
     if (code != 0) {
         hearth_item_fail(item, code, err.code == code ? &err : NULL);
-    } else if (engine->task == HEARTH_TASK_GENERATE) {
-        answer_reversed(engine, item, &asked, tokens);
     } else {
-        answer_numbers(engine, item, asked.rest, tokens);
+        answer_task(engine, item, &asked, tokens);
     }
 }
 
@@ -377,9 +439,10 @@ static bool echo_is_cheap(const struct hearth_engine *engine,
         !hearth_wire_next(&texts, HEARTH_RECORD_text, &text)) {
         return false;
     }
-    size_t numbers =
-        engine->task == HEARTH_TASK_EMBED ? (size_t)engine->dimensions : engine->label_count;
-    if ((text.text.size + bytes_of(text.tokens).size) * numbers > CHEAP_STEPS) {
+    size_t numbers = engine->task == HEARTH_TASK_EMBED ? (size_t)engine->dimensions
+                                                       : HEARTH_MAX(1u, engine->label_count);
+    size_t bytes = text.text.size + text.pair.size + request->query.size;
+    if ((bytes + bytes_of(text.tokens).size) * numbers > CHEAP_STEPS) {
         return false;
     }
     struct echo_directives asked = echo_read_directives(text.text);
