@@ -17,9 +17,13 @@ VALUES = {"u8": 1, "u16": 1, "u32": 1, "u64": 1, "f32": 0.5, "str": "ab\u00e9", 
           "f32s": [0.5, -1.0], "u32s": [1, 0xFFFFFFFF]}
 
 
-def filled(fields):
-    return {name: [filled(v2.RECORDS[record])] * 2 if kind == "list" else VALUES[kind]
-            for kind, name, record in fields}
+# Lists of at most one record, as (message, list).
+SINGLE = {("model_response", "models")}
+
+
+def filled(fields, message=None):
+    return {name: [filled(v2.RECORDS[record])] * (1 if (message, name) in SINGLE else 2)
+            if kind == "list" else VALUES[kind] for kind, name, record in fields}
 
 
 JSON = {
@@ -36,7 +40,7 @@ JSON = {
 
 def main():
     for name, (number, fields) in v2.MESSAGES.items():
-        for suffix, values in (("", filled(fields)), ("-empty", {})):
+        for suffix, values in (("", filled(fields, name)), ("-empty", {})):
             frame = v2.encode(name, **values)
             (HERE / "corpus/wire" / f"message-{name}{suffix}").write_bytes(frame)
             if number < 64:

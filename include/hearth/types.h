@@ -72,6 +72,8 @@ HEARTH_API const char *hearth_role_name(enum hearth_role role);
 HEARTH_API const char *hearth_engine_name(enum hearth_engine_kind kind);
 HEARTH_API const char *hearth_finish_name(enum hearth_finish_reason reason);
 HEARTH_API const char *hearth_model_state_name(enum hearth_model_state state);
+HEARTH_API const char *hearth_vector_type_name(enum hearth_vector_type type); /* "float16" */
+HEARTH_API const char *hearth_tensor_type_name(enum hearth_tensor_type type); /* "int64" */
 
 /* Facts of an error code. A code that this release does not know is described as "internal". */
 HEARTH_API const char *hearth_error_name(int code);     /* "no_model" */

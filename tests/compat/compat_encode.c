@@ -90,6 +90,44 @@ static const struct hearth_wire_request_info requests[] = {{.ticket = 3,
                                                             .pid = 77,
                                                             .client = TEXT("sample")}};
 
+/* And with the third. */
+static const struct hearth_wire_text pair[] = {{.text = TEXT("Is it?"), .pair = TEXT("It is. ✓")}};
+static const uint32_t one_by_two[] = {1, 2};
+static const uint32_t million[] = {1u << 20};
+static const uint32_t three_by_one[] = {3, 1};
+static const uint32_t any_by_64[] = {UINT32_MAX, 64};
+static const uint32_t any_by_2[] = {UINT32_MAX, 2};
+static const float halves[] = {0.5f, -2.0f};
+static const struct hearth_wire_tensor given[] = {
+    {.name = TEXT("x"),
+     .type = 1,
+     .shape = {one_by_two, 2},
+     .data = {(const uint8_t *)halves, sizeof halves}},
+    {.name = TEXT("mask"), .type = 7, .shape = {million, 1}, .memfd_bytes = 8u << 20}};
+static const struct hearth_wire_tensor taken[] = {
+    {.name = TEXT("y"), .type = 10, .data = TEXT("\x00\x3c")},
+    {.name = TEXT("z"), .type = 9, .shape = {three_by_one, 2}, .memfd_bytes = 3}};
+static const struct hearth_wire_name wanted[] = {{.name = TEXT("y")}};
+static const struct hearth_wire_result ranked[] = {{.index = 1, .tokens = 5, .score = 0.75f},
+                                                   {.index = 0, .tokens = 4, .score = -0.5f}};
+static const struct hearth_wire_result packed[] = {
+    {.tokens = 4, .packed = TEXT("\x7f\x80\x00"), .scale = 0.0078125f}};
+static const struct hearth_wire_entity entities[] = {{.label = TEXT("PER"),
+                                                      .score = 0.875f,
+                                                      .start_byte = 8,
+                                                      .end_byte = 14,
+                                                      .start_char = 7,
+                                                      .end_char = 12}};
+static const struct hearth_wire_result found[] = {{.tokens = 6, .entities = LIST(entities)}};
+static const struct hearth_wire_model_info model[] = {
+    {.name = TEXT("hearth-intent"), .state = 2, .labels = LIST(labels), MODEL}};
+static const struct hearth_wire_port inputs[] = {
+    {.name = TEXT("input_ids"), .type = 7, .shape = {any_by_64, 2}}};
+static const struct hearth_wire_port outputs[] = {
+    {.name = TEXT("logits"), .type = 1, .shape = {any_by_2, 2}}};
+static const struct hearth_wire_option facts[] = {{.key = TEXT("pooling"), .value = TEXT("mean")},
+                                                  {.key = TEXT("opset"), .value = TEXT("17")}};
+
 #define SAMPLE(name, ...)                                                                          \
     {                                                                                              \
         .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
@@ -146,6 +184,23 @@ static const struct hearth_message samples[] = {
            .error = TEXT("it is not loaded"), .elapsed_ms = 12),
     {.type = HEARTH_MSG_requests_request},
     SAMPLE(requests_response, .requests = LIST(requests), .total = 12),
+    SAMPLE(inference_request, .request_id = 46, .task = 0, .flags = 5, .texts = LIST(pair),
+           SAMPLING),
+    SAMPLE(inference_request, .request_id = 47, .task = 4, .flags = 1, .texts = LIST(texts),
+           .query = TEXT("how many?"), SAMPLING),
+    SAMPLE(inference_request, .request_id = 48, .task = 1, .flags = 1,
+           .texts = {.count = 1, .items = texts}, .normalize = 2, .dimensions = 128,
+           .vector_type = 1, SAMPLING),
+    SAMPLE(inference_request, .request_id = 49, .task = 6, .flags = 8, .tensors = LIST(given),
+           .outputs = LIST(wanted), SAMPLING),
+    SAMPLE(inference_response, .request_id = 47, .prompt_tokens = 9, .results = LIST(ranked)),
+    SAMPLE(inference_response, .request_id = 48, .results = LIST(packed)),
+    SAMPLE(inference_response, .request_id = 49, .tensors = LIST(taken)),
+    SAMPLE(stream_chunk, .request_id = 50, .results = LIST(found)),
+    SAMPLE(model_request, .request_id = 12, .model_id = TEXT("tiny")),
+    SAMPLE(model_response, .request_id = 12, .models = LIST(model), .inputs = LIST(inputs),
+           .outputs = LIST(outputs), .facts = LIST(facts)),
+    SAMPLE(model_response, .request_id = 13, .code = 2, .error = TEXT("no such model")),
 };
 
 int main(void)

@@ -47,7 +47,12 @@ static size_t fill_text(void)
 int main(void)
 {
     fill_floats();
+    static uint8_t bytes[1000]; /* every value, and no multiple of three */
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7 + i / 256);
+    }
     struct hearth_wire_result result = {.index = UINT32_MAX,
+                                        .packed = hearth_slice_of(bytes, sizeof bytes),
                                         .text = hearth_slice_of(text, fill_text()),
                                         .vector = {floats, FLOATS},
                                         .token_ids = {bits, FLOATS}};

@@ -84,7 +84,7 @@ static void every_recorded_frame_decodes_and_encodes_to_itself(void **state)
         count++;
     }
     fclose(file);
-    assert_int_equal(count, 34);
+    assert_int_equal(count, 45);
 }
 
 static void fields_that_an_old_frame_does_not_have_are_zero(void **state)
@@ -165,8 +165,35 @@ static void a_recorded_answer_reads_as_it_was_meant(void **state)
     assert_true(vector[0] == 0.5f && vector[1] == -0.25f && vector[3] == 1.0f);
 }
 
+static void recorded_tensors_read_as_they_were_meant(void **state)
+{
+    (void)state;
+    static struct recorded frame;
+    struct hearth_message message;
+    decode_recorded("inference_request", 7, &frame, &message);
+    const struct hearth_wire_inference_request *request = &message.as.inference_request;
+    assert_int_equal(request->task, HEARTH_TASK_TENSORS);
+    assert_int_equal(request->flags, HEARTH_FLAG_MEMFDS);
+    struct hearth_wire_list cursor = request->tensors;
+    struct hearth_wire_tensor tensor;
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_tensor, &tensor));
+    uint32_t shape[2];
+    float data[2];
+    assert_int_equal(tensor.type, HEARTH_TENSOR_FLOAT32);
+    assert_int_equal(tensor.shape.count, 2);
+    hearth_wire_copy_u32s(tensor.shape, shape, 2);
+    assert_true(shape[0] == 1 && shape[1] == 2);
+    assert_int_equal(tensor.data.size, sizeof data);
+    memcpy(data, tensor.data.data, sizeof data);
+    assert_true(data[0] == 0.5f && data[1] == -2.0f);
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_tensor, &tensor));
+    assert_int_equal(tensor.memfd_bytes, 8u << 20);
+    assert_int_equal(tensor.data.size, 0);
+}
+
 KIT_MAIN(cmocka_unit_test(every_recorded_frame_decodes_and_encodes_to_itself),
          cmocka_unit_test(fields_that_an_old_frame_does_not_have_are_zero),
          cmocka_unit_test(recorded_token_ids_read_as_they_were_meant),
          cmocka_unit_test(a_recorded_chat_request_reads_as_it_was_meant),
+         cmocka_unit_test(recorded_tensors_read_as_they_were_meant),
          cmocka_unit_test(a_recorded_answer_reads_as_it_was_meant))

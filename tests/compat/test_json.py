@@ -4,6 +4,7 @@ character, and the examples of docs/protocol.md.
     test_json.py COMPAT_JSON PROJECT_ROOT
 """
 
+import base64
 import json
 import re
 import struct
@@ -55,6 +56,13 @@ def every_character_comes_back():
     must(told["text"] == wanted and told["results"][0]["text"] == wanted, "the text differs")
 
 
+def bytes_are_base64_as_python_reads_it():
+    packed = message()["results"][0]["packed"]
+    wanted = bytes((i * 7 + i // 256) % 256 for i in range(1000))
+    must(base64.b64decode(packed, validate=True) == wanted, "the bytes differ")
+    must(packed == base64.b64encode(wanted).decode(), "the text differs")
+
+
 def sections():
     """(message, its text) for every section of docs/protocol.md that is about a message."""
     text = (ROOT / "docs/protocol.md").read_text()
@@ -64,7 +72,7 @@ def sections():
 
 def the_document_has_examples_that_are_json():
     found = sections()
-    must(len(found) >= 26, f"only {len(found)} messages in the document")
+    must(len(found) >= 28, f"only {len(found)} messages in the document")
     for name, text in found:
         examples = re.findall(r"^```json\n(.*?)^```", text, re.S | re.M)
         must(len(examples) == 1 and examples[0].strip(), f"{name} has no example")
@@ -87,5 +95,6 @@ def the_document_names_every_member():
 
 if __name__ == "__main__":
     sys.exit(run_tests([floats_have_the_bits_that_were_written, whole_numbers_are_exact,
-                        every_character_comes_back, the_document_has_examples_that_are_json,
+                        every_character_comes_back,
+                        bytes_are_base64_as_python_reads_it, the_document_has_examples_that_are_json,
                         the_document_names_every_member]))

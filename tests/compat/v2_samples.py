@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 RECORDS = {
-    "text": [("str", "text"), ("u32s", "tokens")],
+    "text": [("str", "text"), ("u32s", "tokens"), ("str", "pair")],
     "chat_message": [("u8", "role"), ("str", "content")],
     "stop": [("str", "text")],
     "label": [("str", "name"), ("f32", "score")],
     "result": [("u32", "index"), ("u32", "tokens"), ("u8", "is_truncated"), ("str", "text"),
-               ("list:label", "labels"), ("f32s", "vector"), ("u32s", "token_ids")],
+               ("list:label", "labels"), ("f32s", "vector"), ("u32s", "token_ids"), ("f32", "score"),
+               ("bytes", "packed"), ("f32", "scale"), ("list:entity", "entities")],
     "name": [("str", "name")],
     "model_info": [("str", "name"), ("u8", "task"), ("u8", "engine"), ("u8", "state"), ("str", "digest"),
                    ("u32", "worker_pid"), ("u32", "restarts"), ("u64", "size_bytes"),
@@ -39,6 +40,12 @@ RECORDS = {
     "request_info": [("u64", "ticket"), ("str", "model_id"), ("u8", "task"), ("u8", "priority"),
                      ("u8", "state"), ("u32", "position"), ("u32", "age_ms"), ("u32", "pid"),
                      ("str", "client")],
+    "entity": [("str", "label"), ("f32", "score"), ("u32", "start_byte"), ("u32", "end_byte"),
+               ("u32", "start_char"), ("u32", "end_char")],
+    "tensor": [("str", "name"), ("u8", "type"), ("u32s", "shape"), ("bytes", "data"),
+               ("u64", "memfd_bytes")],
+    "port": [("str", "name"), ("u8", "type"), ("u32s", "shape")],
+    "option": [("str", "key"), ("str", "value")],
 }
 MESSAGES = {
     "handshake": (1, [("u16", "version_min"), ("u16", "version_max"), ("u64", "features"),
@@ -50,11 +57,15 @@ MESSAGES = {
                               ("list:text", "texts"), ("list:chat_message", "messages"),
                               ("u32", "max_tokens"), ("f32", "temperature"), ("u32", "top_k"),
                               ("f32", "top_p"), ("f32", "min_p"), ("f32", "repetition_penalty"),
-                              ("u32", "repetition_window"), ("u64", "seed"), ("list:stop", "stops")]),
+                              ("u32", "repetition_window"), ("u64", "seed"), ("list:stop", "stops"),
+                              ("str", "query"), ("u8", "normalize"), ("u32", "dimensions"),
+                              ("u8", "vector_type"), ("list:tensor", "tensors"),
+                              ("list:name", "outputs")]),
     "inference_response": (4, [("u64", "request_id"), ("u16", "code"), ("str", "error"),
                                ("u8", "finish_reason"), ("u32", "prompt_tokens"),
                                ("u32", "tokens_generated"), ("u32", "queue_us"), ("u32", "first_us"),
-                               ("u32", "total_us"), ("list:result", "results")]),
+                               ("u32", "total_us"), ("list:result", "results"),
+                               ("list:tensor", "tensors")]),
     "stream_chunk": (5, [("u64", "request_id"), ("list:result", "results")]),
     "cancel_request": (6, [("u64", "request_id"), ("u64", "ticket")]),
     "cancel_response": (7, [("u64", "request_id"), ("u8", "cancelled"), ("u64", "ticket")]),
@@ -85,6 +96,10 @@ MESSAGES = {
                              ("u16", "code"), ("str", "error"), ("u32", "elapsed_ms")]),
     "requests_request": (25, []),
     "requests_response": (26, [("list:request_info", "requests"), ("u32", "total")]),
+    "model_request": (27, [("u64", "request_id"), ("str", "model_id")]),
+    "model_response": (28, [("u64", "request_id"), ("u16", "code"), ("str", "error"),
+                            ("list:model_info", "models"), ("list:port", "inputs"),
+                            ("list:port", "outputs"), ("list:option", "facts")]),
 }
 NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f32": "<f"}
 ARRAYS = {"f32s": "f", "u32s": "I"}
@@ -170,6 +185,35 @@ SAMPLES = [
     ("requests_response", {"requests": [{"ticket": 3, "model_id": "tiny", "task": 2, "priority": 1,
                                          "state": 0, "position": 2, "age_ms": 150, "pid": 77,
                                          "client": "sample"}], "total": 12}),
+    # The third generation: pairs, reranking, entities, tensors, all about one model.
+    ("inference_request", {**REQUEST, "request_id": 46, "task": 0, "flags": 5, "messages": [], "stops": [],
+                           "texts": [{"text": "Is it?", "pair": "It is. ✓"}]}),
+    ("inference_request", {**REQUEST, "request_id": 47, "task": 4, "messages": [], "stops": [],
+                           "texts": [{"text": "one"}, {"text": "二つ"}], "query": "how many?"}),
+    ("inference_request", {**REQUEST, "request_id": 48, "task": 1, "messages": [], "stops": [],
+                           "texts": [{"text": "one"}], "normalize": 2, "dimensions": 128,
+                           "vector_type": 1}),
+    ("inference_request", {**REQUEST, "request_id": 49, "task": 6, "flags": 8, "messages": [], "stops": [],
+                           "tensors": [{"name": "x", "type": 1, "shape": [1, 2],
+                                        "data": struct.pack("<2f", 0.5, -2.0)},
+                                       {"name": "mask", "type": 7, "shape": [1 << 20],
+                                        "memfd_bytes": 8 << 20}],
+                           "outputs": [{"name": "y"}]}),
+    ("inference_response", {"request_id": 47, "prompt_tokens": 9, "results": [
+        {"index": 1, "tokens": 5, "score": 0.75}, {"index": 0, "tokens": 4, "score": -0.5}]}),
+    ("inference_response", {"request_id": 48, "results": [
+        {"tokens": 4, "packed": b"\x7f\x80\x00", "scale": 0.0078125}]}),
+    ("inference_response", {"request_id": 49, "tensors": [
+        {"name": "y", "type": 10, "shape": [], "data": b"\x00\x3c"},
+        {"name": "z", "type": 9, "shape": [3, 1], "memfd_bytes": 3}]}),
+    ("stream_chunk", {"request_id": 50, "results": [{"tokens": 6, "entities": [
+        {"label": "PER", "score": 0.875, "start_byte": 8, "end_byte": 14, "start_char": 7, "end_char": 12}]}]}),
+    ("model_request", {"request_id": 12, "model_id": "tiny"}),
+    ("model_response", {"request_id": 12, "models": [MODEL],
+                        "inputs": [{"name": "input_ids", "type": 7, "shape": [(1 << 32) - 1, 64]}],
+                        "outputs": [{"name": "logits", "type": 1, "shape": [(1 << 32) - 1, 2]}],
+                        "facts": [{"key": "pooling", "value": "mean"}, {"key": "opset", "value": "17"}]}),
+    ("model_response", {"request_id": 13, "code": 2, "error": "no such model"}),
 ]
 
 

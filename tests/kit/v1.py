@@ -1,16 +1,21 @@
 """The V1 encoding (JSON) in Python, for tests: written from docs/protocol.md, shares no code with src/.
 
-Only json, struct and socket. What is sent and received has the field names and values of v2.py, so
+Only base64, json, struct and socket. What is sent and received has the field names and values of v2.py, so
 that a test can speak either and compare: the names and words of V1 are this file's own reading.
 """
 
+import base64
 import json
 import struct
 
 from framed import Framed
 
 WORDS = {
-    "task": ["classify", "embed", "generate", "chat"],
+    "task": ["classify", "embed", "generate", "chat", "rerank", "entities", "tensors"],
+    "normalize": ["default", "yes", "no"],
+    "vector_type": ["float32", "float16", "int8"],
+    "tensor_type": [None, "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", None, "bool",
+                    "float16", "float64", "uint32", "uint64"],
     "priority": ["low", "normal", "high", "critical"],
     "role": ["system", "user", "assistant"],
     "engine": ["echo", "onnx", "gguf"],
@@ -20,13 +25,14 @@ WORDS = {
     "health_state": ["Healthy", "Degraded", "Unhealthy"],
     "request_state": ["queued", "running"],
 }
-PARAMETERS = ["timeout_ms", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+PARAMETERS = ["timeout_ms", "dimensions", "max_tokens", "temperature", "top_k", "top_p", "min_p",
               "repetition_penalty", "repetition_window", "seed"]
-FLAGS = {"stream": 1, "return_token_ids": 2}
+FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8}
 REPORT = ["ready", "accepting_requests", "models_loaded", "memory_used_bytes", "queue_depth",
           "uptime_secs", "pid", "connections", "running", "requests_total", "worker_deaths", "version"]
 RESULT = {"index": 0, "tokens": 0, "is_truncated": 0, "text": "", "labels": [], "vector": [],
-          "token_ids": []}
+          "token_ids": [], "score": 0.0, "packed": "", "scale": 0.0, "entities": []}
+TENSOR = {"name": "", "shape": [], "data": "", "memfd_bytes": 0}
 MODEL = {"name": "", "digest": "", "worker_pid": 0, "restarts": 0, "size_bytes": 0, "need_bytes": 0,
          "memory_bytes": 0, "queue_depth": 0, "running": 0, "request_count": 0, "avg_latency_ms": 0.0,
          "threads": 0, "context_tokens": 0, "dimensions": 0, "labels": [], "containment": "",
@@ -37,7 +43,14 @@ HISTOGRAM = ["count", "sum", "min", "max", "p50", "p95", "p99"]
 # ---- what is sent ------------------------------------------------------------------------------
 
 def say_input(text):
+    if text.get("pair"):
+        return {"text": text["text"], "pair": text["pair"]}
     return text["text"] if not text.get("tokens") else {"tokens": text["tokens"]}
+
+
+def say_tensor(tensor):
+    return {**tensor, "type": WORDS["tensor_type"][tensor["type"]],
+            "data": base64.b64encode(tensor.get("data", b"")).decode()}
 
 
 def say_inference(values):
@@ -47,15 +60,22 @@ def say_inference(values):
     texts = values.get("texts", [])
     if len(texts) == 1 and texts[0].get("tokens"):
         out["prompt_tokens"] = texts[0]["tokens"]
-    elif len(texts) == 1:
+    elif len(texts) == 1 and not texts[0].get("pair"):
         out["prompt"] = texts[0]["text"]
     elif texts:
         out["texts"] = [say_input(text) for text in texts]
     if "messages" in values:
         out["messages"] = [{"role": WORDS["role"][m["role"]], "content": m["content"]}
                            for m in values["messages"]]
+    if "query" in values:
+        out["query"] = values["query"]
+    if "tensors" in values:
+        out["tensors"] = [say_tensor(tensor) for tensor in values["tensors"]]
+        out["outputs"] = [output["name"] for output in values.get("outputs", [])]
     parameters = {name: values[name] for name in PARAMETERS if name in values}
     parameters |= {name: True for name, bit in FLAGS.items() if values.get("flags", 0) & bit}
+    parameters |= {name: WORDS[name][values[name]] for name in ("normalize", "vector_type")
+                   if name in values}
     if "stops" in values:
         parameters["stops"] = [stop["text"] for stop in values["stops"]]
     return {**out, "parameters": parameters}
@@ -97,7 +117,22 @@ def read_result(body):
     must_be_known(body, RESULT)
     out = {name: plain(body.get(name, empty)) for name, empty in RESULT.items()}
     return {**out, "vector": [single(number) for number in out["vector"]],
-            "labels": [{**label, "score": single(label["score"])} for label in out["labels"]]}
+            "score": single(out["score"]), "scale": single(out["scale"]),
+            "packed": base64.b64decode(out["packed"], validate=True),
+            **{kind: [{**found, "score": single(found["score"])} for found in out[kind]]
+               for kind in ("labels", "entities")}}
+
+
+def read_tensor(body):
+    must_be_known(body, [*TENSOR, "type"])
+    out = {name: plain(body.get(name, empty)) for name, empty in TENSOR.items()}
+    return {**out, "type": number_of("tensor_type", body["type"]),
+            "data": base64.b64decode(out["data"], validate=True)}
+
+
+def read_port(body):
+    return {"name": body["name"], "type": number_of("tensor_type", body["type"]),
+            "shape": body.get("shape", [])}
 
 
 def must_be_known(body, known):
@@ -138,7 +173,17 @@ def read_inference_response(body):
         raise ValueError(f"code, error and error_code do not fit together: {body}")
     return {**fields(body, "request_id", "code", "error", "prompt_tokens", "tokens_generated",
                      "queue_us", "first_us", "total_us"),
-            "finish_reason": number_of("finish_reason", body["finish_reason"]), "results": results}
+            "finish_reason": number_of("finish_reason", body["finish_reason"]), "results": results,
+            "tensors": [read_tensor(tensor) for tensor in body.get("tensors", [])]}
+
+
+def read_model_response(body):
+    if (body["code"] == 0) != (body["error_code"] is None) or (body["code"] == 0) != (body["error"] is None):
+        raise ValueError(f"code, error and error_code do not fit together: {body}")
+    return {**fields(body, "request_id", "code", "error"),
+            "models": [read_model(model) for model in body["models"]],
+            **{side: [read_port(port) for port in body[side]] for side in ("inputs", "outputs")},
+            "facts": [{"key": key, "value": value} for key, value in body["facts"].items()]}
 
 
 def read_stream_chunk(body):
@@ -172,6 +217,7 @@ READERS = {
     "inference_response": read_inference_response,
     "stream_chunk": read_stream_chunk,
     "health_response": read_health_response,
+    "model_response": read_model_response,
     "metrics_response": read_metrics_response,
     "cancel_response": lambda body: fields(body, "request_id", "cancelled", "ticket"),
     "models_response": lambda body: {"models": [read_model(m) for m in body["models"]],

@@ -130,7 +130,14 @@ def read_errors():
 
 
 ERRORS = read_errors()
-TASKS = {"classify": 0, "embed": 1, "generate": 2, "chat": 3}
+TASKS = {"classify": 0, "embed": 1, "generate": 2, "chat": 3, "rerank": 4, "entities": 5, "tensors": 6}
+FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8}
+NORMALIZE = {"default": 0, "yes": 1, "no": 2}
+VECTOR_TYPES = {"float32": 0, "float16": 1, "int8": 2}
+# As ONNX numbers them; the letters are those of struct and numpy.
+TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7,
+                "bool": 9, "float16": 10, "float64": 11, "uint32": 12, "uint64": 13}
+ANY_SIZE = 0xFFFFFFFF       # in the shape of a port
 PRIORITIES = {"low": 0, "normal": 1, "high": 2, "critical": 3}
 SAMPLING = {"max_tokens": 256, "temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.0,
             "repetition_penalty": 1.1, "repetition_window": 64, "seed": 42}

@@ -69,6 +69,8 @@ static int read_fields(struct json_reader *in, const struct hearth_wire_place *o
                        uint32_t index, yyjson_val *object, struct members *members, bool in_group);
 static int read_record(struct json_reader *in, const struct hearth_wire_place *list, uint32_t index,
                        const struct hearth_json_owner *owner, yyjson_val *value, void *record);
+static int read_member(struct json_reader *in, const struct hearth_wire_place *place,
+                       const struct hearth_json_shape *shape, yyjson_val *value, void *member);
 
 /* ── Numbers ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -121,7 +123,7 @@ static int store_f32(struct json_reader *in, const struct hearth_wire_place *pla
 static void refuse_word(struct json_reader *in, const struct hearth_wire_place *place,
                         const char *const *words)
 {
-    char list[96] = "";
+    char list[112] = "";
     size_t used = 0;
     for (size_t i = 0; words[i] != NULL && used < sizeof list; i++) {
         const char *between = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
@@ -266,6 +268,32 @@ static int read_array(struct json_reader *in, const struct hearth_wire_place *pl
     return rc;
 }
 
+static int read_base64(struct json_reader *in, const struct hearth_wire_place *place,
+                       yyjson_val *value, struct hearth_slice *member)
+{
+    if (!yyjson_is_str(value)) {
+        return hard(in, place, "a string of base64");
+    }
+    struct hearth_slice text = hearth_slice_of(yyjson_get_str(value), yyjson_get_len(value));
+    size_t size;
+    bool is_good = json_base64_measure(text, &size);
+    if (size > place->field->limit) {
+        soft(in, place, HEARTH_E_TOO_LARGE, "%zu bytes, the limit is %" PRIu64, size,
+             place->field->limit);
+        return 0;
+    }
+    uint8_t *bytes = take(in, text.size / 4 + 1, 3); /* the padding of the last group as well */
+    if (bytes == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    if (!is_good || !json_base64_read(text, bytes)) {
+        soft(in, place, HEARTH_E_INPUT_INVALID, "base64 with padding is wanted (RFC 4648)");
+    } else {
+        *member = hearth_slice_of(bytes, size);
+    }
+    return 0;
+}
+
 static int read_run(struct json_reader *in, const struct hearth_wire_place *place,
                     yyjson_val *value, void *member)
 {
@@ -306,7 +334,7 @@ static int read_keyed(struct json_reader *in, const struct hearth_wire_place *li
         return rc < 0 ? rc : read_record(in, list, index, owner, value, record);
     }
     place.field = &layout->fields[1];
-    return read_number(in, &place, owner->shapes[1], value,
+    return read_member(in, &place, owner->shapes[1], value,
                        hearth_wire_member(record, place.field));
 }
 
@@ -372,6 +400,9 @@ static int read_member(struct json_reader *in, const struct hearth_wire_place *p
 {
     if (place->field->kind == HEARTH_FIELD_list) {
         return read_list(in, place, shape, value, member);
+    }
+    if (shape->form == HEARTH_JSON_BASE64) {
+        return read_base64(in, place, value, member);
     }
     return hearth_wire_is_number(place->field->kind) ? read_number(in, place, shape, value, member)
                                                      : read_run(in, place, value, member);
@@ -651,6 +682,10 @@ static void derive(struct json_reader *in, const struct members *members,
     struct hearth_wire_inference_request *request = &message->as.inference_request;
     if (was_seen(members, offsetof(struct hearth_wire_inference_request, messages))) {
         request->task = HEARTH_TASK_CHAT;
+    } else if (was_seen(members, offsetof(struct hearth_wire_inference_request, query))) {
+        request->task = HEARTH_TASK_RERANK;
+    } else if (was_seen(members, offsetof(struct hearth_wire_inference_request, tensors))) {
+        request->task = HEARTH_TASK_TENSORS;
     } else if (!was_seen(members, offsetof(struct hearth_wire_inference_request, texts))) {
         request->task = HEARTH_TASK_GENERATE;
     } else if (in->soft == 0) {

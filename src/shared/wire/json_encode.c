@@ -34,9 +34,12 @@ static bool is_empty(const struct hearth_field *field, const void *member)
 static void put_record(struct json_writer *to, const struct hearth_json_owner *owner,
                        const void *record, size_t first);
 
-static void put_run(struct json_writer *to, const struct hearth_field *field, const void *member)
+static void put_run(struct json_writer *to, const struct hearth_field *field,
+                    enum hearth_json_form form, const void *member)
 {
-    if (field->kind == HEARTH_FIELD_f32s) {
+    if (form == HEARTH_JSON_BASE64) {
+        json_put_base64(to, *(const struct hearth_slice *)member);
+    } else if (field->kind == HEARTH_FIELD_f32s) {
         json_put_f32s(to, *(const struct hearth_wire_f32s *)member);
     } else if (field->kind == HEARTH_FIELD_u32s) {
         json_put_u32s(to, *(const struct hearth_wire_u32s *)member);
@@ -95,9 +98,26 @@ static void put_element(struct json_writer *to, const struct hearth_json_owner *
     const struct hearth_field *only =
         hearth_json_is_bare(owner->layout) ? only_field(owner->layout, record) : NULL;
     if (only != NULL) {
-        put_run(to, only, hearth_wire_peek(record, only));
+        put_run(to, only, HEARTH_JSON_PLAIN, hearth_wire_peek(record, only));
     } else {
         put_record(to, owner, record, 0);
+    }
+}
+
+static void put_list(struct json_writer *to, const struct hearth_field *field,
+                     const struct hearth_json_shape *shape, struct hearth_wire_list cursor);
+
+static void put_value(struct json_writer *to, const struct hearth_field *field,
+                      const struct hearth_json_shape *shape, const void *member)
+{
+    if (field->kind == HEARTH_FIELD_list) {
+        put_list(to, field, shape, *(const struct hearth_wire_list *)member);
+    } else if (hearth_wire_is_number(field->kind)) {
+        put_number(to, field, shape, member);
+    } else if (shape->form == HEARTH_JSON_NULLABLE && is_empty(field, member)) {
+        json_put_literal(to, "null");
+    } else {
+        put_run(to, field, shape->form, member);
     }
 }
 
@@ -111,7 +131,7 @@ static void put_keyed(struct json_writer *to, const struct hearth_json_owner *ow
     json_put_name(to, *name);
     if (layout->field_count == 2) {
         const struct hearth_field *value = &layout->fields[1];
-        put_number(to, value, owner->shapes[1], hearth_wire_peek(record, value));
+        put_value(to, value, owner->shapes[1], hearth_wire_peek(record, value));
         return;
     }
     put_record(to, owner, record, 1);
@@ -145,11 +165,13 @@ static bool put_sole(struct json_writer *to, const struct hearth_field *field,
         return false;
     }
     const struct hearth_field *only = only_field(layout, &record);
-    if (only == NULL) {
+    const char *word =
+        only != NULL ? hearth_wire_word(shape->words, (uint64_t)(only - layout->fields)) : NULL;
+    if (word == NULL) {
         return false;
     }
-    put_name(to, hearth_wire_word(shape->words, (uint64_t)(only - layout->fields)));
-    put_run(to, only, hearth_wire_peek(&record, only));
+    put_name(to, word);
+    put_run(to, only, HEARTH_JSON_PLAIN, hearth_wire_peek(&record, only));
     return true;
 }
 
@@ -181,15 +203,17 @@ static void put_member(struct json_writer *to, const struct hearth_field *field,
         return;
     }
     json_put_name(to, hearth_json_name(shape, field));
-    if (field->kind == HEARTH_FIELD_list) {
-        put_list(to, field, shape, *(const struct hearth_wire_list *)member);
-    } else if (hearth_wire_is_number(field->kind)) {
-        put_number(to, field, shape, member);
-    } else if (shape->form == HEARTH_JSON_NULLABLE && is_empty(field, member)) {
-        json_put_literal(to, "null");
-    } else {
-        put_run(to, field, member);
+    put_value(to, field, shape, member);
+}
+
+/* Optional members also when all are shown. */
+static bool is_left_out(const struct hearth_field *field, const struct hearth_json_shape *shape,
+                        const void *member, bool shows_all)
+{
+    if (hearth_wire_is_number(field->kind)) {
+        return shape->form == HEARTH_JSON_OPTIONAL && hearth_wire_load(member, field->unit) == 0;
     }
+    return (!shows_all || shape->form == HEARTH_JSON_OPTIONAL) && is_empty(field, member);
 }
 
 /* The fields that stand in the owner's one group, or the others. */
@@ -201,7 +225,7 @@ static void put_fields(struct json_writer *to, const struct hearth_json_owner *o
         const struct hearth_field *field = &layout->fields[i];
         const void *member = hearth_wire_peek(record, field);
         const struct hearth_json_shape *shape = owner->shapes[i];
-        if ((shape->group != NULL) == in_group && (shows_all || !is_empty(field, member))) {
+        if ((shape->group != NULL) == in_group && !is_left_out(field, shape, member, shows_all)) {
             put_member(to, field, shape, member);
         }
     }

@@ -37,7 +37,19 @@ void json_put_u32s(struct json_writer *to, struct hearth_wire_u32s numbers);
 /** The shortest of the tried forms that reads back as the same number; null if not finite. */
 void json_put_f32(struct json_writer *to, float number);
 void json_put_f32s(struct json_writer *to, struct hearth_wire_f32s numbers);
+/** A string of base64. */
+void json_put_base64(struct json_writer *to, struct hearth_slice bytes);
 /** true, false or null, as it stands. */
 void json_put_literal(struct json_writer *to, const char *literal);
+
+/* ── Base64 ── */
+
+/** Writes the digits of @size bytes, four for each three begun, and returns their end. */
+char *json_base64_write(char *at, const uint8_t *data, size_t size);
+/** How many bytes @text stands for; false if no base64 has its length. */
+bool json_base64_measure(struct hearth_slice text, size_t *ret_bytes);
+/** Reads a @text that was measured into @room; false if it is not base64, or not the only one for
+ *  its bytes. */
+bool json_base64_read(struct hearth_slice text, uint8_t *room);
 
 #endif

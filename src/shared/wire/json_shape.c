@@ -8,7 +8,9 @@
 #define RECORD_BASE        1000u
 
 static const char *const hearth_json_input_words[] = {"prompt", "prompt_tokens", NULL};
-static const char *const hearth_json_flag_words[] = {"stream", "return_token_ids", NULL};
+static const char *const hearth_json_flag_words[] = {"stream", "return_token_ids", "in_order",
+                                                     "memfds", NULL};
+static const char *const hearth_json_normalize_words[] = {"default", "yes", "no", NULL};
 static const char *const hearth_json_check_words[] = {[HEARTH_CHECK_LIVENESS] = "Liveness",
                                                       [HEARTH_CHECK_READINESS] = "Readiness",
                                                       [HEARTH_CHECK_FULL] = "Full",

@@ -4,7 +4,7 @@
  * and bytes are a string, arrays and lists are an array, a record is an object. A record that has
  * nothing but runs (str, bytes, arrays), at most one of them not empty, is written as that run
  * alone. What is empty is left out of messages to the daemon and of records; what is sent to a
- * client shows all its members. */
+ * client shows all its members but the optional ones. */
 
 #ifndef HEARTH_JSON_SHAPE_H
 #define HEARTH_JSON_SHAPE_H
@@ -21,7 +21,9 @@ enum hearth_json_form {
     HEARTH_JSON_SOLE,
     HEARTH_JSON_KEYED,
     HEARTH_JSON_NULLABLE,
-    HEARTH_JSON_REQUIRED
+    HEARTH_JSON_REQUIRED,
+    HEARTH_JSON_OPTIONAL,
+    HEARTH_JSON_BASE64
 };
 struct hearth_json_shape {
     unsigned owner;

@@ -8,7 +8,8 @@
 #define NUMBER_BYTES      24 /* the longest number, with a comma and a byte to spare */
 #define NUMBERS_AT_A_TIME 256
 #define BYTES_AT_A_TIME   256
-#define ESCAPED_BYTES     6 /* the most that one byte becomes */
+#define BYTES_IN_BASE64   768 /* a multiple of three: only the last piece has padding */
+#define ESCAPED_BYTES     6   /* the most that one byte becomes */
 
 /* Room for @bytes at the end of the text, or NULL; advance() says how far it was written. */
 static char *begin(struct json_writer *to, size_t bytes)
@@ -128,6 +129,21 @@ static void put_quoted(struct json_writer *to, struct hearth_slice text, const c
 void json_put_string(struct json_writer *to, struct hearth_slice text)
 {
     put_quoted(to, text, "\"");
+}
+
+void json_put_base64(struct json_writer *to, struct hearth_slice bytes)
+{
+    put_after_comma(to, "\"", 1);
+    for (size_t done = 0; done < bytes.size && to->rc == 0;) {
+        size_t some = HEARTH_MIN(bytes.size - done, (size_t)BYTES_IN_BASE64);
+        char *at = begin(to, some / 3 * 4 + 4);
+        if (at != NULL) {
+            advance(to, json_base64_write(at, (const uint8_t *)bytes.data + done, some));
+        }
+        done += some;
+    }
+    to->is_first = true;
+    put_after_comma(to, "\"", 1);
 }
 
 void json_put_word(struct json_writer *to, const char *word)

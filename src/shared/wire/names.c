@@ -35,6 +35,26 @@ const char *const hearth_wire_state_words[] = {[HEARTH_MODEL_ABSENT] = "absent",
                                                [HEARTH_MODEL_RESTARTING] = "restarting",
                                                NULL};
 
+const char *const hearth_wire_vector_words[] = {[HEARTH_VECTOR_FLOAT32] = "float32",
+                                                [HEARTH_VECTOR_FLOAT16] = "float16",
+                                                [HEARTH_VECTOR_INT8] = "int8",
+                                                NULL};
+const char *const hearth_wire_tensor_words[] = {[0] = "undefined",
+                                                [HEARTH_TENSOR_FLOAT32] = "float32",
+                                                [HEARTH_TENSOR_UINT8] = "uint8",
+                                                [HEARTH_TENSOR_INT8] = "int8",
+                                                [HEARTH_TENSOR_UINT16] = "uint16",
+                                                [HEARTH_TENSOR_INT16] = "int16",
+                                                [HEARTH_TENSOR_INT32] = "int32",
+                                                [HEARTH_TENSOR_INT64] = "int64",
+                                                [8] = "string",
+                                                [HEARTH_TENSOR_BOOL] = "bool",
+                                                [HEARTH_TENSOR_FLOAT16] = "float16",
+                                                [HEARTH_TENSOR_FLOAT64] = "float64",
+                                                [HEARTH_TENSOR_UINT32] = "uint32",
+                                                [HEARTH_TENSOR_UINT64] = "uint64",
+                                                NULL};
+
 const char *hearth_wire_word(const char *const *words, uint64_t number)
 {
     for (uint64_t i = 0; words[i] != NULL; i++) {
@@ -79,4 +99,14 @@ const char *hearth_finish_name(enum hearth_finish_reason reason)
 const char *hearth_model_state_name(enum hearth_model_state state)
 {
     return name_of(hearth_wire_state_words, state);
+}
+
+const char *hearth_vector_type_name(enum hearth_vector_type type)
+{
+    return name_of(hearth_wire_vector_words, type);
+}
+
+const char *hearth_tensor_type_name(enum hearth_tensor_type type)
+{
+    return name_of(hearth_wire_tensor_words, type);
 }

@@ -67,13 +67,16 @@ static const char about_json[] =
     "- The column V1 tells what else differs, and what V1 adds: members for the reader's\n"
     "  ease that are not read.\n"
     "- Messages to a client show all their members. In messages to the daemon, and in\n"
-    "  records, what is empty is left out.\n"
+    "  records, what is empty is left out. An *optional* member is left out wherever it is\n"
+    "  0 or empty.\n"
+    "- *base64* is that of RFC 4648, section 4, with its padding and nothing else.\n"
     "- Members that are not known are ignored. A member that is missing, or `null`, is zero\n"
     "  or empty, but for: the sampling parameters (256 tokens, temperature 0.7, top_k 40,\n"
     "  top_p 0.9, repetition_penalty 1.1, repetition_window 64, seed 42) and the priority\n"
     "  (`normal`); `protocol_version` (`V1`) and `version_min` (as `protocol_version`);\n"
-    "  `role`, which must be there; and `task`: `messages` mean `chat`, `prompt` and\n"
-    "  `prompt_tokens` mean `generate`, `texts` need it.\n"
+    "  `role`, which must be there; and `task`: `messages` mean `chat`, `query` means\n"
+    "  `rerank`, `tensors` mean `tensors`, `prompt` and `prompt_tokens` mean `generate`,\n"
+    "  `texts` alone need it.\n"
     "- The members of `parameters` and `report` are read at the top level as well.\n"
     "- A value of the wrong JSON type is `malformed`. A number that is negative, has a\n"
     "  fraction or is too large for its field, a word that is not known, `null` for an\n"
@@ -139,6 +142,13 @@ static void print_shape(const struct hearth_json_shape *shape, const struct hear
         break;
     case HEARTH_JSON_KEYED: printf(": an object, by name"); break;
     case HEARTH_JSON_NULLABLE: printf(": `null` if empty"); break;
+    case HEARTH_JSON_OPTIONAL:
+        printf(": %s", shape->words != NULL ? "optional: " : "optional");
+        if (shape->words != NULL) {
+            print_words(shape->words);
+        }
+        break;
+    case HEARTH_JSON_BASE64: printf(": base64"); break;
     }
     if (hearth_json_is_boolean(field, shape)) {
         printf("%s`true`, `false`", shape->member != NULL ? ": " : "");

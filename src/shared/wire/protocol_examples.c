@@ -18,6 +18,11 @@ static const uint32_t prompt_ids[] = {9458, 3714, 253, 655};
 static const struct hearth_wire_text prompt_as_ids[] = {{.tokens = {prompt_ids, 4}}};
 static const struct hearth_wire_text texts[] = {{.text = TEXT("wake me at seven")},
                                                 {.text = TEXT("what is the weather like?")}};
+static const struct hearth_wire_text pairs[] = {
+    {.text = TEXT("Nobody is there."), .pair = TEXT("The room is empty.")}};
+static const struct hearth_wire_text passages[] = {
+    {.text = TEXT("Berlin has 3.7 million inhabitants.")}, {.text = TEXT("Bread needs an hour.")}};
+static const struct hearth_wire_text sentence[] = {{.text = TEXT("Zoë lives in Zürich")}};
 static const struct hearth_wire_chat_message turns[] = {
     {.role = HEARTH_ROLE_SYSTEM, .content = TEXT("Be brief.")},
     {.role = HEARTH_ROLE_USER, .content = TEXT("Hello!")}};
@@ -32,6 +37,34 @@ static const struct hearth_wire_result embedded[] = {{.tokens = 6, .vector = {ve
 static const struct hearth_wire_result generated[] = {{.tokens = 2, .text = TEXT(", there")}};
 static const struct hearth_wire_result piece[] = {
     {.tokens = 2, .text = TEXT(", there"), .token_ids = {generated_ids, 2}}};
+
+static const struct hearth_wire_result ranked[] = {{.index = 0, .tokens = 19, .score = 8.61f},
+                                                   {.index = 1, .tokens = 14, .score = -11.2f}};
+static const struct hearth_wire_entity entities[] = {{TEXT("PER"), 0.998f, 0, 4, 0, 3, 0},
+                                                     {TEXT("LOC"), 0.995f, 14, 21, 13, 19, 0}};
+static const struct hearth_wire_result named[] = {{.tokens = 8, .entities = LIST(entities)}};
+static const int8_t int8_vector[] = {57, -23, 127};
+static const struct hearth_wire_result quantized[] = {
+    {.tokens = 6,
+     .packed = {(const uint8_t *)int8_vector, sizeof int8_vector},
+     .scale = 0.000835433f}};
+
+static const uint32_t one_by_two[] = {1, 2};
+static const uint32_t one_by_one[] = {1, 1};
+static const uint32_t any_by_two[] = {UINT32_MAX, 2};
+static const float two_floats[] = {0.5f, -2.0f};
+static const float one_float[] = {0.25f};
+static const struct hearth_wire_tensor given[] = {
+    {.name = TEXT("x"),
+     .type = HEARTH_TENSOR_FLOAT32,
+     .shape = {one_by_two, 2},
+     .data = {(const uint8_t *)two_floats, sizeof two_floats}}};
+static const struct hearth_wire_tensor computed[] = {
+    {.name = TEXT("y"),
+     .type = HEARTH_TENSOR_FLOAT32,
+     .shape = {one_by_one, 2},
+     .data = {(const uint8_t *)one_float, sizeof one_float}}};
+static const struct hearth_wire_name wanted[] = {{.name = TEXT("y")}};
 
 static const struct hearth_wire_name labels[] = {{.name = TEXT("alarm")},
                                                  {.name = TEXT("weather")}};
@@ -52,6 +85,15 @@ static const struct hearth_wire_model_info models[] = {
      .context_tokens = 512,
      .labels = LIST(labels),
      .containment = TEXT("seccomp,landlock:4,netns")}};
+
+static const uint32_t any_by_any[] = {UINT32_MAX, UINT32_MAX};
+static const struct hearth_wire_port inputs[] = {
+    {.name = TEXT("input_ids"), .type = HEARTH_TENSOR_INT64, .shape = {any_by_any, 2}},
+    {.name = TEXT("attention_mask"), .type = HEARTH_TENSOR_INT64, .shape = {any_by_any, 2}}};
+static const struct hearth_wire_port outputs[] = {
+    {.name = TEXT("logits"), .type = HEARTH_TENSOR_FLOAT32, .shape = {any_by_two, 2}}};
+static const struct hearth_wire_option facts[] = {{.key = TEXT("scores"), .value = TEXT("softmax")},
+                                                  {.key = TEXT("opset"), .value = TEXT("17")}};
 
 static const struct hearth_wire_counter counters[] = {{TEXT("requests_total"), 1024, 0}};
 static const struct hearth_wire_gauge gauges[] = {{TEXT("queue_depth"), 3, 0}};
@@ -108,6 +150,19 @@ static const struct hearth_message examples[] = {
             .model_id = TEXT("hearth-intent"), .texts = LIST(texts), SAMPLING),
     EXAMPLE(inference_request, .request_id = 4, .task = HEARTH_TASK_CHAT,
             .model_id = TEXT("smollm2-135m-instruct"), .messages = LIST(turns), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 20, .task = HEARTH_TASK_CLASSIFY,
+            .model_id = TEXT("nli-deberta"), .texts = LIST(pairs), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 21, .task = HEARTH_TASK_RERANK,
+            .model_id = TEXT("ms-marco-minilm"), .texts = LIST(passages),
+            .query = TEXT("How many people live in Berlin?"), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 22, .task = HEARTH_TASK_ENTITIES,
+            .flags = HEARTH_FLAG_STREAM | HEARTH_FLAG_IN_ORDER, .model_id = TEXT("bert-ner"),
+            .texts = LIST(sentence), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 23, .task = HEARTH_TASK_EMBED,
+            .model_id = TEXT("all-minilm-l6-v2"), .texts = LIST(sentence), .normalize = 1,
+            .dimensions = 3, .vector_type = HEARTH_VECTOR_INT8, SAMPLING),
+    EXAMPLE(inference_request, .request_id = 24, .task = HEARTH_TASK_TENSORS,
+            .model_id = TEXT("scorer"), .tensors = LIST(given), .outputs = LIST(wanted), SAMPLING),
     EXAMPLE(inference_response, .request_id = 1, .finish_reason = HEARTH_FINISH_STOP,
             .prompt_tokens = 4, .tokens_generated = 2, .queue_us = 12, .first_us = 21400,
             .total_us = 48100, .results = LIST(generated)),
@@ -115,10 +170,17 @@ static const struct hearth_message examples[] = {
             .first_us = 3400, .total_us = 3450, .results = LIST(classified)),
     EXAMPLE(inference_response, .request_id = 5, .prompt_tokens = 6, .queue_us = 9,
             .first_us = 2900, .total_us = 2950, .results = LIST(embedded)),
+    EXAMPLE(inference_response, .request_id = 21, .prompt_tokens = 33, .queue_us = 9,
+            .first_us = 5200, .total_us = 5260, .results = LIST(ranked)),
+    EXAMPLE(inference_response, .request_id = 23, .prompt_tokens = 6, .queue_us = 9,
+            .first_us = 2900, .total_us = 2950, .results = LIST(quantized)),
+    EXAMPLE(inference_response, .request_id = 24, .queue_us = 8, .first_us = 310, .total_us = 330,
+            .tensors = LIST(computed)),
     EXAMPLE(inference_response, .request_id = 6, .code = -HEARTH_E_NO_MODEL,
             .error = TEXT("model \"nope\" is in none of the model folders of this daemon"),
             .finish_reason = HEARTH_FINISH_FAILED),
     EXAMPLE(stream_chunk, .request_id = 1, .results = LIST(piece)),
+    EXAMPLE(stream_chunk, .request_id = 22, .results = LIST(named)),
     EXAMPLE(cancel_request, .request_id = 1),
     EXAMPLE(cancel_response, .request_id = 1, .cancelled = 1),
     EXAMPLE(health_check, .check_type = HEARTH_CHECK_FULL),
@@ -147,6 +209,9 @@ static const struct hearth_message examples[] = {
             .success = 1, .elapsed_ms = 38),
     {.type = HEARTH_MSG_requests_request},
     EXAMPLE(requests_response, .requests = LIST(requests), .total = 1),
+    EXAMPLE(model_request, .request_id = 10, .model_id = TEXT("hearth-intent")),
+    EXAMPLE(model_response, .request_id = 10, .models = LIST(models), .inputs = LIST(inputs),
+            .outputs = LIST(outputs), .facts = LIST(facts)),
 };
 
 const struct hearth_message *protocol_example(enum hearth_message_type type, size_t nth)

@@ -39,6 +39,8 @@ extern const char *const hearth_wire_role_words[];
 extern const char *const hearth_wire_engine_words[];
 extern const char *const hearth_wire_finish_words[];
 extern const char *const hearth_wire_state_words[];
+extern const char *const hearth_wire_vector_words[];
+extern const char *const hearth_wire_tensor_words[]; /* also of types that we do not take */
 const char *hearth_wire_word(const char *const *words, uint64_t number);
 
 static inline bool hearth_wire_is_number(enum hearth_field_kind kind)

@@ -18,7 +18,7 @@
 struct world {
     struct hearth_arena arena;
     struct kit_random *random;
-    bool is_json; /* only what V1 can say: bytes are UTF-8, floats are finite */
+    bool is_json; /* only what V1 can say: a token is UTF-8, floats are finite */
 };
 
 static void fill_record(struct world *w, const struct hearth_layout *layout, void *record);
@@ -48,7 +48,8 @@ static void fill_slice(struct world *w, const struct hearth_field *field,
     uint8_t *room = hearth_arena_alloc(&w->arena, RUN_LENGTH_MAX, 1);
     assert_non_null(room);
     size_t size = up_to(w, RUN_LENGTH_MAX, field->limit);
-    if (field->kind == HEARTH_FIELD_str || w->is_json) {
+    bool is_text = field->kind == HEARTH_FIELD_str || strcmp(field->name, "token") == 0;
+    if (field->kind == HEARTH_FIELD_str || (w->is_json && is_text)) {
         size = kit_random_utf8(w->random, room, size);
     } else {
         kit_random_bytes(w->random, room, size);

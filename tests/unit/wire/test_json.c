@@ -472,6 +472,102 @@ static void strings_are_text_with_all_its_characters(void **state)
     assert_true(hearth_slice_equal(only_text(w).text, hearth_slice_of("\0\xf0\x9f\x91\x8b/", 6)));
 }
 
+static void embedding_options_are_words_in_parameters(void **state)
+{
+    struct json_world *w = *state;
+    read_json(w,
+              "{\"type\":\"inference_request\",\"task\":\"embed\",\"texts\":[\"a\"],"
+              "\"parameters\":{\"dimensions\":64,\"vector_type\":\"float16\",\"normalize\":\"no\","
+              "\"in_order\":true,\"memfds\":true,\"stream\":false}}");
+    const struct hearth_wire_inference_request *request = &w->message.as.inference_request;
+    assert_int_equal(request->dimensions, 64);
+    assert_int_equal(request->vector_type, HEARTH_VECTOR_FLOAT16);
+    assert_int_equal(request->normalize, 2);
+    assert_int_equal(request->flags, HEARTH_FLAG_IN_ORDER | HEARTH_FLAG_MEMFDS);
+    read_json(w, "{\"type\":\"inference_request\",\"texts\":[\"a\"],\"task\":1,\"vector_type\":2,"
+                 "\"normalize\":\"yes\"}");
+    assert_int_equal(request->vector_type, HEARTH_VECTOR_INT8);
+    assert_int_equal(request->normalize, 1);
+}
+
+static void a_query_tells_that_it_is_a_reranking(void **state)
+{
+    struct json_world *w = *state;
+    read_json(w, "{\"type\":\"inference_request\",\"query\":\"q\",\"texts\":[\"a\",\"b\"]}");
+    const struct hearth_wire_inference_request *request = &w->message.as.inference_request;
+    assert_int_equal(request->task, HEARTH_TASK_RERANK);
+    assert_true(hearth_slice_equals_string(request->query, "q"));
+    assert_int_equal(request->texts.count, 2);
+    read_json(w, "{\"type\":\"inference_request\",\"task\":\"classify\",\"texts\":["
+                 "{\"text\":\"a\",\"pair\":\"b\"}]}");
+    struct hearth_wire_text text = only_text(w);
+    assert_true(hearth_slice_equals_string(text.text, "a"));
+    assert_true(hearth_slice_equals_string(text.pair, "b"));
+}
+
+/* One of two numbers, in base64: 1.0f is 00 00 80 3f, and that is AACAPw==. */
+static void tensors_carry_base64(void **state)
+{
+    struct json_world *w = *state;
+    read_json(w, "{\"type\":\"inference_request\",\"outputs\":[\"y\"],\"tensors\":[{\"name\":\"x\","
+                 "\"type\":\"float32\",\"shape\":[1],\"data\":\"AACAPw==\"},"
+                 "{\"name\":\"mask\",\"type\":7,\"memfd_bytes\":4096}]}");
+    const struct hearth_wire_inference_request *request = &w->message.as.inference_request;
+    struct hearth_wire_list cursor = request->tensors;
+    struct hearth_wire_tensor tensor;
+    assert_int_equal(request->task, HEARTH_TASK_TENSORS);
+    assert_int_equal(request->outputs.count, 1);
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_tensor, &tensor));
+    assert_int_equal(tensor.type, HEARTH_TENSOR_FLOAT32);
+    assert_int_equal(tensor.shape.count, 1);
+    assert_true(hearth_slice_equal(tensor.data, hearth_slice_of("\0\0\x80\x3f", 4)));
+    assert_true(hearth_wire_next(&cursor, HEARTH_RECORD_tensor, &tensor));
+    assert_int_equal(tensor.type, HEARTH_TENSOR_INT64);
+    assert_true(tensor.memfd_bytes == 4096 && tensor.data.size == 0);
+}
+
+/* What other tasks have is not there; what is 0 and optional is not either. */
+static void an_answer_shows_only_what_its_task_has(void **state)
+{
+    static const struct hearth_wire_entity entity = {.label = {(const uint8_t *)"PER", 3},
+                                                     .score = 0.5f,
+                                                     .start_byte = 1,
+                                                     .end_byte = 4,
+                                                     .end_char = 2};
+    static const struct hearth_wire_result results[] = {
+        {.score = -1.5f},
+        {.index = 1, .packed = {(const uint8_t *)"\x7f\xff", 2}, .scale = 0.25f},
+        {.index = 2, .entities = {.count = 1, .items = &entity}}};
+    struct hearth_message message = {.type = HEARTH_MSG_stream_chunk};
+    message.as.stream_chunk.results = (struct hearth_wire_list){.count = 3, .items = results};
+    assert_written(*state, &message,
+                   "{\"type\":\"stream_chunk\",\"request_id\":0,\"results\":["
+                   "{\"index\":0,\"tokens\":0,\"is_truncated\":false,\"score\":-1.5},"
+                   "{\"index\":1,\"tokens\":0,\"is_truncated\":false,\"packed\":\"f/8=\","
+                   "\"scale\":0.25},"
+                   "{\"index\":2,\"tokens\":0,\"is_truncated\":false,\"entities\":[{"
+                   "\"label\":\"PER\",\"score\":0.5,\"start_byte\":1,\"end_byte\":4,"
+                   "\"start_char\":0,\"end_char\":2}]}],"
+                   "\"token\":0,\"text\":\"\",\"is_final\":false,\"error\":null}");
+}
+
+static void a_model_has_its_facts_by_name(void **state)
+{
+    static const uint32_t shape[] = {UINT32_MAX, 4};
+    static const struct hearth_wire_port port = {
+        .name = {(const uint8_t *)"x", 1}, .type = HEARTH_TENSOR_INT64, .shape = {shape, 2}};
+    static const struct hearth_wire_option fact = {
+        {(const uint8_t *)"pooling", 7}, {(const uint8_t *)"mean", 4}, 0};
+    struct hearth_message message = {.type = HEARTH_MSG_model_response};
+    message.as.model_response.inputs = (struct hearth_wire_list){.count = 1, .items = &port};
+    message.as.model_response.facts = (struct hearth_wire_list){.count = 1, .items = &fact};
+    assert_written(*state, &message,
+                   "{\"type\":\"model_response\",\"request_id\":0,\"code\":0,\"error\":null,"
+                   "\"models\":[],\"inputs\":[{\"name\":\"x\",\"type\":\"int64\","
+                   "\"shape\":[4294967295,4]}],\"outputs\":[],\"facts\":{\"pooling\":\"mean\"},"
+                   "\"error_code\":null}");
+}
+
 static void messages_between_processes_have_no_v1(void **state)
 {
     struct json_world *w = *state;
@@ -494,4 +590,7 @@ KIT_MAIN(TEST(every_message_survives_v1_and_v2_and_v1_again), TEST(damage_never_
          TEST(ids_may_stand_for_the_prompt), TEST(inputs_may_be_bare_or_objects),
          TEST(messages_tell_that_it_is_a_chat), TEST(a_handshake_without_a_version_is_version_1),
          TEST(what_is_not_known_is_ignored), TEST(strings_are_text_with_all_its_characters),
+         TEST(embedding_options_are_words_in_parameters),
+         TEST(a_query_tells_that_it_is_a_reranking), TEST(tensors_carry_base64),
+         TEST(an_answer_shows_only_what_its_task_has), TEST(a_model_has_its_facts_by_name),
          TEST(messages_between_processes_have_no_v1))

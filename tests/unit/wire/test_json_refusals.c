@@ -71,6 +71,10 @@ static const struct refusal wrong_types[] = {
      "inference_request.messages[0]: an object is wanted"},
     {REQUEST "\"messages\":[{\"role\":[],\"content\":\"x\"}]}", HEARTH_E_MALFORMED,
      "inference_request.messages[0].role: a number is wanted"},
+    {REQUEST "\"tensors\":[{\"data\":[1,2]}]}", HEARTH_E_MALFORMED,
+     "inference_request.tensors[0].data: a string of base64 is wanted"},
+    {"{\"type\":\"model_response\",\"facts\":{\"a\":5}}", HEARTH_E_MALFORMED,
+     "model_response.facts[0].value: a string is wanted"},
     {"{\"type\":\"handshake\",\"token\":5}", HEARTH_E_MALFORMED, "handshake.token: a string"},
 };
 
@@ -88,7 +92,19 @@ static const struct refusal wrong_values[] = {
     {REQUEST "\"priority\":\"urgent\"}", HEARTH_E_INPUT_INVALID,
      "inference_request.priority: wanted is low, normal, high or critical"},
     {REQUEST "\"task\":\"Embed\"}", HEARTH_E_INPUT_INVALID,
-     "inference_request.task: wanted is classify, embed, generate or chat"},
+     "inference_request.task: wanted is classify, embed, generate, chat, rerank, entities or "
+     "tensors"},
+    {REQUEST "\"vector_type\":\"f16\"}", HEARTH_E_INPUT_INVALID,
+     "inference_request.vector_type: wanted is float32, float16 or int8"},
+    {REQUEST "\"parameters\":{\"normalize\":\"maybe\"}}", HEARTH_E_INPUT_INVALID,
+     "inference_request.normalize: wanted is default, yes or no"},
+    {REQUEST "\"tensors\":[{\"type\":\"float\"}]}", HEARTH_E_INPUT_INVALID,
+     "inference_request.tensors[0].type: wanted is undefined, float32, uint8, int8, uint16, int16, "
+     "int32, int64, string, bool, float16, float64, uint32 or uint64"},
+    {REQUEST "\"tensors\":[{\"data\":\"AAA\"}]}", HEARTH_E_INPUT_INVALID,
+     "inference_request.tensors[0].data: base64 with padding is wanted (RFC 4648)"},
+    {REQUEST "\"tensors\":[{\"memfd_bytes\":1073741825}]}", HEARTH_E_INPUT_INVALID,
+     "inference_request.tensors[0].memfd_bytes: a whole number from 0 to 1073741824"},
     {REQUEST "\"temperature\":null}", HEARTH_E_INPUT_INVALID,
      "inference_request.temperature: a number is wanted, not null"},
     {REQUEST "\"temperature\":1e39}", HEARTH_E_INPUT_INVALID,
@@ -259,6 +275,7 @@ static void a_refusal_never_quotes_content(void **state)
         "{\"type\":\"handshake\",\"protocol_version\":\"SECRET\"}",
         REQUEST "\"prompt\":\"SECRET\\ud800\"}",
         "{\"type\":\"handshake\",\"token\":[\"SECRET\"]}",
+        REQUEST "\"tensors\":[{\"data\":\"SECRET!!\"}]}",
     };
     for (size_t i = 0; i < HEARTH_COUNT(shapes); i++) {
         struct hearth_message message;

@@ -163,7 +163,8 @@ static void decode_refuses_a_batch_of_33(void **state)
     build_request(&message, texts, HEARTH_MAX_BATCH, "x", 1);
     assert_int_equal(hearth_wire_encode(&message, &out), 0);
     const size_t list_at = 4 + 8 + 1 + 1 + 2 + 4 + (4 + 4);
-    const size_t record_bytes = 4 + (4 + 1) + 4; /* its size, a text of 1 byte, no token ids */
+    /* Its size, a text of 1 byte, no token ids, no pair. */
+    const size_t record_bytes = 4 + (4 + 1) + 4 + 4;
     size_t after = list_at + 8 + HEARTH_MAX_BATCH * record_bytes;
 
     HEARTH_AUTO(hearth_buf) struct hearth_buf more;
@@ -215,6 +216,12 @@ static void numbers_of_a_newer_peer_have_a_word(void **state)
     assert_string_equal(hearth_model_state_name(HEARTH_MODEL_RESTARTING), "restarting");
     assert_string_equal(hearth_model_state_name((enum hearth_model_state)200), "unknown");
     assert_string_equal(hearth_engine_name((enum hearth_engine_kind)3), "unknown");
+    assert_string_equal(hearth_task_name(HEARTH_TASK_TENSORS), "tensors");
+    assert_string_equal(hearth_vector_type_name(HEARTH_VECTOR_INT8), "int8");
+    assert_string_equal(hearth_vector_type_name((enum hearth_vector_type)3), "unknown");
+    assert_string_equal(hearth_tensor_type_name(HEARTH_TENSOR_FLOAT32), "float32");
+    assert_string_equal(hearth_tensor_type_name(HEARTH_TENSOR_UINT64), "uint64");
+    assert_string_equal(hearth_tensor_type_name((enum hearth_tensor_type)14), "unknown");
 }
 
 KIT_MAIN(cmocka_unit_test(a_name_over_its_limit_keeps_the_request_answerable),

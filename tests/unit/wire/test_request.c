@@ -10,8 +10,12 @@ struct request_world {
     struct hearth_wire_text texts[2];
     struct hearth_wire_chat_message messages[2];
     struct hearth_wire_stop stop;
+    struct hearth_wire_tensor tensor;
     struct hearth_error err;
 };
+
+static const uint32_t two_floats[] = {2};
+static const float floats[] = {0.5f, 1.0f};
 
 static void given(struct request_world *w, enum hearth_task task)
 {
@@ -27,9 +31,16 @@ static void given(struct request_world *w, enum hearth_task task)
     w->messages[1].content = hearth_slice_of_string("hello");
     if (task == HEARTH_TASK_CHAT) {
         w->request.messages = (struct hearth_wire_list){.count = 2, .items = w->messages};
+    } else if (task == HEARTH_TASK_TENSORS) {
+        w->tensor = (struct hearth_wire_tensor){.name = hearth_slice_of_string("x"),
+                                                .type = HEARTH_TENSOR_FLOAT32,
+                                                .shape = {two_floats, 1},
+                                                .data = hearth_slice_of(floats, sizeof floats)};
+        w->request.tensors = (struct hearth_wire_list){.count = 1, .items = &w->tensor};
     } else {
         uint32_t count = task == HEARTH_TASK_GENERATE ? 1 : 2;
         w->request.texts = (struct hearth_wire_list){.count = count, .items = w->texts};
+        w->request.query = hearth_slice_of_string(task == HEARTH_TASK_RERANK ? "which" : "");
     }
 }
 
@@ -42,7 +53,7 @@ static void every_task_is_accepted_with_the_defaults(void **state)
 {
     (void)state;
     struct request_world w;
-    for (int task = HEARTH_TASK_CLASSIFY; task <= HEARTH_TASK_CHAT; task++) {
+    for (int task = HEARTH_TASK_CLASSIFY; task <= HEARTH_TASK_TENSORS; task++) {
         given(&w, (enum hearth_task)task);
         assert_int_equal(check(&w), 0);
     }
@@ -72,6 +83,45 @@ static void inputs_of_the_wrong_kind_are_refused(void **state)
     w.request.messages.count = 0;
     check(&w);
     KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "messages: none given");
+}
+
+static void what_a_task_does_not_take_is_refused_by_name(void **state)
+{
+    (void)state;
+    for (int task = HEARTH_TASK_CLASSIFY; task <= HEARTH_TASK_TENSORS; task++) {
+        struct request_world w;
+        bool is_embed = task == HEARTH_TASK_EMBED;
+        given(&w, (enum hearth_task)task);
+        w.request.normalize = 2;
+        assert_int_equal(check(&w), is_embed ? 0 : HEARTH_E_INPUT_INVALID);
+        w.request.normalize = 0;
+        w.request.dimensions = 1;
+        assert_int_equal(check(&w), is_embed ? 0 : HEARTH_E_INPUT_INVALID);
+        w.request.dimensions = 0;
+        w.request.vector_type = HEARTH_VECTOR_INT8;
+        assert_int_equal(check(&w), is_embed ? 0 : HEARTH_E_INPUT_INVALID);
+        given(&w, (enum hearth_task)task);
+        w.request.query = hearth_slice_of_string("q");
+        assert_int_equal(check(&w), task == HEARTH_TASK_RERANK ? 0 : HEARTH_E_INPUT_INVALID);
+        given(&w, (enum hearth_task)task);
+        w.texts[1].pair = hearth_slice_of_string("other");
+        bool has_texts = w.request.texts.count == 2;
+        bool takes_pairs = task == HEARTH_TASK_CLASSIFY || !has_texts;
+        assert_int_equal(check(&w), takes_pairs ? 0 : HEARTH_E_INPUT_INVALID);
+    }
+    struct request_world w;
+    given(&w, HEARTH_TASK_RERANK);
+    w.request.query.size = 0;
+    check(&w);
+    KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "query: is empty, rerank needs one");
+    given(&w, HEARTH_TASK_EMBED);
+    w.request.tensors = (struct hearth_wire_list){.count = 1, .items = &w.tensor};
+    check(&w);
+    KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "tensors: given, but only tensors takes it");
+    given(&w, HEARTH_TASK_TENSORS);
+    w.request.tensors.count = 0;
+    check(&w);
+    KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "tensors: none given, 1 to 16 wanted");
 }
 
 static void empty_inputs_are_refused_by_index(void **state)
@@ -120,9 +170,11 @@ static void the_envelope_must_be_filled(void **state)
     check(&w);
     KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "model_id: is empty");
     given(&w, HEARTH_TASK_EMBED);
-    w.request.flags = 6;
+    w.request.flags = HEARTH_FLAGS_KNOWN;
+    assert_int_equal(check(&w), 0);
+    w.request.flags = 0x12;
     check(&w);
-    KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "flags: 0x6 has bits");
+    KIT_ASSERT_ERROR(w.err, HEARTH_E_INPUT_INVALID, "flags: 0x12 has bits");
 }
 
 static void sampling_out_of_range_is_refused(void **state)
@@ -184,6 +236,7 @@ static void the_ends_of_the_ranges_are_inside(void **state)
 
 KIT_MAIN(cmocka_unit_test(every_task_is_accepted_with_the_defaults),
          cmocka_unit_test(inputs_of_the_wrong_kind_are_refused),
+         cmocka_unit_test(what_a_task_does_not_take_is_refused_by_name),
          cmocka_unit_test(empty_inputs_are_refused_by_index),
          cmocka_unit_test(a_chat_shares_one_limit), cmocka_unit_test(the_envelope_must_be_filled),
          cmocka_unit_test(sampling_out_of_range_is_refused),
