@@ -44,6 +44,12 @@ int hearth_wire_refuse(struct hearth_error *err, int code, const struct hearth_w
 
 /* ── Inputs ──────────────────────────────────────────────────────────────────────────────────── */
 
+/* What is put around a pair, or where a token stands in the text, ids alone do not say. */
+static bool needs_text(enum hearth_task task)
+{
+    return task == HEARTH_TASK_RERANK || task == HEARTH_TASK_ENTITIES;
+}
+
 /* Each input is a text or token ids. */
 static int check_inputs(struct hearth_wire_list cursor, enum hearth_task task,
                         struct hearth_error *err)
@@ -61,6 +67,11 @@ static int check_inputs(struct hearth_wire_list cursor, enum hearth_task task,
         if (input.pair.size > 0 && (input.tokens.count > 0 || task != HEARTH_TASK_CLASSIFY)) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                                "texts[%u].pair: given, but only a text to classify has one", i);
+        }
+        if (input.tokens.count > 0 && needs_text(task)) {
+            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                               "texts[%u].tokens: given, but %s needs the text", i,
+                               hearth_task_name(task));
         }
         tokens += input.tokens.count;
     }
@@ -104,7 +115,8 @@ static int check_tensors(const struct hearth_wire_inference_request *request,
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "tensors: none given, 1 to %u wanted",
                            HEARTH_MAX_TENSORS);
     }
-    return 0;
+    int rc = hearth_wire_check_tensors(request->tensors, err);
+    return rc < 0 ? rc : hearth_wire_check_outputs(request->outputs, err);
 }
 
 /* What only one task takes must not be lost in another without a word. */

@@ -171,6 +171,22 @@ void hearth_wire_copy_u32s(struct hearth_wire_u32s numbers, uint32_t *room, uint
 HEARTH_NODISCARD int hearth_wire_check_request(const struct hearth_wire_inference_request *request,
                                                struct hearth_error *err);
 
+/** The tensors of a request or an answer: named, each name once, of a known type, and with as much
+ *  data (here or in a memfd, not both) as type and shape make. Errors as check_request(). */
+HEARTH_NODISCARD int hearth_wire_check_tensors(struct hearth_wire_list tensors,
+                                               struct hearth_error *err);
+
+/** The outputs that a request wants: named, each once. */
+HEARTH_NODISCARD int hearth_wire_check_outputs(struct hearth_wire_list outputs,
+                                               struct hearth_error *err);
+
+/** Counts the memfds that tensors claim, and tells the bytes of each, in their order. */
+uint32_t hearth_wire_memfds(struct hearth_wire_list tensors,
+                            uint64_t ret_bytes[HEARTH_MAX_TENSORS]);
+
+/** Bytes of one element; 0: no type of ours. */
+size_t hearth_wire_element_bytes(unsigned type);
+
 /** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
 void hearth_wire_default_request(struct hearth_wire_inference_request *request);
 
