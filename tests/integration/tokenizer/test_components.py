@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Each component that a tokenizer.json may name answers as in the reference package or is refused by
+its name; so do truncation, pairs and decoders. Prints TAP.
+
+    test_components.py ENCODE_STREAM PROJECT_FOLDER [NAME]     (only those whose name contains NAME)
+"""
+
+import json
+import os
+import random
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+os.environ["RAYON_NUM_THREADS"] = "1"
+
+import both         # noqa: E402
+import decoders     # noqa: E402
+import texts        # noqa: E402
+import variants     # noqa: E402
+
+PROGRAM, ROOT = Path(sys.argv[1]), Path(sys.argv[2])
+WANTED = sys.argv[3] if len(sys.argv) > 3 else ""
+FILES = ROOT / "fixtures/tokenizers"
+# What no family of encoders uses: refused at load, by a text that names it.
+REFUSED = {}
+POOL = []
+LENGTHS = (3, 4, 5, 6, 8, 13, 96)
+
+
+def written(folder, base, edit):
+    file = json.loads((FILES / f"{base}.json").read_text(encoding="utf-8"))
+    edit(file)
+    path = Path(folder) / "tokenizer.json"
+    path.write_text(json.dumps(file), encoding="utf-8")
+    return path
+
+
+def judge(name, path, check):
+    """(is it right, words, lines)"""
+    try:
+        equal, count, lines = check(path)
+    except both.Refused as refusal:
+        is_right = name in REFUSED and REFUSED[name] in str(refusal)
+        return is_right, f"refused: {refusal}", []
+    if name in REFUSED:
+        return False, "taken, although it was to be refused", []
+    return equal == count and count > 0, f"{equal} of {count} equal", lines
+
+
+def component(name):
+    base, edit = variants.ALL[name]
+
+    def check(path):
+        equal, lines = both.compare(PROGRAM, path, POOL[:700])
+        pairs = list(zip(POOL[700:760], POOL[760:820]))
+        also, more = both.compare(PROGRAM, path, pairs)
+        return equal + also, 700 + len(pairs), lines + more
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(name, written(folder, base, edit), check)
+
+
+def truncation(name):
+    """Every strategy, direction and length; the limit of the file, and a smaller one of the caller."""
+    base, strategy, direction = name.removeprefix("truncation: ").split(", ")
+
+    def edit(file):
+        file["truncation"] = {"max_length": 9, "stride": 0, "strategy": strategy, "direction": direction}
+    given = [text for text in POOL if 0 < len(text) < 40][:60]
+    given += [" ".join(POOL[i:i + 4]) for i in range(0, 40, 4)]
+    pairs = list(zip(given, given[7:] + given[:7]))
+
+    def check(path):
+        equal, lines, count = 0, [], 0
+        for limit in (None, *LENGTHS):
+            for some in (given, pairs):
+                right, more = truncated(path, some, strategy, direction, limit)
+                equal, lines, count = equal + right, lines + more, count + len(some)
+        return equal, count, lines
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(name, written(folder, base, edit), check)
+
+
+def truncated(path, given, strategy, direction, limit):
+    """The reference refuses a second text that is too short to be cut; then so must we."""
+    tokenizer = both.reference(path)
+    full = both.theirs(tokenizer, given).counts
+    tokenizer.enable_truncation(limit or 9, strategy=strategy, direction=direction)
+    takes = [is_taken(tokenizer, text) for text in given]
+    got = both.ours(PROGRAM, path, given, limit or both.FILE_LIMIT)
+    kept = [i for i, is_one in enumerate(takes) if is_one]
+    wanted = both.theirs(tokenizer, [given[i] for i in kept])
+    wanted.full = full[kept]
+    right, lines = sum(got.codes[i] != 0 for i, is_one in enumerate(takes) if not is_one), []
+    for number, i in enumerate(kept):
+        if got.codes[i] == 0 and wanted.of(number) == got.of(i):
+            right += 1
+        elif len(lines) < 9:
+            lines += [f"# limit {limit}: {ascii(given[i])[:200]}",
+                      f"#   reference {str(wanted.of(number))[:300]}",
+                      f"#   ours      {str(int(got.codes[i]) or got.of(i))[:300]}"]
+    return right, lines
+
+
+def is_taken(tokenizer, text):
+    try:
+        tokenizer.encode(*text) if isinstance(text, tuple) else tokenizer.encode(text)
+    except Exception:       # the package has no type of its own for it
+        return False
+    return True
+
+
+def decoding(name):
+    base, edit = decoders.ALL[name]
+
+    def check(path):
+        tokenizer = both.reference(path)
+        draw = random.Random(texts.SEED)
+        size = tokenizer.get_vocab_size()
+        lists = [encoding.ids for encoding in tokenizer.encode_batch(POOL[:400])]
+        lists += [draw.choices(range(size), k=draw.randrange(12)) for _ in range(500)]
+        equal, lines = 0, []
+        for skips in (True, False):
+            wanted = tokenizer.decode_batch(lists, skip_special_tokens=skips)
+            got = both.ours_decoded(PROGRAM, path, lists, skips)
+            for ids, theirs, ours in zip(lists, wanted, got):
+                equal += ours == theirs.encode()
+                if ours != theirs.encode() and len(lines) < 15:
+                    lines += [f"# {ids} skips={skips}", f"#   reference {theirs.encode()!r}",
+                              f"#   ours      {ours!r}"]
+        return equal, 2 * len(lists), lines
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(name, written(folder, base, edit), check)
+
+
+def jobs():
+    """[(name, function)]"""
+    found = [(name, component) for name in variants.ALL]
+    found += [(f"truncation: {base}, {strategy}, {direction}", truncation)
+              for base in ("bert-uncased", "roberta", "llama", "xlm-roberta", "modernbert")
+              for strategy in ("LongestFirst", "OnlyFirst", "OnlySecond")
+              for direction in ("Right", "Left")]
+    found += [(name, decoding) for name in decoders.ALL]
+    return [(name, function) for name, function in found if WANTED in name]
+
+
+def main():
+    variants.add_tokens(json.loads((FILES / "many-added.json").read_text(encoding="utf-8")))
+    tokenizers = [both.reference(path) for path in sorted(FILES.glob("*.json"))]
+    POOL.extend(texts.make(2000, texts.words_of(ROOT / "fixtures/texts"), texts.pieces_of(tokenizers),
+                           texts.SEED + 1))
+    todo, good = jobs(), True
+    print(f"1..{len(todo)}")
+    with ProcessPoolExecutor(2) as pool:
+        answers = [pool.submit(function, name) for name, function in todo]
+        for number, ((name, _), answer) in enumerate(zip(todo, answers), 1):
+            is_right, words, lines = answer.result()
+            good = good and is_right
+            print(f"{'ok' if is_right else 'not ok'} {number} - {name}: {words}", flush=True)
+            if not is_right and lines:
+                print("\n".join(lines[:25]), flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
