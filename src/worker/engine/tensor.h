@@ -1,15 +1,13 @@
-/* tensor.h — the tensors of a request as an engine needs them: checked, data found. */
+/* tensor.h — the tensors of a request as an engine needs them. That types, shapes and sizes hold
+ * together was checked when the job was made (hearth_wire_check_tensors()). */
 
 #ifndef HEARTH_ENGINE_TENSOR_H
 #define HEARTH_ENGINE_TENSOR_H
 
 #include "item.h"
 
-/** Bytes of one element, 0 for a number that is no type of ours. */
-size_t hearth_tensor_element_bytes(uint32_t type);
-
-/** Bytes of a whole tensor (0 if a dimension is 0); false for an unknown type or when it passes
- *  HEARTH_MAX_MEMFD_BYTES. */
+/** Bytes of a tensor (0 if a dimension is 0); false for an unknown type, or when the dimensions
+ * that are not 0 make more than HEARTH_MAX_MEMFD_BYTES. */
 bool hearth_tensor_bytes(uint32_t type, const uint32_t *shape, uint32_t rank, uint64_t *ret);
 
 /** Writes a shape as "[2, any, 3]" (UINT32_MAX: any; a scalar is "[]"). Cut if @room is short. */
@@ -24,10 +22,8 @@ struct hearth_tensor {
     struct hearth_slice data; /* exactly the bytes that type and shape promise */
 };
 
-/**
- * Reads all tensors of @job's request: types known, sizes as promised, names there and different.
- * Returns their number (1 to HEARTH_MAX_TENSORS) or HEARTH_E_INPUT_INVALID, which names the tensor.
- */
+/** Finds all tensors of @job's request, their data inline or mapped. Returns their number, or
+ *  HEARTH_E_INPUT_INVALID if a memfd did not come with it. */
 HEARTH_NODISCARD int hearth_tensors_of(const struct hearth_job *job,
                                        struct hearth_tensor ret[HEARTH_MAX_TENSORS],
                                        struct hearth_error *err);

@@ -198,51 +198,15 @@ static void tensors_come_back_as_they_were(void **state)
     close_world(w);
 }
 
-/* One tensor that is not what it says. */
-static void expect_refusal(struct hearth_wire_tensor tensor, const char *part)
-{
-    struct world *w = open_world(HEARTH_TASK_TENSORS);
-    const struct hearth_wire_tensor tensors[] = {
-        {.name = hearth_slice_of_string("a"), .type = 3, .data = hearth_slice_of_string("x")},
-        tensor};
-    ask(w, (struct hearth_wire_inference_request){.tensors = {.count = 2, .items = tensors}});
-    assert_int_equal(w->code, HEARTH_E_INPUT_INVALID);
-    if (strstr(w->error, part) == NULL) {
-        fail_msg("\"%s\" lacks \"%s\"", w->error, part);
-    }
-    close_world(w);
-}
-
-static void a_tensor_that_breaks_its_promise_is_refused_by_place(void **state)
-{
-    (void)state;
-    const uint32_t shape[3] = {2, 3, 4};
-    const uint32_t huge[3] = {0xfffffffe, 0xfffffffe, 0xfffffffe};
-    struct hearth_wire_tensor tensor = {.name = hearth_slice_of_string("b"),
-                                        .type = HEARTH_TENSOR_FLOAT32,
-                                        .shape = {shape, 3},
-                                        .data = hearth_slice_of_string("four")};
-    expect_refusal(tensor, "tensors[1].data: 4 bytes, float32 [2, 3, 4] has 96");
-    tensor.shape = (struct hearth_wire_u32s){huge, 3};
-    expect_refusal(tensor, "has more than 1073741824");
-    tensor.type = 8;
-    expect_refusal(tensor, "tensors[1].type: 8 is no type");
-    expect_refusal((struct hearth_wire_tensor){.name = hearth_slice_of_string("a"),
-                                               .type = 2,
-                                               .data = hearth_slice_of_string("x")},
-                   "tensors[1].name: given before");
-    expect_refusal((struct hearth_wire_tensor){.type = 2}, "tensors[1].name: is empty");
-}
-
 static void a_tensor_without_elements_needs_no_data(void **state)
 {
     (void)state;
     struct world *w = open_world(HEARTH_TASK_TENSORS);
-    const uint32_t shape[3] = {0xfffffffe, 0, 0xfffffffe};
+    const uint32_t shape[3] = {7, 0, 9};
     const struct hearth_wire_tensor tensor = {
-        .name = hearth_slice_of_string("none"), .type = 11, .shape = {shape, 2}};
+        .name = hearth_slice_of_string("none"), .type = 11, .shape = {shape, 3}};
     ask(w, (struct hearth_wire_inference_request){.tensors = {.count = 1, .items = &tensor}});
-    assert_string_equal(w->tensors, "none 11 2 ; ");
+    assert_string_equal(w->tensors, "none 11 3 ; ");
     close_world(w);
 }
 
@@ -272,6 +236,5 @@ KIT_MAIN(cmocka_unit_test(rerank_scores_how_near_the_lengths_are),
          cmocka_unit_test(entities_are_capitalised_words_with_both_kinds_of_places),
          cmocka_unit_test(too_many_entities_are_an_error),
          cmocka_unit_test(tensors_come_back_as_they_were),
-         cmocka_unit_test(a_tensor_that_breaks_its_promise_is_refused_by_place),
          cmocka_unit_test(a_tensor_without_elements_needs_no_data),
          cmocka_unit_test(an_embedding_is_cut_and_packed_as_asked))

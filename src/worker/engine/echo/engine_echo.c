@@ -396,16 +396,6 @@ static void answer_task(struct hearth_engine *engine, struct hearth_item *item,
     HEARTH_UNREACHABLE();
 }
 
-/* Ids have no query and no places in a text. */
-static int check_ids(const struct hearth_engine *engine, struct hearth_error *err)
-{
-    bool takes_ids = engine->task != HEARTH_TASK_RERANK && engine->task != HEARTH_TASK_ENTITIES;
-    return takes_ids
-               ? 0
-               : hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: token ids given, %s needs texts",
-                             hearth_task_name(engine->task));
-}
-
 static void answer(struct hearth_engine *engine, struct hearth_item *item)
 {
     struct hearth_error err = {0};
@@ -413,10 +403,7 @@ static void answer(struct hearth_engine *engine, struct hearth_item *item)
     struct echo_directives asked =
         has_ids ? (struct echo_directives){.fate = ECHO_ANSWER, .rest = bytes_of(item->tokens)}
                 : echo_read_directives(input_of(item));
-    int code = has_ids ? check_ids(engine, &err) : 0;
-    if (code == 0) {
-        code = meet_fate(engine, item, &asked, &err);
-    }
+    int code = meet_fate(engine, item, &asked, &err);
     uint32_t tokens = count_tokens(engine, item, asked.rest);
     if (code == 0 && tokens > engine->context_tokens) {
         code = hearth_fail(&err, HEARTH_E_TOO_LONG, "input %u has %u tokens, the model takes %u",
