@@ -410,7 +410,8 @@ static void read_plan(struct worker *worker)
 static void attach(struct worker *worker)
 {
     static const int fds[HEARTH_RING_FD_COUNT] = {HEARTH_WORKER_FD_RING, HEARTH_WORKER_FD_RING + 1,
-                                                  HEARTH_WORKER_FD_RING + 2};
+                                                  HEARTH_WORKER_FD_RING + 2,
+                                                  HEARTH_WORKER_FD_RING + 3};
     struct hearth_error err = {0};
     int fd = fds[HEARTH_RING_FD_WORKER_MEMORY];
     if (hearth_memfd_size(fd, &worker->memory_bytes, &err) < 0 ||

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -32,7 +33,7 @@ int hearth_memfd_create(const char *name, size_t size_bytes, int *ret_fd, struct
     if (fd < 0) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "create shared memory");
     }
-    if (size_bytes > INT64_MAX || ftruncate(fd, (off_t)size_bytes) != 0) {
+    if (size_bytes > INT64_MAX || (size_bytes > 0 && ftruncate(fd, (off_t)size_bytes) != 0)) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "size shared memory to %zu bytes",
                                  size_bytes);
     }
@@ -76,8 +77,8 @@ int hearth_memfd_size(int fd, size_t *ret_bytes, struct hearth_error *err)
     return 0;
 }
 
-int hearth_memfd_map(int fd, size_t size_bytes, bool is_writable, void **ret_memory,
-                     struct hearth_error *err)
+static int map(int fd, size_t size_bytes, int protection, int flags, void **ret_memory,
+               struct hearth_error *err)
 {
     size_t file_bytes = 0;
     int rc = hearth_memfd_size(fd, &file_bytes, err);
@@ -88,8 +89,7 @@ int hearth_memfd_map(int fd, size_t size_bytes, bool is_writable, void **ret_mem
         return hearth_fail(err, HEARTH_E_MALFORMED, "shared memory has %zu bytes, %zu are wanted",
                            file_bytes, size_bytes);
     }
-    void *memory =
-        mmap(NULL, size_bytes, is_writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+    void *memory = mmap(NULL, size_bytes, protection, flags, fd, 0);
     if (memory == MAP_FAILED) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "map %zu bytes of shared memory",
                                  size_bytes);
@@ -103,11 +103,80 @@ int hearth_memfd_map(int fd, size_t size_bytes, bool is_writable, void **ret_mem
     return 0;
 }
 
+int hearth_memfd_map(int fd, size_t size_bytes, bool is_writable, void **ret_memory,
+                     struct hearth_error *err)
+{
+    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    return map(fd, size_bytes, protection, MAP_SHARED, ret_memory, err);
+}
+
+int hearth_memfd_map_data(int fd, size_t size_bytes, struct hearth_slice *ret,
+                          struct hearth_error *err)
+{
+    void *memory = NULL;
+    int rc = map(fd, size_bytes, PROT_READ, MAP_PRIVATE, &memory, err);
+    if (rc == 0) {
+        *ret = hearth_slice_of(memory, size_bytes);
+    }
+    return rc;
+}
+
 void hearth_memfd_unmap(void *memory, size_t size_bytes)
 {
     if (memory != NULL) {
         HEARTH_ASSERT(munmap(memory, size_bytes) == 0);
     }
+}
+
+/* Written and not mapped: whole pages that come from a write need not be zeroed first. */
+static int write_whole(int fd, struct hearth_slice data, struct hearth_error *err)
+{
+    for (size_t at = 0; at < data.size;) {
+        size_t written = 0;
+        if (hearth_fd_write(fd, data.data + at, data.size - at, &written) < 0) {
+            int code = errno == ENOSPC || errno == ENOMEM ? HEARTH_E_NO_MEMORY : HEARTH_E_SYSTEM;
+            return hearth_fail_errno(err, code, "write %zu bytes of shared memory", data.size);
+        }
+        at += written;
+    }
+    return 0;
+}
+
+int hearth_memfd_of_data(const char *name, struct hearth_slice data, int *ret_fd,
+                         struct hearth_error *err)
+{
+    HEARTH_AUTO(hearth_fd) int fd = -1;
+    if (data.size == 0) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "shared memory of no bytes");
+    }
+    int rc = hearth_memfd_create(name, 0, &fd, err);
+    rc = rc < 0 ? rc : write_whole(fd, data, err);
+    rc = rc < 0 ? rc : hearth_memfd_seal(fd, HEARTH_SEALS_OF_DATA | HEARTH_SEAL_SEAL, err);
+    if (rc == 0) {
+        *ret_fd = HEARTH_TAKE_FD(fd);
+    }
+    return rc;
+}
+
+/* Seals first: only shared memory has them, and then its size is known without asking a file system
+ * that might be anybody's program. */
+int hearth_memfd_check_data(int fd, uint64_t size_bytes, struct hearth_error *err)
+{
+    unsigned seals = 0;
+    size_t found_bytes = 0;
+    if (hearth_memfd_seals(fd, &seals, NULL) < 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "is not a memfd");
+    }
+    if ((seals & HEARTH_SEALS_OF_DATA) != HEARTH_SEALS_OF_DATA) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "is not sealed: F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE are wanted");
+    }
+    int rc = hearth_memfd_size(fd, &found_bytes, err);
+    if (rc == 0 && found_bytes != size_bytes) {
+        rc = hearth_fail(err, HEARTH_E_INPUT_INVALID, "has %zu bytes, not %" PRIu64, found_bytes,
+                         size_bytes);
+    }
+    return rc;
 }
 
 int hearth_event_create(int *ret_fd, struct hearth_error *err)

@@ -15,7 +15,8 @@ enum hearth_seal {
 };
 
 /**
- * Makes @size_bytes of zeroed shared memory that accepts seals. @name shows in /proc only.
+ * Makes @size_bytes of zeroed shared memory that accepts seals; 0 bytes grow as they are written.
+ * @name shows in /proc only.
  * HEARTH_E_SYSTEM. The descriptor is the caller's.
  */
 int hearth_memfd_create(const char *name, size_t size_bytes, int *ret_fd, struct hearth_error *err);
@@ -39,6 +40,31 @@ int hearth_memfd_map(int fd, size_t size_bytes, bool is_writable, void **ret_mem
 
 /** Ends a mapping; NULL is fine. */
 void hearth_memfd_unmap(void *memory, size_t size_bytes);
+
+/** What a memfd that is passed on must have: nobody changes its bytes or its size any more. */
+#define HEARTH_SEALS_OF_DATA (HEARTH_SEAL_SHRINK | HEARTH_SEAL_GROW | HEARTH_SEAL_WRITE)
+
+/**
+ * Makes a memfd that holds a copy of @data, with HEARTH_SEALS_OF_DATA and closed to more seals.
+ * HEARTH_E_ARGUMENT if empty, HEARTH_E_NO_MEMORY, HEARTH_E_SYSTEM. The descriptor is the caller's.
+ */
+int hearth_memfd_of_data(const char *name, struct hearth_slice data, int *ret_fd,
+                         struct hearth_error *err);
+
+/**
+ * Maps the first @size_bytes of a memfd that has HEARTH_SEALS_OF_DATA, read-only and kept out of
+ * core dumps. Private, because a kernel before 6.7 shares nothing that is sealed against writing;
+ * no page is ever copied. Ends with hearth_memfd_unmap(). Errors as hearth_memfd_map().
+ */
+int hearth_memfd_map_data(int fd, size_t size_bytes, struct hearth_slice *ret,
+                          struct hearth_error *err);
+
+/**
+ * Checks what a stranger sent: a memfd of exactly @size_bytes with HEARTH_SEALS_OF_DATA. Looks at
+ * nothing else and does not wait, whatever @fd really is. HEARTH_E_INPUT_INVALID says what it is
+ * not ("is not a memfd", "has 3 bytes, not 8", …).
+ */
+int hearth_memfd_check_data(int fd, uint64_t size_bytes, struct hearth_error *err);
 
 /**
  * Makes a non-blocking eventfd: a counter that is readable when not zero. Use it between threads of

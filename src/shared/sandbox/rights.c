@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #define FIRST_OWN_FD 3
-#define MAX_OPEN_FDS                                                                               \
-    64 /* of a worker: its own, the model's, and those a library opens for a while */
+/* Of a worker: its own, the model's, those a library opens for a while, and memfds until they are
+ * mapped or sent. Also how many of this user's descriptors may be under way when it sends one. */
+#define MAX_OPEN_FDS   256
 #define MAX_CAPABILITY 63
 
 static int compare_fds(const void *a, const void *b)

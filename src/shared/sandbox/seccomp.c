@@ -28,6 +28,8 @@
 #define GGUF 4u
 #define ALL  (ECHO | ONNX | GGUF)
 
+#define TENSORS (ECHO | ONNX) /* those whose requests may bring memfds */
+
 struct call {
     int number;
     unsigned profiles;
@@ -95,6 +97,9 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(epoll_pwait), ALL, "loop"},
     {SCMP_SYS(epoll_pwait2), ALL, "loop"},
     {SCMP_SYS(eventfd2), ALL, "loop"},
+    {SCMP_SYS(recvmsg), TENSORS, "memfds of inputs; no socket can be made"},
+    {SCMP_SYS(sendmsg), TENSORS, "memfds of outputs"},
+    {SCMP_SYS(memfd_create), TENSORS, "large outputs; nothing can be executed"},
     /* facts */
     {SCMP_SYS(getrandom), ALL, "hash seeds"},
     {SCMP_SYS(uname), ALL, "libraries"},
@@ -152,6 +157,7 @@ static const int sanitizer_calls[] = {
 /* Allowed only if (argument & mask) == value. Several rows of one call are alternatives. */
 struct condition {
     int number;
+    unsigned profiles;
     unsigned argument;
     uint64_t mask;
     uint64_t value;
@@ -165,19 +171,21 @@ struct condition {
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY) | O_PATH)
 
 static const struct condition conditions[] = {
-    {SCMP_SYS(mmap), 2, PROT_EXEC, 0, "no code after the door is closed"},
-    {SCMP_SYS(mprotect), 2, PROT_EXEC, 0, "no code after the door is closed"},
-    {SCMP_SYS(open), 1, OPEN_WRITES, O_RDONLY, "reading; landlock says what"},
-    {SCMP_SYS(openat), 2, OPEN_WRITES, O_RDONLY, "reading; landlock says what"},
-    {SCMP_SYS(clone), 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD, "threads, not processes"},
-    {SCMP_SYS(prctl), 0, WORD, PR_SET_NAME, "thread names"},
-    {SCMP_SYS(prctl), 0, WORD, PR_GET_NAME, "thread names"},
-    {SCMP_SYS(fcntl), 1, WORD, F_GETFD, ""},
-    {SCMP_SYS(fcntl), 1, WORD, F_SETFD, ""},
-    {SCMP_SYS(fcntl), 1, WORD, F_GETFL, ""},
-    {SCMP_SYS(fcntl), 1, WORD, F_SETFL, ""},
-    {SCMP_SYS(prlimit64), 2, UINT64_MAX, 0, "reading limits, not setting them"},
-    {SCMP_SYS(fcntl), 1, WORD, F_DUPFD_CLOEXEC, "a FILE of its own on a model's descriptor"},
+    {SCMP_SYS(mmap), ALL, 2, PROT_EXEC, 0, "no code after the door is closed"},
+    {SCMP_SYS(mprotect), ALL, 2, PROT_EXEC, 0, "no code after the door is closed"},
+    {SCMP_SYS(open), ALL, 1, OPEN_WRITES, O_RDONLY, "reading; landlock says what"},
+    {SCMP_SYS(openat), ALL, 2, OPEN_WRITES, O_RDONLY, "reading; landlock says what"},
+    {SCMP_SYS(clone), ALL, 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD, "threads, not processes"},
+    {SCMP_SYS(prctl), ALL, 0, WORD, PR_SET_NAME, "thread names"},
+    {SCMP_SYS(prctl), ALL, 0, WORD, PR_GET_NAME, "thread names"},
+    {SCMP_SYS(fcntl), ALL, 1, WORD, F_GETFD, ""},
+    {SCMP_SYS(fcntl), ALL, 1, WORD, F_SETFD, ""},
+    {SCMP_SYS(fcntl), ALL, 1, WORD, F_GETFL, ""},
+    {SCMP_SYS(fcntl), ALL, 1, WORD, F_SETFL, ""},
+    {SCMP_SYS(fcntl), TENSORS, 1, WORD, F_GET_SEALS, "memfds of inputs"},
+    {SCMP_SYS(fcntl), TENSORS, 1, WORD, F_ADD_SEALS, "memfds of outputs"},
+    {SCMP_SYS(prlimit64), ALL, 2, UINT64_MAX, 0, "reading limits, not setting them"},
+    {SCMP_SYS(fcntl), ALL, 1, WORD, F_DUPFD_CLOEXEC, "a FILE of its own on a model's descriptor"},
 };
 
 static int failed(int rc, const char *what, struct hearth_error *err)
@@ -210,6 +218,9 @@ static int allow_calls(scmp_filter_ctx filter, unsigned profile)
     }
     for (size_t i = 0; i < HEARTH_COUNT(conditions) && rc == 0; i++) {
         const struct condition *row = &conditions[i];
+        if ((row->profiles & profile) == 0) {
+            continue;
+        }
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, row->number, 1,
                               SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, row->mask, row->value));
     }

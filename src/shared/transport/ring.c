@@ -31,7 +31,8 @@ void hearth_ring_bind(struct hearth_ring *ring, void *mine, const void *theirs, 
         .in = (const uint8_t *)theirs + RING_HEADER_BYTES,
         .poll_trust = RING_POLL_TRUST,
         .wake_fd = -1,
-        .worker_fds = {-1, -1, -1},
+        .channel_fd = -1,
+        .worker_fds = {-1, -1, -1, -1},
     };
 }
 

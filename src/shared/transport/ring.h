@@ -31,8 +31,10 @@ enum hearth_ring_fd {
     HEARTH_RING_FD_BROKER_MEMORY,
     HEARTH_RING_FD_WORKER_MEMORY,
     HEARTH_RING_FD_WAKE,
+    HEARTH_RING_FD_CHANNEL, /* descriptors that belong to messages */
     HEARTH_RING_FD_COUNT,
 };
+#define HEARTH_RING_MAX_FDS 16 /* of one message */
 
 /**
  * Makes both directions with @data_bytes each (a power of two, 4 KiB to 64 MiB) and the broker's
@@ -50,9 +52,10 @@ void hearth_ring_forget_fds(struct hearth_ring *ring);
 
 /**
  * Makes the worker's end; sizes come from the memory and must match. On success @fds are taken
- * over: the two memory descriptors are closed, the wake descriptor stays open
- * (hearth_ring_wake_fd()). On failure they stay the caller's. Seals the worker's memory for good.
- * After this a worker needs only read and write (system calls) to use the ring.
+ * over: the two memory descriptors are closed, the others stay open (hearth_ring_wake_fd(),
+ * hearth_ring_channel_fd()). On failure they stay the caller's. Seals the worker's memory for good.
+ * After this a worker needs only read and write (system calls) to use the ring, and sendmsg and
+ * recvmsg for descriptors.
  * HEARTH_E_MALFORMED if the memory is not what hearth_ring_create() makes, HEARTH_E_NO_MEMORY,
  * HEARTH_E_SYSTEM.
  */
@@ -125,6 +128,27 @@ bool hearth_ring_cancel_sleep(struct hearth_ring *ring);
 
 /** The descriptor to watch for HEARTH_READY_IN. Owned by the ring. */
 int hearth_ring_wake_fd(const struct hearth_ring *ring);
+
+/** The descriptor of the channel; for the list of what a worker keeps open. Owned by the ring. */
+int hearth_ring_channel_fd(const struct hearth_ring *ring);
+
+/**
+ * Sends copies of @count descriptors, 1 to HEARTH_RING_MAX_FDS, beside the ring, before the message
+ * that claims them; @about is a number that both sides find in that message. May be called beside
+ * the other functions, by one thread at a time. Never waits: HEARTH_E_NOT_READY if the other side
+ * has too much to take already; HEARTH_E_DISCONNECTED, HEARTH_E_SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_ring_send_fds(struct hearth_ring *ring, uint64_t about, const int *fds,
+                                          uint32_t count);
+
+/**
+ * Takes the descriptors that were sent about @about, close-on-exec: they are the caller's. Never
+ * waits: they were sent before the message that claims them. A worker skips what was sent about
+ * messages that never came; the broker takes that for a broken rule. HEARTH_E_MALFORMED if they are
+ * not there or not @count (what came is closed), HEARTH_E_SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_ring_receive_fds(struct hearth_ring *ring, uint64_t about, int *ret_fds,
+                                             uint32_t count);
 
 /** True after HEARTH_E_MALFORMED: the other side broke the rules and the ring is of no use. */
 bool hearth_ring_is_broken(const struct hearth_ring *ring);

@@ -64,6 +64,38 @@ static int make_memory(const char *name, size_t size_bytes, int *ret_fd, struct 
     return rc < 0 ? rc : hearth_memfd_seal(*ret_fd, NO_TRUNCATION, err);
 }
 
+/* One end's two sockets while they are made. */
+struct sockets {
+    int wake_fd;
+    int channel_fd;
+};
+
+static void sockets_cleanup(struct sockets *sockets)
+{
+    hearth_fd_close(&sockets->wake_fd);
+    hearth_fd_close(&sockets->channel_fd);
+}
+
+static int make_sockets(struct sockets *mine, struct sockets *workers, struct hearth_error *err)
+{
+    int wake_fds[2];
+    int channel_fds[2];
+    int rc = hearth_socket_stream_pair(wake_fds, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mine->wake_fd = wake_fds[0];
+    workers->wake_fd = wake_fds[1];
+    rc = hearth_socket_pair(channel_fds, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mine->channel_fd = channel_fds[0];
+    workers->channel_fd = channel_fds[1];
+    rc = hearth_fd_set_nonblocking(mine->channel_fd, true, err);
+    return rc < 0 ? rc : hearth_fd_set_nonblocking(workers->channel_fd, true, err);
+}
+
 int hearth_ring_create(size_t data_bytes, size_t max_message_bytes, struct hearth_ring **ret_ring,
                        struct hearth_error *err)
 {
@@ -82,24 +114,23 @@ int hearth_ring_create(size_t data_bytes, size_t max_message_bytes, struct heart
     if (rc == 0) {
         rc = map_both(&maps, broker_fd, worker_fd, size_bytes, err);
     }
-    int wake_fds[2] = {-1, -1};
-    if (rc == 0) {
-        rc = hearth_socket_stream_pair(wake_fds, err);
-    }
+    HEARTH_AUTO(sockets) struct sockets mine = {-1, -1};
+    HEARTH_AUTO(sockets) struct sockets workers = {-1, -1};
+    rc = rc < 0 ? rc : make_sockets(&mine, &workers, err);
     if (rc < 0) {
         return rc;
     }
-    HEARTH_AUTO(hearth_fd) int my_wake_fd = wake_fds[0];
-    HEARTH_AUTO(hearth_fd) int worker_wake_fd = wake_fds[1];
     struct hearth_ring *ring = make_end(&maps, data_bytes, max_message_bytes);
     if (ring == NULL) {
         return hearth_fail_oom(err);
     }
     ring->is_broker = true;
-    ring->wake_fd = HEARTH_TAKE_FD(my_wake_fd);
+    ring->wake_fd = HEARTH_TAKE_FD(mine.wake_fd);
+    ring->channel_fd = HEARTH_TAKE_FD(mine.channel_fd);
     ring->worker_fds[HEARTH_RING_FD_BROKER_MEMORY] = HEARTH_TAKE_FD(broker_fd);
     ring->worker_fds[HEARTH_RING_FD_WORKER_MEMORY] = HEARTH_TAKE_FD(worker_fd);
-    ring->worker_fds[HEARTH_RING_FD_WAKE] = HEARTH_TAKE_FD(worker_wake_fd);
+    ring->worker_fds[HEARTH_RING_FD_WAKE] = HEARTH_TAKE_FD(workers.wake_fd);
+    ring->worker_fds[HEARTH_RING_FD_CHANNEL] = HEARTH_TAKE_FD(workers.channel_fd);
     *ret_ring = ring;
     return 0;
 }
@@ -160,6 +191,7 @@ int hearth_ring_attach(const int fds[HEARTH_RING_FD_COUNT], size_t max_message_b
         hearth_fd_close(&fd);
     }
     ring->wake_fd = fds[HEARTH_RING_FD_WAKE];
+    ring->channel_fd = fds[HEARTH_RING_FD_CHANNEL];
     *ret_ring = ring;
     return 0;
 }
@@ -189,6 +221,7 @@ void hearth_ring_destroy(struct hearth_ring *ring)
     hearth_memfd_unmap(ring->mine, size_bytes);
     hearth_memfd_unmap((void *)(uintptr_t)ring->theirs, size_bytes);
     hearth_fd_close(&ring->wake_fd);
+    hearth_fd_close(&ring->channel_fd);
     hearth_ring_forget_fds(ring);
     ring->magic = 0;
     hearth_free(ring);

@@ -56,6 +56,7 @@ struct hearth_ring {
     uint64_t woken_message_ticket; /* the last of theirs for which a wake-up was sent */
     uint64_t woken_room_ticket;
     int wake_fd;
+    int channel_fd;
     int worker_fds[HEARTH_RING_FD_COUNT];
 };
 

@@ -25,16 +25,17 @@ static enum hearth_sandbox_profile profile_of(const struct hearth_engine_ops *op
 
 int hearth_worker_close_door(struct hearth_worker *worker, struct hearth_error *err)
 {
-    int fds[HEARTH_MAX_MODEL_FILES + 1];
+    int fds[HEARTH_MAX_MODEL_FILES + 2];
     size_t count = 0;
     for (; count < worker->plan.file_count; count++) {
         fds[count] = worker->plan.files[count].fd;
     }
     fds[count] = hearth_ring_wake_fd(worker->outbox.ring);
+    fds[count + 1] = hearth_ring_channel_fd(worker->outbox.ring);
     const struct hearth_sandbox_plan plan = {
         .profile = profile_of(worker->ops),
         .fds = fds,
-        .fd_count = count + 1,
+        .fd_count = count + 2,
         .file_fds = fds,
         .file_count = count,
         .memory_limit_bytes = worker->memory_limit_bytes,

@@ -117,6 +117,50 @@ static void forbidden_calls_fail_in_every_profile(void **state)
     profile = HEARTH_SANDBOX_WORKER_ECHO;
 }
 
+static int body_memfds_are_made_sealed_and_sent(void)
+{
+    char containment[HEARTH_SANDBOX_TEXT_BYTES];
+    int fds[2] = {-1, -1};
+    int model = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CLAIM(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    const int open_fds[] = {model, fds[0], fds[1]};
+    const struct hearth_sandbox_plan plan = {
+        .profile = profile, .fds = open_fds, .fd_count = 3, .file_fds = &model, .file_count = 1};
+    CLAIM(hearth_sandbox_close_door(&plan, containment, NULL) == 0);
+    int made = -1;
+    if (profile == HEARTH_SANDBOX_WORKER_GGUF) { /* has no tensors to give or take */
+        FAILS_WITH(syscall(SYS_memfd_create, "x", 0), EPERM);
+        FAILS_WITH(syscall(SYS_recvmsg, fds[0], NULL, 0), EPERM);
+        FAILS_WITH(syscall(SYS_sendmsg, fds[0], NULL, 0), EPERM);
+        FAILS_WITH(fcntl(fds[0], F_GET_SEALS), EPERM);
+        return 0;
+    }
+    struct hearth_slice text = hearth_slice_of_string("output");
+    CLAIM(hearth_memfd_of_data("test", text, &made, NULL) == 0);
+    CLAIM(hearth_socket_send_fds(fds[0], text, &made, 1, NULL) == 0);
+    char room[16];
+    size_t size = 0;
+    size_t count = 0;
+    int got = -1;
+    struct hearth_slice mapped = {0};
+    CLAIM(hearth_socket_receive_fds(fds[1], room, sizeof room, &size, &got, 1, &count, NULL) == 0);
+    CLAIM(hearth_memfd_check_data(got, text.size, NULL) == 0);
+    CLAIM(hearth_memfd_map_data(got, text.size, &mapped, NULL) == 0);
+    CLAIM(hearth_slice_equal(mapped, text));
+    FAILS_WITH(fcntl(got, F_SETPIPE_SZ, 4096), EPERM);
+    FAILS_WITH(fcntl(got, F_NOTIFY, DN_ACCESS), EPERM);
+    return 0;
+}
+
+static void memfds_are_for_the_profiles_with_tensors(void **state)
+{
+    (void)state;
+    for (profile = HEARTH_SANDBOX_WORKER_ECHO; profile <= HEARTH_SANDBOX_WORKER_GGUF; profile++) {
+        expect_ok(in_child(body_memfds_are_made_sealed_and_sent));
+    }
+    profile = HEARTH_SANDBOX_WORKER_ECHO;
+}
+
 static int body_ptrace(void)
 {
     char containment[HEARTH_SANDBOX_TEXT_BYTES];
@@ -287,6 +331,7 @@ static void the_daemon_knows_unix_sockets_only_and_starts_nothing(void **state)
 }
 
 KIT_MAIN(cmocka_unit_test(forbidden_calls_fail_in_every_profile),
+         cmocka_unit_test(memfds_are_for_the_profiles_with_tensors),
          cmocka_unit_test(a_call_that_only_an_attacker_makes_kills),
          cmocka_unit_test(abort_still_ends_by_sigabrt_without_a_core),
          cmocka_unit_test(the_kernel_shows_filter_and_no_new_privs),

@@ -231,13 +231,13 @@ static void each_memory_has_one_writer_and_no_truncation(void **state)
                      HEARTH_E_SYSTEM);
     assert_int_equal(hearth_memfd_map(broker_memory, DATA_BYTES, false, &memory, &err), 0);
     hearth_memfd_unmap(memory, DATA_BYTES);
-    for (int i = 0; i < HEARTH_RING_FD_WAKE; i++) {
+    for (int i = 0; i <= HEARTH_RING_FD_WORKER_MEMORY; i++) {
         assert_int_equal(ftruncate(fds[i], 0), -1);
         assert_int_equal(ftruncate(fds[i], 1 << 20), -1);
     }
     assert_int_equal(write(broker_memory, "x", 1), -1);
     int worker_memory = dup(fds[HEARTH_RING_FD_WORKER_MEMORY]);
-    int copies[] = {dup(fds[0]), dup(fds[1]), dup(fds[2])};
+    int copies[] = {dup(fds[0]), dup(fds[1]), dup(fds[2]), dup(fds[3])};
     struct hearth_ring *worker = NULL;
     assert_int_equal(hearth_ring_attach(copies, MAX_MESSAGE, &worker, &err), 0);
     assert_int_equal(hearth_memfd_map(worker_memory, DATA_BYTES, true, &memory, &err),
@@ -247,12 +247,86 @@ static void each_memory_has_one_writer_and_no_truncation(void **state)
     hearth_ring_destroy(broker);
 }
 
+/* Descriptors that can be told apart by the size of their memory. */
+static void send_sized(struct hearth_ring *ring, uint64_t about, size_t first_bytes, uint32_t count)
+{
+    int fds[HEARTH_RING_MAX_FDS];
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(hearth_memfd_create("test", first_bytes + i, &fds[i], NULL), 0);
+    }
+    assert_int_equal(hearth_ring_send_fds(ring, about, fds, count), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        hearth_fd_close(&fds[i]);
+    }
+}
+
+static void expect_sized(struct hearth_ring *ring, uint64_t about, size_t first_bytes,
+                         uint32_t count)
+{
+    int fds[HEARTH_RING_MAX_FDS];
+    assert_int_equal(hearth_ring_receive_fds(ring, about, fds, count), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t bytes = 0;
+        assert_int_equal(hearth_memfd_size(fds[i], &bytes, NULL), 0);
+        assert_int_equal(bytes, first_bytes + i);
+        hearth_fd_close(&fds[i]);
+    }
+}
+
+static void descriptors_come_with_the_number_of_their_message(void **state)
+{
+    struct ends *ends = *state;
+    send_sized(ends->broker, 7, 100, 3);
+    send_sized(ends->broker, 8, 200, HEARTH_RING_MAX_FDS);
+    expect_sized(ends->worker, 7, 100, 3);
+    expect_sized(ends->worker, 8, 200, HEARTH_RING_MAX_FDS);
+    send_sized(ends->worker, 7, 300, 1);
+    expect_sized(ends->broker, 7, 300, 1);
+}
+
+static void worker_skips_descriptors_of_messages_that_never_came(void **state)
+{
+    struct ends *ends = *state;
+    int fds[2];
+    send_sized(ends->broker, 7, 100, 3);
+    send_sized(ends->broker, 9, 200, 2);
+    expect_sized(ends->worker, 9, 200, 2);
+    assert_int_equal(hearth_ring_receive_fds(ends->worker, 9, fds, 2), HEARTH_E_MALFORMED);
+}
+
+static void broker_believes_no_descriptors_but_those_that_are_due(void **state)
+{
+    struct ends *ends = *state;
+    int fds[2];
+    assert_int_equal(hearth_ring_receive_fds(ends->broker, 7, fds, 1), HEARTH_E_MALFORMED);
+    send_sized(ends->worker, 6, 100, 1);
+    assert_int_equal(hearth_ring_receive_fds(ends->broker, 7, fds, 1), HEARTH_E_MALFORMED);
+    send_sized(ends->worker, 7, 100, 2);
+    assert_int_equal(hearth_ring_receive_fds(ends->broker, 7, fds, 1), HEARTH_E_MALFORMED);
+}
+
+/* A side that takes nothing costs the other a refusal, not time. */
+static void full_channel_refuses_and_does_not_wait(void **state)
+{
+    struct ends *ends = *state;
+    int fd = -1;
+    int rc = 0;
+    int sent = 0;
+    assert_int_equal(hearth_memfd_create("test", 1, &fd, NULL), 0);
+    while (sent < 100000 && (rc = hearth_ring_send_fds(ends->broker, 7, &fd, 1)) == 0) {
+        sent++;
+    }
+    assert_int_equal(rc, HEARTH_E_NOT_READY);
+    assert_true(sent >= 100);
+    hearth_fd_close(&fd);
+}
+
 static void attach_refuses_memory_of_another_kind(void **state)
 {
     (void)state;
     struct hearth_ring *ring = NULL;
     struct hearth_error err;
-    int fds[HEARTH_RING_FD_COUNT] = {-1, -1, -1};
+    int fds[HEARTH_RING_FD_COUNT] = {-1, -1, -1, -1};
     assert_int_equal(hearth_ring_attach(fds, MAX_MESSAGE, &ring, &err), HEARTH_E_MALFORMED);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
@@ -294,9 +368,9 @@ static void create_and_attach_survive_any_failed_allocation(void **state)
         if (rc == 0) {
             int fds[HEARTH_RING_FD_COUNT];
             hearth_ring_fds(broker, fds);
-            int copies[] = {dup(fds[0]), dup(fds[1]), dup(fds[2])};
+            int copies[] = {dup(fds[0]), dup(fds[1]), dup(fds[2]), dup(fds[3])};
             rc = hearth_ring_attach(copies, MAX_MESSAGE, &worker, NULL);
-            for (int i = 0; i < 3 && rc < 0; i++) {
+            for (int i = 0; i < HEARTH_RING_FD_COUNT && rc < 0; i++) {
                 hearth_fd_close(&copies[i]);
             }
         }
@@ -412,6 +486,10 @@ KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
          WITH_ENDS(polling_goes_on_only_while_most_polls_hit),
          WITH_ENDS(receiver_that_stays_awake_is_not_woken),
          cmocka_unit_test(each_memory_has_one_writer_and_no_truncation),
+         WITH_ENDS(descriptors_come_with_the_number_of_their_message),
+         WITH_ENDS(worker_skips_descriptors_of_messages_that_never_came),
+         WITH_ENDS(broker_believes_no_descriptors_but_those_that_are_due),
+         WITH_ENDS(full_channel_refuses_and_does_not_wait),
          cmocka_unit_test(attach_refuses_memory_of_another_kind),
          cmocka_unit_test(create_refuses_impossible_sizes),
          cmocka_unit_test(create_and_attach_survive_any_failed_allocation))
