@@ -30,7 +30,8 @@ extern "C" {
 #define HEARTH_MAX_OPEN_REQUESTS 16384
 
 /**
- * Submits a request: @task with 1 to 32 inputs (generate: one), or a chat. Never blocks; sends what
+ * Submits a request: @task with 1 to 32 inputs (generate: one), or a chat; hearth_submit_tensors()
+ * is for those without a text. Rerank takes params->query. Never blocks; sends what
  * the socket takes. Nothing passed in is kept but the callbacks and params->arg. *@ret_request
  * (@ret_request may be NULL) is its id, never 0.
  *

@@ -35,8 +35,9 @@
  *
  * ABI: functions are never taken away or changed. A struct that begins with `size` may grow at its
  * end, as may one that the library lends by pointer: do not copy those by value. Structs that are
- * elements of an array (hearth_input, hearth_chat_message, hearth_label, hearth_metric_bucket)
- * never grow. Enums and the list of errors may get further values.                              */
+ * elements of an array (hearth_input, hearth_chat_message, hearth_label, hearth_entity,
+ * hearth_tensor, hearth_port, hearth_fact, hearth_metric_bucket) never grow. Enums and the list of
+ * errors may get further values.                              */
 
 #ifndef HEARTH_HEARTH_H
 #define HEARTH_HEARTH_H
@@ -55,6 +56,7 @@ typedef struct hearth_result hearth_result; /* the answer to one request */
 #include <hearth/request.h>
 #include <hearth/event.h>
 #include <hearth/result.h>
+#include <hearth/tensors.h>
 #include <hearth/models.h>
 #include <hearth/metrics.h>
 #include <hearth/requests.h>

@@ -52,6 +52,46 @@ HEARTH_API size_t hearth_model_list_count(const hearth_model_list *list);
 HEARTH_API const hearth_model *hearth_model_list_at(const hearth_model_list *list, size_t index);
 HEARTH_API void hearth_model_list_free(hearth_model_list *list);
 
+/* ── All about one ───────────────────────────────────────────────────────────────────────────── */
+
+#define HEARTH_ANY_SIZE UINT32_MAX /* in the shape of a port */
+
+/** What a model takes or gives under one name. */
+typedef struct hearth_port {
+    const char *name;
+    enum hearth_tensor_type type;
+    uint32_t rank;
+    const uint32_t *shape; /* HEARTH_ANY_SIZE: what the caller or the model makes of it */
+} hearth_port;
+
+/** Something that a person may want to know: "pooling", "mean". */
+typedef struct hearth_fact {
+    const char *key;
+    const char *value;
+} hearth_fact;
+
+/** A model with its inside. May grow at its end: do not copy it by value. */
+typedef struct hearth_model_details {
+    const hearth_model *model;
+    const hearth_port *inputs; /* none while it is not loaded */
+    size_t input_count;
+    const hearth_port *outputs;
+    size_t output_count;
+    const hearth_fact *facts; /* from its manifest, and once it is loaded from its engine */
+    size_t fact_count;
+} hearth_model_details;
+
+/**
+ * Asks all about the model called @name. *@ret_details is owned by the caller until
+ * hearth_model_details_free(), with all that it points to. Blocks and fails as hearth_models();
+ * HEARTH_E_NO_MODEL.
+ */
+HEARTH_API int hearth_describe(hearth_client *client, const char *name,
+                               hearth_model_details **ret_details, hearth_error *err);
+HEARTH_API void hearth_model_details_free(hearth_model_details *details);
+
+/* ── Life ────────────────────────────────────────────────────────────────────────────────────── */
+
 /**
  * Loads a model, or unloads it and gives its memory back.
  *

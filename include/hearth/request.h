@@ -13,11 +13,22 @@ extern "C" {
 
 typedef struct hearth_label {
     const char *name;
-    float probability;
+    float probability; /* of a regression: its value */
 } hearth_label;
 
-/** The answer to one input, or a piece of generated text. Fields of other tasks are empty. Lent by
- * pointer; may grow. */
+/** A named stretch of a text. Both pairs of offsets mean the same stretch, from its first to behind
+ *  its last. */
+typedef struct hearth_entity {
+    const char *label;
+    float score;         /* mean probability of its tokens */
+    uint32_t start_byte; /* in the UTF-8 that was sent */
+    uint32_t end_byte;
+    uint32_t start_char; /* in Unicode code points */
+    uint32_t end_char;
+} hearth_entity;
+
+/** The answer to one input, or a piece of generated text. Fields of other tasks are empty. May grow
+ *  at its end: it is lent by pointer. */
 typedef struct hearth_item {
     uint32_t index;             /* of the input, from 0 */
     uint32_t tokens;            /* of the input; of a piece: tokens that it stands for */
@@ -26,15 +37,22 @@ typedef struct hearth_item {
     size_t text_bytes;          /* without the NUL */
     const hearth_label *labels; /* classify: best first */
     size_t label_count;
-    const float *vector; /* embed */
-    size_t dimensions;
+    const float *vector;       /* embed as HEARTH_VECTOR_FLOAT32 */
+    size_t dimensions;         /* of the vector, packed or not */
     const uint32_t *token_ids; /* generate, chat: what was generated, if params.wants_token_ids */
     size_t token_id_count;
+    const void *packed; /* embed as HEARTH_VECTOR_FLOAT16 (little-endian) or _INT8 */
+    size_t packed_bytes;
+    float scale;                   /* HEARTH_VECTOR_INT8: a number is its int8_t times this */
+    float score;                   /* rerank: how well the text answers the query; more is better */
+    const hearth_entity *entities; /* entities: in the order of the text */
+    size_t entity_count;
 } hearth_item;
 
 /**
- * Is called for each piece of text, or for each finished input of a batch in the order in which
- * they finish. @item lives until the call returns. Return 0 to go on; anything else cancels.
+ * Is called for each piece of text, or for each finished input of a batch, in the order in which
+ * they finish or, if params.in_order, in theirs. @item lives until the call returns. Return 0 to go
+ * on; anything else cancels.
  */
 typedef int hearth_item_fn(const hearth_item *item, void *arg);
 
@@ -67,8 +85,17 @@ typedef struct hearth_request_params {
     uint64_t seed;              /* 42; same seed, same text */
     const char *const *stops;   /* generation ends before any of them; up to 8 */
     size_t stop_count;
-    hearth_done_fn *on_done; /* for hearth_submit(), which requires it */
-    int wants_token_ids;     /* generate, chat: 1 fills hearth_item.token_ids */
+    hearth_done_fn *on_done;    /* for hearth_submit(), which requires it */
+    int wants_token_ids;        /* generate, chat: 1 fills hearth_item.token_ids */
+    const char *query;          /* rerank: what each text is compared with */
+    const char *const *pairs;   /* classify with a model of pairs: as many second texts as inputs,
+                                   each   may be NULL; or NULL */
+    const char *const *outputs; /* tensors: names of the outputs that are wanted, up to 16 */
+    size_t output_count;        /* 0: all */
+    uint32_t dimensions;        /* embed: only the first so many; 0: all */
+    enum hearth_vector_type vector_type; /* embed: other than FLOAT32 fills hearth_item.packed */
+    enum hearth_normalize normalize;     /* embed */
+    int in_order; /* 1: on_item comes in the order of the inputs, however they finish */
 } hearth_request_params;
 
 /** Fills the first @size bytes with defaults. Use hearth_request_params_default(). */
@@ -96,8 +123,10 @@ typedef struct hearth_chat_message {
 } hearth_chat_message;
 
 /**
- * Classifies or embeds 1 to 32 texts; generates from a prompt; answers a chat of up to 256 messages
- * with the template of the model. hearth_infer() does any but the chat, with texts or token ids.
+ * Classifies or embeds 1 to 32 texts, finds what is named in them, or tells how well each answers a
+ * query (see hearth_result_ranked()); generates from a prompt; answers a chat of up to 256 messages
+ * with the template of the model. hearth_infer() does any but the chat, with texts or token ids;
+ * for rerank it takes params->query.
  *
  * Nothing passed in is kept. *@ret_result (@ret_result may be NULL) is owned by the caller until
  * hearth_result_free(); it is complete also when on_item has seen its parts before. on_done is not
@@ -117,6 +146,12 @@ HEARTH_API int hearth_classify(hearth_client *client, const char *const *texts, 
 HEARTH_API int hearth_embed(hearth_client *client, const char *const *texts, size_t count,
                             const hearth_request_params *params, hearth_result **ret_result,
                             hearth_error *err);
+HEARTH_API int hearth_rerank(hearth_client *client, const char *query, const char *const *texts,
+                             size_t count, const hearth_request_params *params,
+                             hearth_result **ret_result, hearth_error *err);
+HEARTH_API int hearth_entities(hearth_client *client, const char *const *texts, size_t count,
+                               const hearth_request_params *params, hearth_result **ret_result,
+                               hearth_error *err);
 HEARTH_API int hearth_generate(hearth_client *client, const char *prompt,
                                const hearth_request_params *params, hearth_result **ret_result,
                                hearth_error *err);

@@ -21,11 +21,15 @@ typedef struct hearth_usage {
     uint32_t total_us; /* from admission to the end */
 } hearth_usage;
 
-/** Returns how many inputs are answered: 1 for generate and chat. */
+/** Returns how many inputs are answered: 1 for generate and chat, 0 for tensors (see tensors.h). */
 HEARTH_API size_t hearth_result_count(const hearth_result *result);
 
 /** Lends the answer to the input at @index; lives in the result. NULL if there is none. */
 HEARTH_API const hearth_item *hearth_result_item(const hearth_result *result, size_t index);
+
+/** Lends the answer with the @rank-th best score, from 0; of equals the earlier input. For rerank;
+ *  lives in the result. NULL if there is none. */
+HEARTH_API const hearth_item *hearth_result_ranked(const hearth_result *result, size_t rank);
 
 /** Lends counts and times; lives in the result. */
 HEARTH_API const hearth_usage *hearth_result_usage(const hearth_result *result);

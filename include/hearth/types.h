@@ -22,6 +22,9 @@ enum hearth_task {
 /* How the numbers of an embedding come. */
 enum hearth_vector_type { HEARTH_VECTOR_FLOAT32, HEARTH_VECTOR_FLOAT16, HEARTH_VECTOR_INT8 };
 
+/* Whether embeddings have length 1. */
+enum hearth_normalize { HEARTH_NORMALIZE_DEFAULT, HEARTH_NORMALIZE_YES, HEARTH_NORMALIZE_NO };
+
 /* Element types of tensors, with ONNX's numbers. */
 enum hearth_tensor_type {
     HEARTH_TENSOR_FLOAT32 = 1,

@@ -67,14 +67,20 @@ void client_take_chunk(struct hearth_client *client, const struct hearth_wire_st
 }
 
 static void take_success(struct hearth_client *client, struct client_request *request,
-                         const struct hearth_wire_inference_response *response)
+                         const struct hearth_wire_inference_response *response,
+                         const struct client_fds *fds)
 {
     struct hearth_error err = {0};
     if (add_results(client, request, &response->results, false) < 0) {
         return;
     }
-    int rc = 0;
-    if (request->is_text && !request->result->is_answered[0]) {
+    int rc = client_result_take_tensors(request->result, response->tensors, fds);
+    if (rc == HEARTH_E_MALFORMED) {
+        client_connection_lose(client, HEARTH_E_DISCONNECTED,
+                               "the daemon sent tensors that do not hold together");
+        return;
+    }
+    if (rc == 0 && request->is_text && !request->result->is_answered[0]) {
         /* Nothing was generated: a whole answer all the same. */
         hearth_item item;
         struct hearth_wire_result nothing = {.text = hearth_slice_of("", 0)};
@@ -91,7 +97,8 @@ static void take_success(struct hearth_client *client, struct client_request *re
 }
 
 void client_take_response(struct hearth_client *client,
-                          const struct hearth_wire_inference_response *response)
+                          const struct hearth_wire_inference_response *response,
+                          const struct client_fds *fds)
 {
     struct client_request *request = client_open_find(&client->shared.open, response->request_id);
     if (request == NULL) {
@@ -101,6 +108,6 @@ void client_take_response(struct hearth_client *client,
     if (client_answer_code(response->code, response->error, &err) < 0) {
         client_request_end(client, request, &err);
     } else {
-        take_success(client, request, response);
+        take_success(client, request, response, fds);
     }
 }

@@ -39,8 +39,8 @@ static int send_cancel(struct hearth_client *client, uint64_t id, int *ret_fd,
     struct hearth_message message = {.type = HEARTH_MSG_cancel_request};
     message.as.cancel_request.request_id = id;
     bool was_empty = hearth_frame_queue_bytes(&shared->queue) == 0;
-    int rc =
-        client_queue(client, &message, HEARTH_CLIENT_QUEUE_BYTES + HEARTH_CLIENT_CANCEL_BYTES, err);
+    int rc = client_queue(client, &message, NULL,
+                          HEARTH_CLIENT_QUEUE_BYTES + HEARTH_CLIENT_CANCEL_BYTES, err);
     if (rc < 0) {
         return rc;
     }

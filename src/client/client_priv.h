@@ -1,9 +1,11 @@
 /* client_priv.h — one connection, and what the files of this room ask of each other.
  *
  *     params.c    structs that may grow          connect.c   the connection: start, loss, end
- *     request.c   inference, submitted or waited for         dispatch.c  sending, receiving,
- * waiting answer.c    messages → results → callbacks             open.c      open requests by id
- *     question.c  one question to the daemon itself; models.c, metrics.c, requests.c ask them
+ *     draft.c     what the caller said, as a message         dispatch.c  sending, receiving,
+ * waiting request.c   inference, submitted or waited for         open.c      open requests by id
+ *     answer.c    messages → results → callbacks             tensors.c   and their descriptors
+ *     question.c  one question to the daemon itself; models.c, describe.c, metrics.c, requests.c
+ *                 ask them
  *
  * There is one engine: whatever blocks submits or asks, then dispatches until it has its answer. */
 
@@ -31,6 +33,16 @@
                   */
 #define HEARTH_CLIENT_HELLO_BYTES 1024u
 #define HEARTH_CLIENT_FILLS       16 /* reads of 64 KiB in one dispatch: others want their turn */
+
+/* Data larger than this travels as a memfd: see docs/libhearth.md for how it was measured. */
+#define HEARTH_CLIENT_MEMFD_BYTES (64u << 10)
+
+/** Descriptors beside one message, first tensor first. */
+struct client_fds {
+    int numbers[HEARTH_MAX_TENSORS];
+    uint32_t count;
+};
+void client_fds_close(struct client_fds *fds);
 
 /* ── Open requests ───────────────────────────────────────────────────────────────────────────── */
 
@@ -162,12 +174,14 @@ void client_connection_take(struct hearth_client *client, const struct hearth_me
 /* ── Moving bytes (dispatch.c) ───────────────────────────────────────────────────────────────── */
 
 /**
- * Queues @message. HEARTH_E_QUEUE_FULL (nothing is queued, later there will be room),
- * HEARTH_E_TOO_LARGE or HEARTH_E_INPUT_INVALID (a field, named in @err), HEARTH_E_NO_MEMORY. With
- * the lock held. @cap: bytes that may then wait.
+ * Queues @message, with duplicates of @fds beside it (NULL: none). HEARTH_E_QUEUE_FULL (nothing is
+ * queued, later there will be room), HEARTH_E_TOO_LARGE or HEARTH_E_INPUT_INVALID (a field, named
+ * in @err), HEARTH_E_NO_MEMORY, HEARTH_E_SYSTEM. With the lock held. @cap: bytes that may then
+ * wait.
  */
 HEARTH_NODISCARD int client_queue(struct hearth_client *client,
-                                  const struct hearth_message *message, size_t cap,
+                                  const struct hearth_message *message,
+                                  const struct client_fds *fds, size_t cap,
                                   struct hearth_error *err);
 
 /** Sends what the socket takes now. With the lock held. 0, HEARTH_E_NOT_READY (something waits),
@@ -195,8 +209,10 @@ void client_request_end(struct hearth_client *client, struct client_request *req
 void client_request_tell(struct client_request *request, const struct hearth_error *err);
 
 void client_take_chunk(struct hearth_client *client, const struct hearth_wire_stream_chunk *chunk);
+/** @fds: what came beside it, still the caller's. */
 void client_take_response(struct hearth_client *client,
-                          const struct hearth_wire_inference_response *response);
+                          const struct hearth_wire_inference_response *response,
+                          const struct client_fds *fds);
 
 /** Turns the code and text of an answer into an error; 0 stays 0. */
 int client_answer_code(uint16_t code, struct hearth_slice text, struct hearth_error *err);
@@ -217,6 +233,12 @@ void client_question_end(struct hearth_client *client, const struct hearth_error
 
 #define CLIENT_RESULT_BYTES ((size_t)64 << 20) /* a frame's worth of answers, unpacked */
 
+/** A memfd of the daemon's, mapped read-only. */
+struct client_mapping {
+    void *memory;
+    size_t bytes;
+};
+
 struct hearth_result {
     struct hearth_arena arena; /* labels, vectors, texts of others */
     struct hearth_buf text;    /* generate, chat: grows by pieces */
@@ -224,6 +246,11 @@ struct hearth_result {
     hearth_item *items;        /* these two behind the struct, in its own block */
     bool *is_answered;
     size_t count;
+    enum hearth_vector_type vector_type; /* that was asked for */
+    hearth_tensor *tensors;              /* these two in the arena */
+    struct client_mapping *mappings;
+    size_t tensor_count;
+    size_t mapping_count;
     hearth_usage usage;
 };
 
@@ -241,6 +268,23 @@ int client_result_add(struct hearth_result *result, const struct hearth_wire_res
 /** Ends the joining and takes the counts. HEARTH_E_MALFORMED if an input was not answered. */
 int client_result_end(struct hearth_result *result,
                       const struct hearth_wire_inference_response *response);
+
+/** Takes the descriptors that @tensors claim off the reader. HEARTH_E_MALFORMED if they did not
+ * come.
+ */
+HEARTH_NODISCARD int client_fds_take(struct hearth_client *client, struct hearth_wire_list tensors,
+                                     struct client_fds *ret);
+
+/** Adds tensors, from the frame and from @fds. HEARTH_E_MALFORMED, HEARTH_E_NO_MEMORY. */
+HEARTH_NODISCARD int client_result_take_tensors(struct hearth_result *result,
+                                                struct hearth_wire_list tensors,
+                                                const struct client_fds *fds);
+void client_result_unmap(struct hearth_result *result);
+
+/** Unpacks one model. HEARTH_E_NO_MEMORY. */
+HEARTH_NODISCARD int client_unpack_model(struct hearth_arena *arena,
+                                         const struct hearth_wire_model_info *info,
+                                         hearth_model *model);
 
 static inline void hearth_result_cleanup(struct hearth_result **owned)
 {

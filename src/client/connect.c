@@ -92,6 +92,7 @@ static int start(struct hearth_client *client, uint64_t deadline_ns, struct hear
         return rc;
     }
     hearth_frame_reader_init(&client->reader, HEARTH_MAX_FRAME_BYTES);
+    hearth_frame_reader_accept_fds(&client->reader);
     client->handshake_deadline_ns = client_deadline_ns(client->timeout_ms);
     client->last_use_ns = hearth_clock_ns();
     client->idle_timeout_ms = 0;

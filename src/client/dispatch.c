@@ -3,12 +3,30 @@
 
 #include "client_priv.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 /* ── Out ─────────────────────────────────────────────────────────────────────────────────────── */
 
+/* The queue closes what it has sent, and a connection that is lost what it has not; the request may
+ * go over another one. So it is given descriptors of its own. */
+static int duplicate(const struct client_fds *fds, struct client_fds *ret, struct hearth_error *err)
+{
+    ret->count = 0;
+    for (uint32_t i = 0; fds != NULL && i < fds->count; i++) {
+        int fd = fcntl(fds->numbers[i], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            int rc = hearth_fail_errno(err, HEARTH_E_SYSTEM, "a descriptor cannot be duplicated");
+            client_fds_close(ret);
+            return rc;
+        }
+        ret->numbers[ret->count++] = fd;
+    }
+    return 0;
+}
+
 static int encode(struct hearth_frame_queue *queue, const struct hearth_message *message,
-                  struct hearth_error *err)
+                  struct client_fds *fds, struct hearth_error *err)
 {
     struct hearth_buf *frame = hearth_frame_queue_begin(queue);
     if (frame == NULL) {
@@ -18,15 +36,16 @@ static int encode(struct hearth_frame_queue *queue, const struct hearth_message 
     if (rc < 0) {
         hearth_frame_queue_abort(queue);
     } else {
-        rc = hearth_frame_queue_commit(queue);
+        rc = hearth_frame_queue_commit_fds(queue, fds->numbers, fds->count);
     }
+    fds->count = rc == 0 ? 0 : fds->count; /* they are the queue's */
     return rc == HEARTH_E_NO_MEMORY ? hearth_fail_oom(err)
            : rc < 0                 ? hearth_fail(err, rc, "the message could not be queued")
                                     : 0;
 }
 
-int client_queue(struct hearth_client *client, const struct hearth_message *message, size_t cap,
-                 struct hearth_error *err)
+int client_queue(struct hearth_client *client, const struct hearth_message *message,
+                 const struct client_fds *fds, size_t cap, struct hearth_error *err)
 {
     struct hearth_frame_queue *queue = &client->shared.queue;
     int rc = hearth_wire_check_fields(message, err);
@@ -42,7 +61,11 @@ int client_queue(struct hearth_client *client, const struct hearth_message *mess
         return hearth_fail(err, HEARTH_E_QUEUE_FULL, "%zu bytes wait to be sent to the daemon",
                            hearth_frame_queue_bytes(queue));
     }
-    return encode(queue, message, err);
+    struct client_fds own;
+    rc = duplicate(fds, &own, err);
+    rc = rc < 0 ? rc : encode(queue, message, &own, err);
+    client_fds_close(&own);
+    return rc;
 }
 
 static struct hearth_frame_queue *leaving(struct hearth_client *client)
@@ -96,6 +119,20 @@ static void take_error(struct hearth_client *client, const struct hearth_wire_er
     }
 }
 
+/* Descriptors belong to the response although nobody may wait for it any more. */
+static void take_response(struct hearth_client *client,
+                          const struct hearth_wire_inference_response *response)
+{
+    struct client_fds fds;
+    if (client_fds_take(client, response->tensors, &fds) < 0) {
+        client_connection_lose(client, HEARTH_E_DISCONNECTED,
+                               "the daemon sent tensors without their memory");
+        return;
+    }
+    client_take_response(client, response, &fds);
+    client_fds_close(&fds);
+}
+
 static void take_message(struct hearth_client *client, struct hearth_slice payload)
 {
     struct hearth_message message;
@@ -108,7 +145,7 @@ static void take_message(struct hearth_client *client, struct hearth_slice paylo
     } else if (message.type == HEARTH_MSG_stream_chunk) {
         client_take_chunk(client, &message.as.stream_chunk);
     } else if (message.type == HEARTH_MSG_inference_response) {
-        client_take_response(client, &message.as.inference_response);
+        take_response(client, &message.as.inference_response);
     } else if (message.type == HEARTH_MSG_error) {
         take_error(client, &message.as.error);
     } else {

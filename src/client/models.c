@@ -30,7 +30,7 @@ static int unpack_names(struct hearth_arena *arena, const struct hearth_wire_lis
     return 0;
 }
 
-static int unpack_model(struct hearth_arena *arena, const struct hearth_wire_model_info *info,
+int client_unpack_model(struct hearth_arena *arena, const struct hearth_wire_model_info *info,
                         hearth_model *model)
 {
     *model = (hearth_model){
@@ -69,7 +69,7 @@ static int unpack_list(struct hearth_model_list *list, const struct hearth_wire_
     struct hearth_wire_list cursor = *models;
     struct hearth_wire_model_info info;
     while (hearth_wire_next(&cursor, HEARTH_RECORD_model_info, &info)) {
-        int rc = unpack_model(&list->arena, &info, &list->models[list->count]);
+        int rc = client_unpack_model(&list->arena, &info, &list->models[list->count]);
         if (rc < 0) {
             return rc;
         }

@@ -93,6 +93,14 @@ int client_request_params(const struct hearth_request_params *given,
         return hearth_fail(err, HEARTH_E_ARGUMENT, "params: stops is NULL, stop_count is %zu",
                            ret->stop_count);
     }
+    if ((unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ||
+        (unsigned)ret->normalize > HEARTH_NORMALIZE_NO) {
+        return hearth_fail(
+            err, HEARTH_E_ARGUMENT, "params: %s is %u, and there is no such one",
+            (unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ? "vector_type" : "normalize",
+            (unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ? (unsigned)ret->vector_type
+                                                            : (unsigned)ret->normalize);
+    }
     return 0;
 }
 

@@ -14,6 +14,9 @@ static uint64_t id_of(const struct hearth_message *message)
     if (message->type == HEARTH_MSG_warmup_response) {
         return message->as.warmup_response.request_id;
     }
+    if (message->type == HEARTH_MSG_model_response) {
+        return message->as.model_response.request_id;
+    }
     return message->type == HEARTH_MSG_cancel_response ? message->as.cancel_response.ticket : 0;
 }
 
@@ -47,7 +50,8 @@ static int send_question(struct hearth_client *client, const struct hearth_messa
         return rc;
     }
     pthread_mutex_lock(&client->shared.lock);
-    rc = client_queue(client, message, HEARTH_CLIENT_QUEUE_BYTES + HEARTH_CLIENT_CANCEL_BYTES, err);
+    rc = client_queue(client, message, NULL, HEARTH_CLIENT_QUEUE_BYTES + HEARTH_CLIENT_CANCEL_BYTES,
+                      err);
     if (rc == 0) {
         client_flush(client); /* should it fail, dispatch finds out why */
     }

@@ -1,132 +1,11 @@
-/* request.c — one inference request: built from the caller's strings, submitted, and for the calls
- * that block waited for. Late messages of requests that have ended are told by their id.         */
+/* request.c — one inference request: submitted, and for the calls that block waited for. Late
+ * messages of requests that have ended are told by their id.         */
 
-#include "client_priv.h"
-
-#include <string.h>
-
-/** A request to be submitted, on the stack of the call. */
-struct draft {
-    struct hearth_client *client;
-    struct hearth_request_params params;
-    struct hearth_message message;
-    struct hearth_wire_stop stops[HEARTH_MAX_STOPS];
-    size_t answers;
-    uint64_t deadline_ns;
-    hearth_done_fn *on_done;
-    void *done_arg;
-    bool is_waited_for;
-};
-
-/* ── Building ────────────────────────────────────────────────────────────────────────────────── */
-
-static void fill_request(struct draft *draft, enum hearth_task task)
-{
-    const struct hearth_request_params *params = &draft->params;
-    unsigned flags = (params->on_item != NULL ? HEARTH_FLAG_STREAM : 0u) |
-                     (params->wants_token_ids ? HEARTH_FLAG_TOKEN_IDS : 0u);
-    draft->message.type = HEARTH_MSG_inference_request;
-    draft->message.as.inference_request = (struct hearth_wire_inference_request){
-        .request_id = 1, /* until it is submitted */
-        .task = (uint8_t)task,
-        .priority = (uint8_t)params->priority,
-        .flags = (uint16_t)flags,
-        .timeout_ms = params->timeout_ms,
-        .model_id = hearth_slice_of_string(params->model),
-        .max_tokens = params->max_tokens,
-        .temperature = params->temperature,
-        .top_k = params->top_k,
-        .top_p = params->top_p,
-        .min_p = params->min_p,
-        .repetition_penalty = params->repetition_penalty,
-        .repetition_window = params->repetition_window,
-        .seed = params->seed,
-        .stops = {.count = (uint32_t)params->stop_count, .items = draft->stops},
-    };
-    for (size_t i = 0; i < params->stop_count; i++) {
-        draft->stops[i].text = hearth_slice_of_string(params->stops[i]);
-    }
-}
-
-static int begin_draft(struct draft *draft, struct hearth_client *client, enum hearth_task task,
-                       const struct hearth_request_params *params, struct hearth_error *err)
-{
-    HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
-    int rc = client_request_params(params, &draft->params, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (client->has_no_session) {
-        return hearth_fail(err, HEARTH_E_UNAUTHENTICATED,
-                           "the client was made with without_session");
-    }
-    uint32_t timeout_ms = draft->params.timeout_ms;
-    draft->client = client;
-    draft->deadline_ns =
-        client_deadline_ns(timeout_ms == 0 ? 0 : timeout_ms + HEARTH_CLIENT_GRACE_MS);
-    draft->on_done = draft->params.on_done;
-    draft->done_arg = draft->params.arg;
-    draft->is_waited_for = false;
-    fill_request(draft, task);
-    return 0;
-}
-
-static int refuse_count(const char *what, size_t count, unsigned most, struct hearth_error *err)
-{
-    return hearth_fail(err, count == 0 ? HEARTH_E_INPUT_INVALID : HEARTH_E_TOO_LARGE,
-                       "%s: %zu given, 1 to %u wanted", what, count, most);
-}
-
-/* @records lends its texts to the message and outlives it. */
-static int draft_inputs(struct draft *draft, const struct hearth_input *inputs, size_t count,
-                        struct hearth_wire_text records[HEARTH_MAX_BATCH], struct hearth_error *err)
-{
-    if (count == 0 || count > HEARTH_MAX_BATCH) {
-        return refuse_count("texts", count, HEARTH_MAX_BATCH, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        bool has_ids = inputs[i].token_id_count > 0;
-        if (inputs[i].token_id_count > HEARTH_MAX_INPUT_TOKENS) {
-            return hearth_fail(err, HEARTH_E_TOO_LARGE,
-                               "inputs[%zu]: %zu token ids, the limit is %u", i,
-                               inputs[i].token_id_count, HEARTH_MAX_INPUT_TOKENS);
-        }
-        if (has_ids && (inputs[i].token_ids == NULL || inputs[i].text != NULL)) {
-            return hearth_fail(err, HEARTH_E_ARGUMENT,
-                               "inputs[%zu]: wanted either text or token_ids", i);
-        }
-        records[i] = (struct hearth_wire_text){.text = hearth_slice_of_string(inputs[i].text)};
-        records[i].tokens.data = inputs[i].token_ids;
-        records[i].tokens.count = (uint32_t)inputs[i].token_id_count;
-    }
-    draft->answers = count;
-    draft->message.as.inference_request.texts =
-        (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return hearth_wire_check_request(&draft->message.as.inference_request, err);
-}
-
-static int draft_chat(struct draft *draft, const struct hearth_chat_message *messages, size_t count,
-                      struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES],
-                      struct hearth_error *err)
-{
-    if (count == 0 || count > HEARTH_MAX_CHAT_MESSAGES) {
-        return refuse_count("messages", count, HEARTH_MAX_CHAT_MESSAGES, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        records[i] = (struct hearth_wire_chat_message){
-            .role = (uint8_t)messages[i].role,
-            .content = hearth_slice_of_string(messages[i].content),
-        };
-    }
-    draft->answers = 1;
-    draft->message.as.inference_request.messages =
-        (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return hearth_wire_check_request(&draft->message.as.inference_request, err);
-}
+#include "draft.h"
 
 /* ── Submitting ──────────────────────────────────────────────────────────────────────────────── */
 
-static struct client_request *create_request(const struct draft *draft)
+static struct client_request *create_request(const struct client_draft *draft)
 {
     struct client_request *request = hearth_alloc(1, sizeof *request);
     if (request == NULL) {
@@ -146,6 +25,7 @@ static struct client_request *create_request(const struct draft *draft)
         hearth_free(request);
         return NULL;
     }
+    request->result->vector_type = draft->params.vector_type;
     return request;
 }
 
@@ -157,7 +37,7 @@ static void free_request(struct client_request *request)
 
 /* Returns 1 if the connection turned out to have been closed before a byte of this was sent: it was
  * idle, so another serves as well. With the lock held. */
-static int queue_and_send(struct draft *draft, struct client_request *request,
+static int queue_and_send(struct client_draft *draft, struct client_request *request,
                           struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
@@ -175,10 +55,10 @@ static int queue_and_send(struct draft *draft, struct client_request *request,
     bool is_alone = !client->is_dispatching && !client_is_in_use(client) &&
                     shared->state == HEARTH_CLIENT_CONNECTED &&
                     hearth_frame_queue_bytes(&shared->queue) == 0;
-    rc = client_queue(client, &draft->message, HEARTH_CLIENT_QUEUE_BYTES, err);
+    rc = client_queue(client, &draft->message, &draft->fds, HEARTH_CLIENT_QUEUE_BYTES, err);
     if (rc == HEARTH_E_QUEUE_FULL) {
         client_flush(client);
-        rc = client_queue(client, &draft->message, HEARTH_CLIENT_QUEUE_BYTES, err);
+        rc = client_queue(client, &draft->message, &draft->fds, HEARTH_CLIENT_QUEUE_BYTES, err);
     }
     if (rc < 0) {
         return rc;
@@ -195,7 +75,7 @@ static int queue_and_send(struct draft *draft, struct client_request *request,
     return 0;
 }
 
-static int send_on_a_connection(struct draft *draft, struct client_request *request,
+static int send_on_a_connection(struct client_draft *draft, struct client_request *request,
                                 uint64_t connect_ns, struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
@@ -216,7 +96,7 @@ static int send_on_a_connection(struct draft *draft, struct client_request *requ
     return rc;
 }
 
-static int submit(struct draft *draft, uint64_t connect_ns, uint64_t *ret_id,
+static int submit(struct client_draft *draft, uint64_t connect_ns, uint64_t *ret_id,
                   struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
@@ -241,8 +121,7 @@ static int submit(struct draft *draft, uint64_t connect_ns, uint64_t *ret_id,
     return 0;
 }
 
-/* For programs with a loop: what cannot be done now is said so. */
-static int submit_now(struct draft *draft, uint64_t *ret_id, struct hearth_error *err)
+int client_draft_submit(struct client_draft *draft, uint64_t *ret_id, struct hearth_error *err)
 {
     if (draft->on_done == NULL) {
         return hearth_fail(err, HEARTH_E_ARGUMENT, "params: on_done is NULL");
@@ -254,22 +133,22 @@ int hearth_submit(hearth_client *client, enum hearth_task task, const hearth_inp
                   size_t count, const hearth_request_params *params, uint64_t *ret_request,
                   hearth_error *err)
 {
-    struct draft draft;
+    struct client_draft draft;
     struct hearth_wire_text records[HEARTH_MAX_BATCH];
-    int rc = begin_draft(&draft, client, task, params, err);
-    rc = rc < 0 ? rc : draft_inputs(&draft, inputs, count, records, err);
-    return rc < 0 ? rc : submit_now(&draft, ret_request, err);
+    int rc = client_draft_begin(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : client_draft_inputs(&draft, inputs, count, records, err);
+    return rc < 0 ? rc : client_draft_submit(&draft, ret_request, err);
 }
 
 int hearth_submit_chat(hearth_client *client, const hearth_chat_message *messages, size_t count,
                        const hearth_request_params *params, uint64_t *ret_request,
                        hearth_error *err)
 {
-    struct draft draft;
+    struct client_draft draft;
     struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
-    int rc = begin_draft(&draft, client, HEARTH_TASK_CHAT, params, err);
-    rc = rc < 0 ? rc : draft_chat(&draft, messages, count, records, err);
-    return rc < 0 ? rc : submit_now(&draft, ret_request, err);
+    int rc = client_draft_begin(&draft, client, HEARTH_TASK_CHAT, params, err);
+    rc = rc < 0 ? rc : client_draft_chat(&draft, messages, count, records, err);
+    return rc < 0 ? rc : client_draft_submit(&draft, ret_request, err);
 }
 
 /* ── End ─────────────────────────────────────────────────────────────────────────────────────── */
@@ -313,7 +192,7 @@ static void take_answer(uint64_t request, hearth_result *result, const hearth_er
 }
 
 /* Submitted ones are before it in the queue: their answers make room. */
-static int submit_when_there_is_room(struct draft *draft, struct hearth_error *err)
+static int submit_when_there_is_room(struct client_draft *draft, struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
     uint64_t connect_ns = HEARTH_MIN(draft->deadline_ns, client_deadline_ns(client->timeout_ms));
@@ -335,7 +214,8 @@ static void set_waiting(struct hearth_client *client, bool is_waiting)
     pthread_mutex_unlock(&client->shared.lock);
 }
 
-static int run(struct draft *draft, struct hearth_result **ret_result, struct hearth_error *err)
+int client_draft_run(struct client_draft *draft, struct hearth_result **ret_result,
+                     struct hearth_error *err)
 {
     struct hearth_client *client = draft->client;
     struct answer answer = {0};
@@ -365,12 +245,12 @@ int hearth_infer(hearth_client *client, enum hearth_task task, const hearth_inpu
                  size_t count, const hearth_request_params *params, hearth_result **ret_result,
                  hearth_error *err)
 {
-    struct draft draft;
+    struct client_draft draft;
     struct hearth_wire_text records[HEARTH_MAX_BATCH];
     int rc = client_check_outside(client, "a call that waits", err);
-    rc = rc < 0 ? rc : begin_draft(&draft, client, task, params, err);
-    rc = rc < 0 ? rc : draft_inputs(&draft, inputs, count, records, err);
-    return rc < 0 ? rc : run(&draft, ret_result, err);
+    rc = rc < 0 ? rc : client_draft_begin(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : client_draft_inputs(&draft, inputs, count, records, err);
+    return rc < 0 ? rc : client_draft_run(&draft, ret_result, err);
 }
 
 static int infer_texts(struct hearth_client *client, enum hearth_task task,
@@ -398,6 +278,28 @@ int hearth_embed(hearth_client *client, const char *const *texts, size_t count,
     return infer_texts(client, HEARTH_TASK_EMBED, texts, count, params, ret_result, err);
 }
 
+int hearth_entities(hearth_client *client, const char *const *texts, size_t count,
+                    const hearth_request_params *params, hearth_result **ret_result,
+                    hearth_error *err)
+{
+    return infer_texts(client, HEARTH_TASK_ENTITIES, texts, count, params, ret_result, err);
+}
+
+/* The caller's struct may be shorter or longer than ours: it is read before the query is put in. */
+int hearth_rerank(hearth_client *client, const char *query, const char *const *texts, size_t count,
+                  const hearth_request_params *params, hearth_result **ret_result,
+                  hearth_error *err)
+{
+    struct hearth_request_params own;
+    int rc = client_request_params(params, &own, err);
+    if (rc < 0) {
+        return rc;
+    }
+    own.size = sizeof own;
+    own.query = query;
+    return infer_texts(client, HEARTH_TASK_RERANK, texts, count, &own, ret_result, err);
+}
+
 int hearth_generate(hearth_client *client, const char *prompt, const hearth_request_params *params,
                     hearth_result **ret_result, hearth_error *err)
 {
@@ -407,10 +309,10 @@ int hearth_generate(hearth_client *client, const char *prompt, const hearth_requ
 int hearth_chat(hearth_client *client, const hearth_chat_message *messages, size_t count,
                 const hearth_request_params *params, hearth_result **ret_result, hearth_error *err)
 {
-    struct draft draft;
+    struct client_draft draft;
     struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
     int rc = client_check_outside(client, "hearth_chat()", err);
-    rc = rc < 0 ? rc : begin_draft(&draft, client, HEARTH_TASK_CHAT, params, err);
-    rc = rc < 0 ? rc : draft_chat(&draft, messages, count, records, err);
-    return rc < 0 ? rc : run(&draft, ret_result, err);
+    rc = rc < 0 ? rc : client_draft_begin(&draft, client, HEARTH_TASK_CHAT, params, err);
+    rc = rc < 0 ? rc : client_draft_chat(&draft, messages, count, records, err);
+    return rc < 0 ? rc : client_draft_run(&draft, ret_result, err);
 }

@@ -2,6 +2,7 @@
 
 #include "client_priv.h"
 
+#include <math.h>
 #include <string.h>
 
 /* One block, and the arena empty: many requests may be open whose answers have not come. */
@@ -26,6 +27,7 @@ void hearth_result_free(hearth_result *result)
     if (result == NULL) {
         return;
     }
+    client_result_unmap(result);
     hearth_arena_reset(&result->arena); /* wipes: answers are content */
     hearth_arena_finish(&result->arena);
     hearth_buf_wipe(&result->text);
@@ -77,6 +79,55 @@ static int unpack_vector(struct hearth_arena *arena, struct hearth_wire_f32s flo
     return 0;
 }
 
+/* Two bytes or one a number, as it was asked for. */
+static int unpack_packed(struct hearth_result *result, const struct hearth_wire_result *record,
+                         hearth_item *item)
+{
+    size_t width = result->vector_type == HEARTH_VECTOR_FLOAT16 ? 2 : 1;
+    if (record->packed.size == 0) {
+        return 0;
+    }
+    if (result->vector_type == HEARTH_VECTOR_FLOAT32 || record->packed.size % width != 0) {
+        return HEARTH_E_MALFORMED;
+    }
+    void *packed = hearth_arena_alloc(&result->arena, record->packed.size, 1);
+    if (packed == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    memcpy(packed, record->packed.data, record->packed.size);
+    item->packed = packed;
+    item->packed_bytes = record->packed.size;
+    item->dimensions = record->packed.size / width;
+    return 0;
+}
+
+static int unpack_entities(struct hearth_arena *arena, struct hearth_wire_list cursor,
+                           hearth_item *item)
+{
+    if (cursor.count == 0) {
+        return 0;
+    }
+    hearth_entity *entities = hearth_arena_alloc(arena, cursor.count, sizeof *entities);
+    if (entities == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    struct hearth_wire_entity record;
+    for (size_t i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_entity, &record); i++) {
+        entities[i] = (hearth_entity){.label = hearth_arena_copy(arena, record.label),
+                                      .score = record.score,
+                                      .start_byte = record.start_byte,
+                                      .end_byte = record.end_byte,
+                                      .start_char = record.start_char,
+                                      .end_char = record.end_char};
+        if (entities[i].label == NULL) {
+            return HEARTH_E_NO_MEMORY;
+        }
+        item->entity_count = i + 1;
+    }
+    item->entities = entities;
+    return 0;
+}
+
 /* Appends and keeps a NUL behind the last byte; *@ret shows what was appended. */
 static int join_text(struct hearth_buf *text, struct hearth_slice piece, hearth_item *ret)
 {
@@ -113,10 +164,15 @@ static int join_ids(struct hearth_buf *ids, struct hearth_wire_u32s piece, heart
 static int unpack(struct hearth_result *result, const struct hearth_wire_result *record,
                   hearth_item *item)
 {
-    *item = (hearth_item){
-        .index = record->index, .tokens = record->tokens, .is_truncated = record->is_truncated};
+    *item = (hearth_item){.index = record->index,
+                          .tokens = record->tokens,
+                          .is_truncated = record->is_truncated,
+                          .score = record->score,
+                          .scale = record->scale};
     int rc = unpack_labels(&result->arena, &record->labels, item);
     rc = rc < 0 ? rc : unpack_vector(&result->arena, record->vector, item);
+    rc = rc < 0 ? rc : unpack_packed(result, record, item);
+    rc = rc < 0 ? rc : unpack_entities(&result->arena, record->entities, item);
     return rc;
 }
 
@@ -185,6 +241,29 @@ size_t hearth_result_count(const hearth_result *result)
 const hearth_item *hearth_result_item(const hearth_result *result, size_t index)
 {
     return index < result->count ? &result->items[index] : NULL;
+}
+
+/* What is no number is worse than any. */
+static float score_of(const hearth_item *item)
+{
+    return isnan(item->score) ? -INFINITY : item->score;
+}
+
+/* Items are few: each counts those that come before it. */
+const hearth_item *hearth_result_ranked(const hearth_result *result, size_t rank)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        size_t better = 0;
+        for (size_t j = 0; j < result->count; j++) {
+            float mine = score_of(&result->items[i]);
+            float other = score_of(&result->items[j]);
+            better += other > mine || (j < i && !(mine > other));
+        }
+        if (better == rank) {
+            return &result->items[i];
+        }
+    }
+    return NULL;
 }
 
 const hearth_usage *hearth_result_usage(const hearth_result *result)
