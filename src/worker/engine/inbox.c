@@ -121,8 +121,17 @@ static int open_job(struct hearth_inbox *inbox, struct hearth_job *job,
     return 0;
 }
 
-static int push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t deadline_ns,
-                void *user, struct hearth_item **ret_item, struct hearth_error *err)
+/* What somebody pushes. */
+struct pushed {
+    struct hearth_slice frame;
+    uint64_t deadline_ns;
+    void *user;
+    const int *fds;
+    uint32_t fd_count;
+};
+
+static int push(struct hearth_inbox *inbox, const struct pushed *pushed,
+                struct hearth_item **ret_item, struct hearth_error *err)
 {
     HEARTH_CHECK(inbox, INBOX_MAGIC);
     pthread_mutex_lock(&inbox->lock);
@@ -131,16 +140,17 @@ static int push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t 
     if (job == NULL) {
         return hearth_fail_oom(err);
     }
-    job->deadline_ns = deadline_ns;
+    job->deadline_ns = pushed->deadline_ns;
     job->pushed_ns = hearth_clock_ns();
-    job->user = user;
-    int rc = job_fill(job, frame, err);
+    job->user = pushed->user;
+    int rc = job_fill(job, pushed->frame, pushed->fds, pushed->fd_count, err);
 
     pthread_mutex_lock(&inbox->lock);
     if (rc == 0) {
         rc = open_job(inbox, job, ret_item, err);
     }
     if (rc != 0) {
+        job_unmap(job);
         job_release(job);
     }
     pthread_mutex_unlock(&inbox->lock);
@@ -150,15 +160,25 @@ static int push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t 
 int hearth_inbox_push(struct hearth_inbox *inbox, struct hearth_slice frame, uint64_t deadline_ns,
                       void *user, struct hearth_error *err)
 {
-    return push(inbox, frame, deadline_ns, user, NULL, err);
+    const struct pushed pushed = {.frame = frame, .deadline_ns = deadline_ns, .user = user};
+    return push(inbox, &pushed, NULL, err);
+}
+
+int hearth_inbox_push_memfds(struct hearth_inbox *inbox, struct hearth_slice frame,
+                             uint64_t deadline_ns, void *user, const int *fds, uint32_t count,
+                             struct hearth_error *err)
+{
+    const struct pushed pushed = {frame, deadline_ns, user, fds, count};
+    return push(inbox, &pushed, NULL, err);
 }
 
 int hearth_inbox_push_or_take(struct hearth_inbox *inbox, struct hearth_slice frame,
                               uint64_t deadline_ns, void *user, struct hearth_item **ret_item,
                               struct hearth_error *err)
 {
+    const struct pushed pushed = {.frame = frame, .deadline_ns = deadline_ns, .user = user};
     *ret_item = NULL;
-    return push(inbox, frame, deadline_ns, user, ret_item, err);
+    return push(inbox, &pushed, ret_item, err);
 }
 
 /* ---- taking -------------------------------------------------------------------------------- */
@@ -259,6 +279,7 @@ static void items_ended(struct hearth_job *job, uint32_t count, uint32_t held)
     pthread_mutex_unlock(&inbox->lock);
 
     inbox->sink.end(inbox->sink.arg, job);
+    job_unmap(job);
 
     pthread_mutex_lock(&inbox->lock);
     job->open_items = 0;

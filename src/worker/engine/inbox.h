@@ -66,6 +66,16 @@ HEARTH_NODISCARD int hearth_inbox_push_or_take(struct hearth_inbox *inbox,
                                                void *user, struct hearth_item **ret_item,
                                                struct hearth_error *err);
 
+/**
+ * As push, with the memfds of the request's tensors: @count descriptors in the order of those that
+ * say memfd_bytes. They stay the caller's; each is checked (seals, size) and mapped read-only until
+ * the job has ended. HEARTH_E_INPUT_INVALID also if one is not what its tensor says or they are not
+ * as many as claimed: so a request that claims any must come this way. HEARTH_E_SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_inbox_push_memfds(struct hearth_inbox *inbox, struct hearth_slice frame,
+                                              uint64_t deadline_ns, void *user, const int *fds,
+                                              uint32_t count, struct hearth_error *err);
+
 /** Ends the job with this request id by HEARTH_E_CANCELLED; false if it is not open. */
 bool hearth_inbox_cancel(struct hearth_inbox *inbox, uint64_t request_id);
 

@@ -59,8 +59,13 @@ struct hearth_inbox {
     atomic_uint_fast64_t progress;
 };
 
-/* Copies, decodes and checks @frame into @job; its items are set up, not queued. */
-int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_error *err);
+/* Copies, decodes and checks @frame into @job and maps its memfds; its items are set up, not
+ * queued. */
+int job_fill(struct hearth_job *job, struct hearth_slice frame, const int *fds, uint32_t fd_count,
+             struct hearth_error *err);
+/* Gives the mappings back: when nobody reads the request any more. Without the lock, as it may take
+ * its time. */
+void job_unmap(struct hearth_job *job);
 /* A job with no content: a spare one or a new one; NULL when out of memory. Lock held. */
 struct hearth_job *job_acquire(struct hearth_inbox *inbox);
 /* Wipes the content and keeps or frees the memory. Lock held. */

@@ -57,7 +57,55 @@ static void set_up_item(struct hearth_job *job, uint32_t index,
     job->open_items = index + 1;
 }
 
-int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_error *err)
+/* ---- memfds -------------------------------------------------------------------------------- */
+
+/* The broker has checked the same: neither believes the other. */
+static int map_memfd(int fd, uint64_t size_bytes, uint32_t index, struct hearth_slice *ret,
+                     struct hearth_error *err)
+{
+    int rc = hearth_memfd_check_data(fd, size_bytes, err);
+    rc = rc != 0 ? rc : hearth_memfd_map_data(fd, (size_t)size_bytes, ret, err);
+    return rc != 0 ? hearth_because(err, rc, "the memfd of tensors[%u]", (unsigned)index) : 0;
+}
+
+static int map_memfds(struct hearth_job *job, const int *fds, uint32_t fd_count,
+                      struct hearth_error *err)
+{
+    struct hearth_wire_list tensors = request_of(job)->tensors;
+    struct hearth_wire_tensor tensor;
+    uint64_t bytes[HEARTH_MAX_TENSORS];
+    uint32_t wanted = hearth_wire_memfds(tensors, bytes);
+    uint32_t used = 0;
+    if (wanted != fd_count) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "tensors: %u memfds are claimed, %u came",
+                           (unsigned)wanted, (unsigned)fd_count);
+    }
+    for (uint32_t i = 0;
+         used < fd_count && hearth_wire_next(&tensors, HEARTH_RECORD_tensor, &tensor); i++) {
+        if (tensor.memfd_bytes == 0) {
+            continue;
+        }
+        int rc = map_memfd(fds[used++], tensor.memfd_bytes, i, &job->memfds[i], err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void job_unmap(struct hearth_job *job)
+{
+    for (uint32_t i = 0; i < HEARTH_MAX_TENSORS; i++) {
+        struct hearth_slice *mapped = &job->memfds[i];
+        hearth_memfd_unmap((void *)(uintptr_t)mapped->data, mapped->size);
+        *mapped = hearth_slice_of(NULL, 0);
+    }
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+int job_fill(struct hearth_job *job, struct hearth_slice frame, const int *fds, uint32_t fd_count,
+             struct hearth_error *err)
 {
     if (hearth_buf_append(&job->bytes, frame.data, frame.size) != 0) {
         return hearth_fail_oom(err);
@@ -71,6 +119,7 @@ int job_fill(struct hearth_job *job, struct hearth_slice frame, struct hearth_er
                            (int)job->message.type);
     }
     rc = hearth_wire_check_request(request_of(job), err);
+    rc = rc != 0 ? rc : map_memfds(job, fds, fd_count, err);
     if (rc != 0) {
         return rc;
     }

@@ -34,17 +34,58 @@ int link_wait(struct hearth_worker *worker, struct hearth_message *ret, struct h
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+/* The descriptors that the broker sent before @request, as many as it claims. */
+static int take_memfds(struct hearth_worker *worker,
+                       const struct hearth_wire_inference_request *request,
+                       int fds[HEARTH_MAX_TENSORS], uint32_t *ret_count, struct hearth_error *err)
+{
+    uint64_t bytes[HEARTH_MAX_TENSORS];
+    uint32_t count = hearth_wire_memfds(request->tensors, bytes);
+    *ret_count = 0;
+    if (count == 0) {
+        return 0;
+    }
+    int rc = hearth_ring_receive_fds(worker->outbox.ring, request->request_id, fds, count);
+    *ret_count = rc == 0 ? count : 0;
+    return rc == 0 ? 0
+                   : hearth_fail(err, HEARTH_E_INTERNAL, "the memfds of a request did not come");
+}
+
+/* Puts @request into the inbox; with *@ret_item, it is for this thread to answer. */
+static int push_request(struct hearth_worker *worker,
+                        const struct hearth_wire_inference_request *request, struct reply *reply,
+                        struct hearth_item **ret_item, struct hearth_error *err)
+{
+    const struct hearth_engine_ops *ops = worker->ops;
+    struct hearth_slice frame = hearth_buf_slice(&worker->message);
+    uint64_t deadline_ns = HEARTH_NEVER;
+    int fds[HEARTH_MAX_TENSORS];
+    uint32_t fd_count = 0;
+    if (request->timeout_ms != 0) {
+        deadline_ns = hearth_clock_deadline_ns(hearth_clock_ns(), request->timeout_ms);
+    }
+    int rc = take_memfds(worker, request, fds, &fd_count, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (fd_count > 0) {
+        rc = hearth_inbox_push_memfds(worker->inbox, frame, deadline_ns, reply, fds, fd_count, err);
+        for (uint32_t i = 0; i < fd_count; i++) {
+            hearth_fd_close(&fds[i]); /* what is mapped needs none */
+        }
+        return rc;
+    }
+    bool is_cheap = ops->is_cheap != NULL && ops->is_cheap(worker->engine, request);
+    return is_cheap
+               ? hearth_inbox_push_or_take(worker->inbox, frame, deadline_ns, reply, ret_item, err)
+               : hearth_inbox_push(worker->inbox, frame, deadline_ns, reply, err);
+}
+
 static void take_request(struct hearth_worker *worker,
                          const struct hearth_wire_inference_request *request)
 {
     struct hearth_error err = {0};
     struct reply *reply = NULL;
-    uint64_t deadline_ns = HEARTH_NEVER;
-    if (request->timeout_ms != 0) {
-        deadline_ns = hearth_clock_deadline_ns(hearth_clock_ns(), request->timeout_ms);
-    }
-    const struct hearth_engine_ops *ops = worker->ops;
-    bool is_cheap = ops->is_cheap != NULL && ops->is_cheap(worker->engine, request);
     struct hearth_item *item = NULL;
     int rc = reply_open(worker, request, &reply);
     if (rc != 0) {
@@ -53,11 +94,9 @@ static void take_request(struct hearth_worker *worker,
         return;
     }
     atomic_fetch_add(&worker->open_replies, 1);
-    struct hearth_slice frame = hearth_buf_slice(&worker->message);
-    rc = is_cheap ? hearth_inbox_push_or_take(worker->inbox, frame, deadline_ns, reply, &item, &err)
-                  : hearth_inbox_push(worker->inbox, frame, deadline_ns, reply, &err);
+    rc = push_request(worker, request, reply, &item, &err);
     if (item != NULL) {
-        ops->answer(worker->engine, item);
+        worker->ops->answer(worker->engine, item);
         hearth_inbox_progress(worker->inbox);
     }
     if (rc != 0) {

@@ -106,38 +106,74 @@ static uint64_t resident_bytes(void)
     return (uint64_t)usage.ru_maxrss * 1024;
 }
 
+static struct hearth_wire_list name_ports(const struct hearth_engine_port *ports, uint32_t count,
+                                          struct hearth_wire_port room[HEARTH_MAX_TENSORS])
+{
+    for (uint32_t i = 0; i < count; i++) {
+        room[i] = (struct hearth_wire_port){.name = hearth_slice_of_string(ports[i].name),
+                                            .type = (uint8_t)ports[i].type,
+                                            .shape = {ports[i].shape, ports[i].rank}};
+    }
+    return (struct hearth_wire_list){.count = count, .items = room};
+}
+
+/* What ready lists; lives while it is told. */
+struct told {
+    struct hearth_wire_name labels[HEARTH_MAX_LABELS];
+    struct hearth_wire_port inputs[HEARTH_MAX_TENSORS];
+    struct hearth_wire_port outputs[HEARTH_MAX_TENSORS];
+    struct hearth_wire_option facts[HEARTH_MAX_MODEL_FACTS];
+};
+
 static int tell_ready(struct hearth_worker *worker, struct hearth_error *err)
 {
     const struct hearth_engine_plan *plan = &worker->plan;
-    struct hearth_wire_name *labels = hearth_alloc(plan->label_count + 1, sizeof *labels);
-    if (labels == NULL) {
+    const struct hearth_engine_facts *facts = &worker->facts;
+    HEARTH_AUTO(hearth_block) struct told *told = hearth_alloc(1, sizeof *told);
+    if (told == NULL) {
         return hearth_fail_oom(err);
     }
     for (size_t i = 0; i < plan->label_count; i++) {
-        labels[i].name = hearth_slice_of_string(plan->labels[i]);
+        told->labels[i].name = hearth_slice_of_string(plan->labels[i]);
+    }
+    for (uint32_t i = 0; i < facts->told_count; i++) {
+        told->facts[i].key = hearth_slice_of_string(facts->told[i].key);
+        told->facts[i].value = hearth_slice_of_string(facts->told[i].value);
     }
     struct hearth_message ready = {
         .type = HEARTH_MSG_worker_ready,
-        .as.worker_ready = {.capacity = worker->facts.capacity,
-                            .context_tokens = worker->facts.context_tokens,
-                            .dimensions = worker->facts.dimensions,
+        .as.worker_ready = {.capacity = facts->capacity,
+                            .context_tokens = facts->context_tokens,
+                            .dimensions = facts->dimensions,
                             .threads = worker->plan.threads,
-                            .labels = {.count = (uint32_t)plan->label_count, .items = labels},
-                            .memory_bytes = resident_bytes()}};
-    int rc = tell(worker, &ready, err);
-    hearth_free(labels);
-    return rc;
+                            .labels = {.count = (uint32_t)plan->label_count, .items = told->labels},
+                            .memory_bytes = resident_bytes(),
+                            .inputs = name_ports(facts->inputs, facts->input_count, told->inputs),
+                            .outputs =
+                                name_ports(facts->outputs, facts->output_count, told->outputs),
+                            .facts = {.count = facts->told_count, .items = told->facts}}};
+    return tell(worker, &ready, err);
+}
+
+static int check_facts(const struct hearth_engine_facts *facts, struct hearth_error *err)
+{
+    if (facts->run_threads == 0 || facts->run_threads > SERVE_MAX_RUN_THREADS) {
+        return hearth_fail(err, HEARTH_E_CONFIG, "the engine asks for %u run threads, 1 to %u",
+                           facts->run_threads, SERVE_MAX_RUN_THREADS);
+    }
+    if (facts->input_count > HEARTH_MAX_TENSORS || facts->output_count > HEARTH_MAX_TENSORS) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "the model has %u inputs and %u outputs, %u of each can be named",
+                           facts->input_count, facts->output_count, HEARTH_MAX_TENSORS);
+    }
+    HEARTH_ASSERT(facts->told_count <= HEARTH_MAX_MODEL_FACTS);
+    return 0;
 }
 
 static int load_engine(struct hearth_worker *worker, struct hearth_error *err)
 {
     int rc = worker->ops->load(&worker->plan, &worker->engine, &worker->facts, err);
-    if (rc == 0 &&
-        (worker->facts.run_threads == 0 || worker->facts.run_threads > SERVE_MAX_RUN_THREADS)) {
-        rc = hearth_fail(err, HEARTH_E_CONFIG, "the engine asks for %u run threads, 1 to %u",
-                         worker->facts.run_threads, SERVE_MAX_RUN_THREADS);
-    }
-    return rc;
+    return rc == 0 ? check_facts(&worker->facts, err) : rc;
 }
 
 int hearth_worker_load(struct hearth_worker *worker, struct hearth_error *err)

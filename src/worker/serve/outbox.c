@@ -107,19 +107,55 @@ static int send_or_keep(struct outbox_shared *outbox, struct hearth_slice messag
     return rc != 0 ? rc : hearth_buf_append(&outbox->waiting, message.data, message.size);
 }
 
-int outbox_send(struct outbox_shared *outbox, const struct hearth_message *message)
+/* Waits until the message has room and its descriptors are on their way. In between, the lock is
+ * free; after it nobody comes between the descriptors and the message. Lock held. */
+static int make_way(struct outbox_shared *outbox, size_t bytes, uint64_t about, const int *fds,
+                    uint32_t count)
 {
-    size_t most = HEARTH_MIN(hearth_wire_size(message), (size_t)HEARTH_MAX_RING_MESSAGE_BYTES);
+    uint64_t now_ns = hearth_clock_ns();
+    uint64_t end_ns = hearth_clock_deadline_ns(now_ns, OUTBOX_PATIENCE_MS);
+    for (;;) {
+        wait_for_room(outbox, bytes);
+        if (outbox->is_broken || now_ns >= end_ns) {
+            return HEARTH_E_DISCONNECTED;
+        }
+        int rc = count == 0 ? 0 : hearth_ring_send_fds(outbox->ring, about, fds, count);
+        if (rc != HEARTH_E_NOT_READY) {
+            return rc;
+        }
+        flush(outbox); /* the broker takes descriptors with their messages: these may wait here */
+        wait_until(outbox, hearth_clock_deadline_ns(now_ns, OUTBOX_RETRY_MS));
+        now_ns = hearth_clock_ns();
+    }
+}
+
+int outbox_send_fds(struct outbox_shared *outbox, const struct hearth_message *message,
+                    uint64_t about, const int *fds, uint32_t count)
+{
+    size_t bytes = hearth_wire_size(message);
+    if (bytes > HEARTH_MAX_RING_MESSAGE_BYTES) {
+        return HEARTH_E_TOO_LARGE;
+    }
     pthread_mutex_lock(&outbox->lock);
-    wait_for_room(outbox, sizeof(uint32_t) + most); /* before the scratch is ours: it unlocks */
-    int rc =
-        outbox->is_broken ? HEARTH_E_DISCONNECTED : hearth_wire_encode(message, &outbox->scratch);
+    int rc = make_way(outbox, sizeof(uint32_t) + bytes, about, fds, count);
+    bool are_sent = rc == 0 && count > 0;
+    if (rc == 0) { /* the scratch is ours only now: waiting unlocks */
+        rc = hearth_wire_encode(message, &outbox->scratch);
+    }
     if (rc == 0) {
         rc = send_or_keep(outbox, hearth_buf_slice(&outbox->scratch));
+    }
+    if (rc != 0 && are_sent) { /* the broker would take them for those of another message */
+        outbox->is_broken = true;
     }
     hearth_buf_wipe(&outbox->scratch);
     pthread_mutex_unlock(&outbox->lock);
     return rc;
+}
+
+int outbox_send(struct outbox_shared *outbox, const struct hearth_message *message)
+{
+    return outbox_send_fds(outbox, message, 0, NULL, 0);
 }
 
 void outbox_give_up(struct outbox_shared *outbox)

@@ -2,52 +2,12 @@
  *
  * A streamed request gets a chunk for each piece or result and then a terminal without results; any
  * other is collected here and answered at once. Replies are wiped and kept for the next request, so
- * that steady state allocates nothing. Engines call from several threads: each reply has a lock. */
+ * that steady state allocates nothing. Engines call from several threads: each reply has a lock.
+ * results.c and outputs.c hold what was not sent yet. */
 
-#include "serve_priv.h"
+#include "reply_priv.h"
 
-#include <string.h>
-
-#define REPLY_SPARE_MAX  64u
-#define REPLY_KEEP_BYTES (64u * 1024u) /* of each buffer of a spare reply */
-#define REPLY_TEXT_CAP   (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
-#define REPLY_IDS_CAP    (HEARTH_MAX_RING_MESSAGE_BYTES / 2)
-#define REPLY_FLOATS_CAP HEARTH_MAX_RING_MESSAGE_BYTES
-#define REPLY_LABELS_CAP (HEARTH_MAX_BATCH * HEARTH_MAX_LABELS * sizeof(struct hearth_wire_label))
-
-/* One collected result; places instead of pointers, because the buffers move while they grow. */
-struct collected {
-    uint32_t index;
-    uint32_t tokens;
-    bool is_truncated;
-    size_t floats_at;
-    uint32_t float_count;
-    size_t labels_at;
-    uint32_t label_count;
-};
-
-struct reply {
-    struct hearth_worker *worker;
-    struct hearth_list in_spare;
-    pthread_mutex_t lock; /* guards all below */
-    uint64_t request_id;
-    bool is_stream;
-    bool is_generation;
-    uint32_t prompt_tokens;
-    uint32_t generated_tokens;
-    uint32_t pending_tokens; /* of empty pieces: told with the next piece */
-    uint64_t first_ns;
-    int code; /* the first error */
-    char error[HEARTH_ERROR_TEXT_BYTES];
-    enum hearth_finish_reason finish;
-    struct hearth_buf text;
-    struct hearth_buf ids; /* of generated tokens: all, or of the next piece of a stream */
-    struct hearth_buf floats;
-    struct hearth_buf labels; /* struct hearth_wire_label, best first within a result */
-    struct collected collected[HEARTH_MAX_BATCH];
-    struct hearth_wire_result results[HEARTH_MAX_BATCH];
-    uint32_t count;
-};
+#define REPLY_SPARE_MAX 64u
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -62,8 +22,10 @@ static struct reply *make_reply(struct hearth_worker *worker)
     pthread_mutex_init(&reply->lock, NULL);
     hearth_buf_init(&reply->text, REPLY_TEXT_CAP);
     hearth_buf_init(&reply->ids, REPLY_IDS_CAP);
-    hearth_buf_init(&reply->floats, REPLY_FLOATS_CAP);
+    hearth_buf_init(&reply->vectors, REPLY_VECTORS_CAP);
     hearth_buf_init(&reply->labels, REPLY_LABELS_CAP);
+    hearth_buf_init(&reply->entities, REPLY_ENTITIES_CAP);
+    hearth_buf_init(&reply->data, REPLY_DATA_CAP);
     return reply;
 }
 
@@ -71,8 +33,10 @@ static void free_reply(struct reply *reply)
 {
     hearth_buf_finish(&reply->text);
     hearth_buf_finish(&reply->ids);
-    hearth_buf_finish(&reply->floats);
+    hearth_buf_finish(&reply->vectors);
     hearth_buf_finish(&reply->labels);
+    hearth_buf_finish(&reply->entities);
+    hearth_buf_finish(&reply->data);
     pthread_mutex_destroy(&reply->lock);
     hearth_free(reply);
 }
@@ -109,6 +73,8 @@ int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_
     }
     reply->request_id = request->request_id;
     reply->is_stream = (request->flags & HEARTH_FLAG_STREAM) != 0;
+    reply->is_in_order = (request->flags & HEARTH_FLAG_IN_ORDER) != 0;
+    reply->takes_memfds = (request->flags & HEARTH_FLAG_MEMFDS) != 0;
     reply->is_generation =
         request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
     reply->prompt_tokens = 0;
@@ -119,6 +85,7 @@ int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_
     reply->error[0] = '\0';
     reply->finish = HEARTH_FINISH_NONE;
     reply->count = 0;
+    reply->next_index = 0;
     *ret = reply;
     return 0;
 }
@@ -136,8 +103,11 @@ void reply_discard(struct reply *reply)
     struct hearth_worker *worker = reply->worker;
     wipe_and_trim(&reply->text);
     wipe_and_trim(&reply->ids);
-    wipe_and_trim(&reply->floats);
+    wipe_and_trim(&reply->vectors);
     wipe_and_trim(&reply->labels);
+    wipe_and_trim(&reply->entities);
+    outputs_clear(reply);
+    wipe_and_trim(&reply->data);
     pthread_mutex_lock(&worker->replies_lock);
     bool is_kept = worker->spare_reply_count < REPLY_SPARE_MAX;
     if (is_kept) {
@@ -150,7 +120,7 @@ void reply_discard(struct reply *reply)
     }
 }
 
-/* ---- collecting ---------------------------------------------------------------------------- */
+/* ---- what happened -------------------------------------------------------------------------- */
 
 /* The first error of a request is its error. Lock held. */
 static void note_error(struct reply *reply, int code, const char *text)
@@ -165,106 +135,6 @@ static void note_first(struct reply *reply)
 {
     if (reply->first_ns == 0) {
         reply->first_ns = hearth_clock_ns();
-    }
-}
-
-/* Keeps labels[0 … count] sorted, best first; equal scores in the manifest's order. */
-static void insert_label(struct hearth_wire_label *labels, uint32_t count, const char *name,
-                         float score)
-{
-    uint32_t low = 0;
-    uint32_t high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (labels[middle].score >= score) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    memmove(labels + low + 1, labels + low, (count - low) * sizeof *labels);
-    labels[low] = (struct hearth_wire_label){.name = hearth_slice_of_string(name), .score = score};
-}
-
-static int collect_labels(struct reply *reply, const float *scores, struct collected *into)
-{
-    const struct hearth_engine_plan *plan = &reply->worker->plan;
-    size_t bytes = plan->label_count * sizeof(struct hearth_wire_label);
-    int rc = hearth_buf_reserve(&reply->labels, bytes);
-    if (rc != 0) {
-        return rc;
-    }
-    into->labels_at = reply->labels.size;
-    into->label_count = (uint32_t)plan->label_count;
-    struct hearth_wire_label *labels = (void *)(reply->labels.data + reply->labels.size);
-    for (uint32_t i = 0; i < into->label_count; i++) {
-        insert_label(labels, i, plan->labels[i], scores[i]);
-    }
-    reply->labels.size += bytes;
-    return 0;
-}
-
-static int collect(struct reply *reply, uint32_t index, const struct hearth_item_result *result)
-{
-    struct collected *into = &reply->collected[reply->count];
-    *into = (struct collected){
-        .index = index,
-        .tokens = reply->is_generation ? reply->generated_tokens : result->prompt_tokens,
-        .is_truncated = result->is_truncated,
-    };
-    int rc = 0;
-    if (result->vector != NULL) {
-        into->floats_at = reply->floats.size;
-        into->float_count = result->dimensions;
-        rc = hearth_buf_append(&reply->floats, result->vector,
-                               result->dimensions * sizeof *result->vector);
-    }
-    if (rc == 0 && result->scores != NULL) {
-        rc = collect_labels(reply, result->scores, into);
-    }
-    reply->count += rc == 0 ? 1 : 0;
-    return rc;
-}
-
-/* The ids of the @tokens first tokens: there may be one more whose text was held back when the
- * request was cancelled, and that is part of no answer. */
-static struct hearth_wire_u32s ids_of(const struct reply *reply, uint32_t tokens)
-{
-    size_t count = reply->ids.size / sizeof(uint32_t);
-    return (struct hearth_wire_u32s){reply->ids.data, (uint32_t)HEARTH_MIN(count, (size_t)tokens)};
-}
-
-/* The wire's view of what was collected; its pointers hold until the buffers grow. */
-static struct hearth_wire_list collected_results(struct reply *reply)
-{
-    for (uint32_t i = 0; i < reply->count; i++) {
-        const struct collected *from = &reply->collected[i];
-        reply->results[i] = (struct hearth_wire_result){
-            .index = from->index,
-            .tokens = from->tokens,
-            .is_truncated = from->is_truncated,
-            .text =
-                reply->is_generation ? hearth_buf_slice(&reply->text) : hearth_slice_of(NULL, 0),
-            .labels = {.count = from->label_count,
-                       .items =
-                           from->label_count > 0 ? reply->labels.data + from->labels_at : NULL},
-            .vector = {.count = from->float_count,
-                       .data = from->float_count > 0 ? reply->floats.data + from->floats_at : NULL},
-            .token_ids = ids_of(reply, from->tokens),
-        };
-    }
-    return (struct hearth_wire_list){.count = reply->count, .items = reply->results};
-}
-
-static void sort_by_index(struct reply *reply)
-{
-    for (uint32_t i = 1; i < reply->count; i++) {
-        struct collected moving = reply->collected[i];
-        uint32_t at = i;
-        for (; at > 0 && reply->collected[at - 1].index > moving.index; at--) {
-            reply->collected[at] = reply->collected[at - 1];
-        }
-        reply->collected[at] = moving;
     }
 }
 
@@ -293,7 +163,7 @@ static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
         struct hearth_wire_result piece = {.index = index,
                                            .tokens = reply->pending_tokens,
                                            .text = text,
-                                           .token_ids = ids_of(reply, reply->pending_tokens)};
+                                           .token_ids = results_ids(reply, reply->pending_tokens)};
         reply->pending_tokens = 0;
         send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = &piece});
         hearth_buf_wipe(&reply->ids);
@@ -313,6 +183,42 @@ static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
     pthread_mutex_unlock(&reply->lock);
 }
 
+/* As soon as computed: in the order of the inputs only what has no gap before it. */
+static void send_finished(struct reply *reply)
+{
+    struct hearth_wire_list results;
+    if (!reply->is_in_order) {
+        send_chunk(reply, results_all(reply));
+        results_clear(reply);
+        return;
+    }
+    while (results_take(reply, reply->next_index, &results)) {
+        send_chunk(reply, results);
+        reply->next_index++;
+    }
+    if (reply->count == 0) {
+        results_clear(reply);
+    }
+}
+
+static void finish_item(struct reply *reply, uint32_t index,
+                        const struct hearth_item_result *result)
+{
+    struct hearth_error err = {0};
+    if (result->tensor_count > 0) {
+        if (outputs_collect(reply, result, &err) != 0) {
+            note_error(reply, err.code, err.text);
+        }
+        return;
+    }
+    int rc = results_collect(reply, index, result);
+    if (rc != 0) {
+        note_error(reply, rc, "the results are too large for one message");
+    } else if (reply->is_stream) {
+        send_finished(reply);
+    }
+}
+
 static void on_finish(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
                       const struct hearth_item_result *result)
 {
@@ -322,15 +228,7 @@ static void on_finish(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t 
     reply->prompt_tokens += result->prompt_tokens;
     reply->finish = result->finish;
     if (!(reply->is_stream && reply->is_generation)) {
-        int rc = collect(reply, index, result);
-        if (rc != 0) {
-            note_error(reply, rc, "the results are too large for one message");
-        } else if (reply->is_stream) {
-            send_chunk(reply, collected_results(reply));
-            reply->count = 0;
-            hearth_buf_clear(&reply->floats);
-            hearth_buf_clear(&reply->labels);
-        }
+        finish_item(reply, index, result);
     }
     pthread_mutex_unlock(&reply->lock);
 }
@@ -344,7 +242,7 @@ static void on_fail(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t in
     bool ended_early = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
     if (ended_early && reply->is_generation && !reply->is_stream && reply->text.size > 0) {
         const struct hearth_item_result so_far = {0};
-        if (collect(reply, index, &so_far) != 0) {
+        if (results_collect(reply, index, &so_far) != 0) {
             reply->count = 0; /* the error is told all the same */
         }
     }
@@ -395,7 +293,12 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
     uint64_t taken_ns = 0;
     uint64_t now_ns = hearth_clock_ns();
     hearth_job_times(job, &pushed_ns, &taken_ns);
-    sort_by_index(reply);
+    if (reply->code != 0) {
+        outputs_clear(reply);
+    }
+    if (reply->is_stream) {
+        results_clear(reply); /* held back for a turn that will not come */
+    }
     struct hearth_message message = {
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {
@@ -408,8 +311,11 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
             .queue_us = us_between(pushed_ns, taken_ns != 0 ? taken_ns : now_ns),
             .first_us = us_between(pushed_ns, reply->first_ns != 0 ? reply->first_ns : now_ns),
             .total_us = us_between(pushed_ns, now_ns),
-            .results = collected_results(reply)}};
-    int rc = outbox_send(&reply->worker->outbox, &message);
+            .results = results_all(reply),
+            .tensors = outputs_all(reply)}};
+    int fds[HEARTH_MAX_TENSORS];
+    uint32_t fd_count = outputs_fds(reply, fds);
+    int rc = outbox_send_fds(&reply->worker->outbox, &message, reply->request_id, fds, fd_count);
     if (rc == HEARTH_E_TOO_LARGE) {
         struct hearth_error err = {0};
         hearth_fail(&err, rc, "the results are too large for one message: send fewer texts");

@@ -61,6 +61,10 @@ void outbox_finish(struct outbox_shared *outbox);
 /* Sends, or keeps until there is room; waits for the broker only when much is kept already.
  * HEARTH_E_TOO_LARGE for a message that no ring takes; HEARTH_E_DISCONNECTED. */
 int outbox_send(struct outbox_shared *outbox, const struct hearth_message *message);
+/* The same; before it leave @count descriptors, which stay the caller's, about the request @about.
+ */
+int outbox_send_fds(struct outbox_shared *outbox, const struct hearth_message *message,
+                    uint64_t about, const int *fds, uint32_t count);
 /* Ends the worker soon: the link thread sees it at its next step. */
 void outbox_give_up(struct outbox_shared *outbox);
 /* The link thread's: take the next message; announce sleep; wake up and send what waited. */
