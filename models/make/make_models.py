@@ -144,7 +144,9 @@ class Maker:
         if "package" in source:
             return self.packages.read(source["package"], source["member"])
         if "model" in source:
-            return self.store.folder / source["model"] / source["path"]
+            origin = source["model"]
+            is_moved = is_int8_default(self.store.folder, origin)
+            return self.store.folder / (f"{origin}-fp32" if is_moved else origin) / source["path"]
         return self._encoder(model)[entry["role"]]
 
     def _encoder(self, model):
@@ -199,6 +201,10 @@ def read_head(data):
 
 def make_model(model, store, maker, options):
     made = 0
+    if is_int8_default(store.folder, model["name"]):
+        print(f"  {model['name']}: served in int8; what was made here is {model['name']}-fp32",
+              flush=True)
+        return
     for entry in model["files"]:
         where = f"{model['name']}/{entry['path']}"
         state = store.state(model, entry, options.verify)
@@ -218,6 +224,11 @@ def make_model(model, store, maker, options):
     total = sum(entry["size_bytes"] for entry in model["files"])
     work = f"{made} files made" if made else "complete"
     print(f"  {model['name']} {model['version']}: {work}, {total / 1e6:.1f} MB", flush=True)
+
+
+def is_int8_default(folder, name):
+    """True if scripts/quantize.sh --default gave the name to the int8 model."""
+    return (folder / f"{name}-fp32" / "manifest.json").is_file()
 
 
 def check_made(where, entry, data, accept):
