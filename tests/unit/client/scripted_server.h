@@ -4,7 +4,8 @@
  * embed      the vector [length, index, 1]; streamed results come last input first
  * generate   the prompt backwards, one byte a piece; and for the last message of a chat; ids, if
  *            asked for, are the bytes
- * Token ids are an input as long as their count, of the letter 'i'.
+ * Token ids are an input as long as their count, of the letter 'i'. Streamed results come first to
+ * last if that is asked for. What else an encoder is asked: see scripted_encoder.h.
  *
  * Texts that start with
  *   slow:   one piece, then nothing until a cancel      silent: nothing until a cancel
@@ -28,6 +29,8 @@
 #include "hearth_wire.h"
 #include "kit.h"
 
+#include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +64,8 @@ struct scripted_peer {
     uint32_t number; /* of the connection, from 1 */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
+    int fds[HEARTH_MAX_TENSORS]; /* beside the last request */
+    uint32_t fd_count;
 };
 
 #define SCRIPTED_WAIT_NS hearth_clock_deadline_ns(hearth_clock_ns(), 20000)
@@ -77,6 +82,14 @@ static void scripted_send(struct scripted_peer *peer, const struct hearth_messag
     HEARTH_ASSERT(rc == 0 || rc == HEARTH_E_DISCONNECTED);
 }
 
+static void scripted_close_fds(struct scripted_peer *peer)
+{
+    for (uint32_t i = 0; i < peer->fd_count; i++) {
+        hearth_fd_close(&peer->fds[i]);
+    }
+    peer->fd_count = 0;
+}
+
 static bool scripted_receive(struct scripted_peer *peer, struct hearth_message *message)
 {
     struct hearth_slice payload;
@@ -84,6 +97,16 @@ static bool scripted_receive(struct scripted_peer *peer, struct hearth_message *
         return false;
     }
     HEARTH_ASSERT(hearth_wire_decode(payload, message, NULL) == 0);
+    scripted_close_fds(peer);
+    if (message->type == HEARTH_MSG_inference_request) {
+        uint64_t bytes[HEARTH_MAX_TENSORS];
+        uint32_t count = hearth_wire_memfds(message->as.inference_request.tensors, bytes);
+        HEARTH_ASSERT(hearth_frame_reader_take_fds(&peer->reader, peer->fds, count));
+        peer->fd_count = count;
+        for (uint32_t i = 0; i < count; i++) { /* as the daemon will */
+            HEARTH_ASSERT(hearth_memfd_check_data(peer->fds[i], bytes[i], NULL) == 0);
+        }
+    }
     return true;
 }
 
@@ -159,17 +182,20 @@ static void scripted_generate(struct scripted_peer *peer, uint64_t id, uint16_t 
     scripted_end(peer, id, 0, NULL, &result, is_streamed ? 0 : 1);
 }
 
+#include "scripted_encoder.h"
+
 static void scripted_texts(struct scripted_peer *peer,
                            const struct hearth_wire_inference_request *request, uint64_t id)
 {
     struct hearth_wire_result results[HEARTH_MAX_BATCH] = {0};
     struct hearth_wire_label labels[HEARTH_MAX_BATCH][2];
     float vectors[HEARTH_MAX_BATCH][3];
+    struct hearth_wire_entity entities[HEARTH_MAX_BATCH][2];
     struct hearth_wire_list cursor = request->texts;
     struct hearth_wire_text text;
     uint32_t count = 0;
     for (; hearth_wire_next(&cursor, HEARTH_RECORD_text, &text); count++) {
-        size_t size = text.text.size + text.tokens.count;
+        size_t size = text.text.size + text.tokens.count + text.pair.size;
         bool is_even = size % 2 == 0;
         labels[count][0] = (struct hearth_wire_label){
             .name = hearth_slice_of_string(is_even ? "even" : "odd"), .score = 0.75f};
@@ -182,13 +208,20 @@ static void scripted_texts(struct scripted_peer *peer,
         results[count].tokens = (uint32_t)size;
         if (request->task == HEARTH_TASK_CLASSIFY) {
             results[count].labels = (struct hearth_wire_list){.count = 2, .items = labels[count]};
+        } else if (request->task == HEARTH_TASK_RERANK) {
+            scripted_score(request, &text, &results[count]);
+        } else if (request->task == HEARTH_TASK_ENTITIES) {
+            scripted_entities(&text, entities[count], &results[count]);
+        } else if (request->vector_type != HEARTH_VECTOR_FLOAT32) {
+            scripted_pack(request, &results[count]);
         } else {
             results[count].vector = (struct hearth_wire_f32s){vectors[count], 3};
         }
     }
     bool is_streamed = (request->flags & HEARTH_FLAG_STREAM) != 0;
-    for (uint32_t i = count; is_streamed && i > 0; i--) {
-        scripted_chunk(peer, id, &results[i - 1]);
+    bool is_in_order = (request->flags & HEARTH_FLAG_IN_ORDER) != 0;
+    for (uint32_t i = 0; is_streamed && i < count; i++) {
+        scripted_chunk(peer, id, &results[is_in_order ? i : count - 1 - i]);
     }
     scripted_end(peer, id, 0, NULL, results, is_streamed ? 0 : count);
 }
@@ -266,6 +299,10 @@ static bool scripted_infer(struct scripted_peer *peer,
                            const struct hearth_wire_inference_request *request)
 {
     uint64_t id = request->request_id;
+    if (request->task == HEARTH_TASK_TENSORS) {
+        scripted_tensors(peer, request);
+        return true;
+    }
     struct hearth_slice input = scripted_input(request);
     struct hearth_wire_result piece = {.tokens = 1, .text = hearth_slice_of_string("p")};
     if (scripted_starts(input, "slow") || scripted_starts(input, "die")) {
@@ -297,7 +334,7 @@ static bool scripted_infer(struct scripted_peer *peer,
         scripted_end(peer, id, 0, NULL, NULL, 0);
     } else if (scripted_starts(input, "fail")) {
         scripted_end(peer, id, HEARTH_E_ENGINE_FAILED, "the engine gave up", NULL, 0);
-    } else if (request->task == HEARTH_TASK_CLASSIFY || request->task == HEARTH_TASK_EMBED) {
+    } else if (request->task != HEARTH_TASK_GENERATE && request->task != HEARTH_TASK_CHAT) {
         scripted_texts(peer, request, id);
     } else {
         scripted_generate(peer, id, request->flags, input);
@@ -489,6 +526,9 @@ static bool scripted_report(struct scripted_peer *peer, const struct hearth_mess
         scripted_spans(peer, &message->as.spans_request);
     } else if (message->type == HEARTH_MSG_warmup_request) {
         scripted_warm_up(peer, &message->as.warmup_request);
+    } else if (message->type == HEARTH_MSG_model_request) {
+        struct hearth_wire_model_request request = message->as.model_request;
+        scripted_describe(peer, &request);
     } else if (message->type == HEARTH_MSG_cancel_request) {
         scripted_cancel(peer, &message->as.cancel_request);
     } else {
@@ -544,10 +584,12 @@ HEARTH_NORETURN static void scripted_serve(struct hearth_listener *listener)
             continue;
         }
         hearth_frame_reader_init(&peer.reader, HEARTH_MAX_FRAME_BYTES);
+        hearth_frame_reader_accept_fds(&peer.reader);
         hearth_frame_queue_init(&peer.queue, HEARTH_MAX_FRAME_BYTES);
         struct hearth_message message;
         while (scripted_receive(&peer, &message) && scripted_answer(&peer, &message)) {
         }
+        scripted_close_fds(&peer);
         hearth_frame_reader_finish(&peer.reader);
         hearth_frame_queue_finish(&peer.queue);
         hearth_fd_close(&peer.fd);
