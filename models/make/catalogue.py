@@ -12,6 +12,9 @@ CAPABILITY_OF_TASK = {
     "embedding": "embedding",
     "text-classification": "text_classification",
     "text-generation": "text_generation",
+    "text-ranking": "reranking",
+    "token-classification": "named_entity_recognition",
+    "tensors": "tensors",
 }
 OPTIONS_OF_TASK = {
     "embedding": {"pooling", "normalize", "max_tokens", "dimensions"},
@@ -55,7 +58,7 @@ def _check_model(model, packages):
     _need(NAME.fullmatch(name), name, "name is not lower-case letters, digits, '.' and '-'")
     extra = {"labels"} if model.get("task") == "text-classification" else set()
     _need(set(model) == MODEL_KEYS | extra, name, f"keys are {sorted(model)}")
-    _need(model["task"] in CAPABILITY_OF_TASK, name, f"unknown task {model['task']}")
+    _need(model["task"] in OPTIONS_OF_TASK, name, f"unknown task {model['task']}")
     _need(set(model["options"]) == OPTIONS_OF_TASK[model["task"]], name,
           f"options are {sorted(model['options'])}")
     for key in ("version", "description", "licence"):

@@ -1,0 +1,243 @@
+"""Puts a model of your own into a models folder: finds what it is, copies its files, writes its
+manifest.json.
+
+SOURCE is a folder as exporters leave it (an .onnx file, alone or in onnx/; tokenizer.json;
+config.json; for sentence encoders modules.json and 1_Pooling/config.json), or one .gguf file. What
+the folder says is taken; what it does not say has to be given (--task, --labels, --pooling), never
+guessed. Nothing is run and no network is asked. Files are hard links where the file system allows.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import catalogue
+
+TASKS = sorted(catalogue.CAPABILITY_OF_TASK)
+MOST_TOKENS = 8192    # what the daemon takes as max_tokens
+HEADS = {"ForSequenceClassification": "text-classification",
+         "ForTokenClassification": "token-classification"}
+POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls",
+                 "pooling_mode_max_tokens": "max", "pooling_mode_lasttoken": "lasttoken"}
+# Their first token has the position behind the padding token's.
+COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
+ACTIVATIONS = {"multi_label_classification": "sigmoid", "regression": "none"}
+
+
+class Refused(ValueError):
+    """What is missing or wrong, and what to do."""
+
+
+def read_json(path):
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Refused(f"{path}: not JSON: {error}") from error
+    if not isinstance(value, dict | list):
+        raise Refused(f"{path}: neither an object nor a list")
+    return value
+
+
+def find_model(source):
+    """Returns the model file of a folder: the only one, or the one that is called model.onnx."""
+    if source.is_file():
+        return source
+    found = sorted([*source.glob("*.onnx"), *source.glob("onnx/*.onnx"), *source.glob("*.gguf")])
+    plain = [path for path in found if path.name == "model.onnx"]
+    if len(found) != 1 and len(plain) != 1:
+        names = ", ".join(str(path.relative_to(source)) for path in found) or "none"
+        raise Refused(f"{source}: one .onnx or .gguf file is wanted, found: {names}. "
+                      "Give the file itself as SOURCE (its folder is then looked at too)")
+    return plain[0] if len(found) != 1 else found[0]
+
+
+def find_folder(source, model):
+    """The folder of the configuration: beside the model, or above onnx/."""
+    if source.is_dir():
+        return source
+    return model.parent.parent if model.parent.name == "onnx" else model.parent
+
+
+def external_files(model):
+    """Returns the names of the files beside @model that hold its weights."""
+    import onnx    # only for ONNX files
+    names = set()
+    for tensor in onnx.load(model, load_external_data=False).graph.initializer:
+        names |= {entry.value for entry in tensor.external_data if entry.key == "location"}
+    if len(names) > 1:
+        raise Refused(f"{model}: its weights are in {len(names)} files, one is supported. Save it "
+                      "again with all external data in one file")
+    for name in names:
+        if Path(name).name != name or not (model.parent / name).is_file():
+            raise Refused(f"{model}: its weights file {name!r} is not beside it")
+    return sorted(names)
+
+
+def task_of(folder, config, asked):
+    """Returns the task, from --task or from what the folder says."""
+    if asked:
+        return asked
+    labels = config.get("id2label") or {}
+    for architecture in config.get("architectures") or []:
+        for suffix, task in HEADS.items():
+            if not architecture.endswith(suffix):
+                continue
+            is_score = (task == "text-classification" and len(labels) == 1
+                        and config.get("problem_type") != "regression")
+            return "text-ranking" if is_score else task
+    if (folder / "1_Pooling").is_dir() or (folder / "modules.json").is_file():
+        return "embedding"
+    raise Refused(f"{folder}: config.json does not tell what the model is for. Give --task, one of "
+                  + ", ".join(TASKS))
+
+
+def labels_of(config, asked):
+    if asked:
+        return asked
+    names = config.get("id2label")
+    if not isinstance(names, dict) or sorted(names, key=int) != [str(i) for i in range(len(names))]:
+        raise Refused("config.json has no id2label with ids from 0 on. Give --labels A,B,...")
+    return [names[str(i)] for i in range(len(names))]
+
+
+def pooling_of(folder, asked):
+    if asked:
+        return asked
+    config = read_json(folder / "1_Pooling" / "config.json")
+    modes = [mode for key, mode in POOLING_MODES.items() if config.get(key)]
+    others = [key for key in config
+              if key.startswith("pooling_mode_") and config[key] is True and key not in POOLING_MODES]
+    if len(modes) != 1 or others:
+        raise Refused(f"{folder}: 1_Pooling/config.json does not name one pooling of "
+                      f"{', '.join(POOLING_MODES.values())}. Give --pooling")
+    return modes[0]
+
+
+def is_normalised(folder):
+    """True if the folder's list of modules ends with a normalisation."""
+    modules = read_json(folder / "modules.json")
+    return any(str(entry.get("type", "")).endswith(".Normalize")
+               for entry in (modules if isinstance(modules, list) else []))
+
+
+def max_tokens_of(folder, config):
+    """The first of: the sentence encoder's own limit, the tokenizer's, the model's positions."""
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and config.get("model_type") in COUNT_FROM_PADDING:
+        positions -= config.get("pad_token_id", 1) + 1
+    candidates = [read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
+                  read_json(folder / "tokenizer_config.json").get("model_max_length"), positions]
+    for value in candidates:
+        if isinstance(value, int) and 2 <= value <= 10**6:
+            return min(value, MOST_TOKENS)
+    return None
+
+
+def options_of(task, folder, config, asked):
+    options = {}
+    if task == "embedding":
+        options["pooling"] = pooling_of(folder, asked.pooling)
+        options["normalize"] = is_normalised(folder)
+    activation = ACTIVATIONS.get(config.get("problem_type"))
+    if task == "text-classification" and activation:
+        options["activation"] = activation
+    limit = asked.max_tokens or max_tokens_of(folder, config)
+    if limit and task not in ("tensors", "text-generation"):
+        options["max_tokens"] = limit
+    return options
+
+
+def digest(path):
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def put(source, target):
+    """A second name for the same bytes if possible, else a copy; never a symbolic link."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def collect(model, folder, task):
+    """Returns (role, file) of everything that belongs to the model."""
+    files = [("model", model)]
+    if model.suffix == ".onnx":
+        files += [("weights", model.parent / name) for name in external_files(model)]
+        tokenizer = folder / "tokenizer.json"
+        if tokenizer.is_file():
+            files.append(("tokenizer", tokenizer))
+        elif task != "tensors":
+            raise Refused(f"{folder}: tokenizer.json is missing. Save the model's fast tokenizer "
+                          "there; other tokenizer files are not read")
+    return files
+
+
+def import_model(arguments):
+    source = Path(arguments.source)
+    if not source.exists():
+        raise Refused(f"{source}: there is no such file or folder")
+    model = find_model(source)
+    folder = find_folder(source, model)
+    name = arguments.name or (folder.resolve().name if source.is_dir() else model.stem)
+    target = Path(arguments.models) / name
+    if target.exists():
+        raise Refused(f"{target}: is there already. Remove it, or give another --name")
+    config = read_json(folder / "config.json")
+    is_onnx = model.suffix == ".onnx"
+    task = task_of(folder, config, arguments.task) if is_onnx else "text-generation"
+    options = options_of(task, folder, config, arguments) if is_onnx else {}
+    has_labels = task in ("text-classification", "token-classification")
+    labels = labels_of(config, arguments.labels) if has_labels else None
+    files = collect(model, folder, task)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-") as staging:
+        entries = []
+        for role, path in files:
+            put(path, Path(staging) / path.name)
+            entries.append({"role": role, "path": path.name, "sha256": digest(path),
+                            "size_bytes": path.stat().st_size})
+        manifest = catalogue.make_manifest(name, arguments.version, task,
+                                           "onnx" if is_onnx else "gguf", arguments.licence,
+                                           entries, options, labels)
+        (Path(staging) / "manifest.json").write_text(catalogue.manifest_text(manifest),
+                                                     encoding="utf-8")
+        os.chmod(staging, 0o755)
+        os.rename(staging, target)
+        Path(staging).mkdir()    # for the context manager to remove
+    print(f"{target}: {task}, {len(files)} files, "
+          + (", ".join(f"{key} {value}" for key, value in options.items()) or "no options"))
+    print(f"Next: hearth models load {name}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="import_model.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("--models", default="models/store", help="the models folder")
+    parser.add_argument("--name", help="what the daemon calls it; default: the folder's name")
+    parser.add_argument("--task", choices=TASKS)
+    parser.add_argument("--labels", type=lambda text: text.split(","), help="A,B,... by column")
+    parser.add_argument("--pooling", choices=sorted(POOLING_MODES.values()))
+    parser.add_argument("--max-tokens", type=int, help="longer texts are cut to this")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--licence", default="unknown", help="SPDX name")
+    try:
+        import_model(parser.parse_args())
+    except (Refused, OSError) as error:
+        print(f"import_model.sh: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

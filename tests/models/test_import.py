@@ -1,0 +1,168 @@
+"""An exporter's folder becomes a model that the daemon serves; what it does not say is asked for."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tap
+
+BIN = Path(sys.argv[1])
+TINY = tap.ROOT / "fixtures" / "models" / "onnx"
+LABELS = ["greeting", "question", "order", "number"]
+
+
+def exported(folder, model, config, pooling=None):
+    """A folder as exporters leave it: the .onnx in onnx/, everything else above it."""
+    (folder / "onnx").mkdir(parents=True)
+    shutil.copy(TINY / f"{model}.onnx", folder / "onnx" / "model.onnx")
+    shutil.copy(TINY / f"{model}.tokenizer.json", folder / "tokenizer.json")
+    (folder / "config.json").write_text(json.dumps(config))
+    if pooling is not None:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+        (folder / "modules.json").write_text(json.dumps([
+            {"idx": 0, "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "type": "sentence_transformers.models.Pooling"},
+            {"idx": 2, "type": "sentence_transformers.models.Normalize"}]))
+    return folder
+
+
+def classifier(folder, **changes):
+    return exported(folder, "tinybert-classifier", {
+        "architectures": ["BertForSequenceClassification"], "max_position_embeddings": 64,
+        "id2label": {str(i): label for i, label in enumerate(LABELS)}} | changes)
+
+
+def embedder(folder, **modes):
+    return exported(folder, "minilm-embedder",
+                    {"architectures": ["BertModel"], "max_position_embeddings": 128},
+                    {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False} | modes)
+
+
+def import_into(store, source, *more):
+    command = [sys.executable, tap.ROOT / "models/make/import_model.py", "--models", store, *more,
+               source]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/")
+
+
+def manifest_of(store, name):
+    return json.loads((store / name / "manifest.json").read_text())
+
+
+def ask(store, model, *command):
+    """Serves the store with a daemon of its own and asks it; returns the parsed answers."""
+    done = subprocess.run(
+        [BIN / "hearth", "run", "--models", store, "--preload", model, "--", BIN / "hearth", *command],
+        capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def in_folder(claim):
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            claim(Path(folder))
+    run.__name__ = claim.__name__
+    return run
+
+
+@in_folder
+def a_classifier_is_known_by_its_head_and_served(folder):
+    done = import_into(folder / "store", classifier(folder / "my-classifier"))
+    assert done.returncode == 0, done.stderr
+    manifest = manifest_of(folder / "store", "my-classifier")
+    assert manifest["task"] == "text-classification" and manifest["labels"] == LABELS
+    assert manifest["options"] == {"max_tokens": 64}
+    answers = ask(folder / "store", "my-classifier", "classify", "--json", "how are you?")
+    text = json.dumps(answers)
+    assert all(label in text for label in LABELS), text
+
+
+@in_folder
+def a_sentence_encoder_keeps_its_pooling_and_norm(folder):
+    done = import_into(folder / "store", embedder(folder / "encoder"), "--name", "mine")
+    assert done.returncode == 0, done.stderr
+    assert manifest_of(folder / "store", "mine")["options"] == {
+        "pooling": "mean", "normalize": True, "max_tokens": 128}
+    done = import_into(folder / "store", embedder(folder / "cls", pooling_mode_mean_tokens=False,
+                                                  pooling_mode_cls_token=True))
+    assert done.returncode == 0, done.stderr
+    assert manifest_of(folder / "store", "cls")["options"]["pooling"] == "cls"
+
+
+@in_folder
+def heads_and_problem_types_become_tasks_and_activations(folder):
+    cases = {
+        "one score": ({"id2label": {"0": "LABEL_0"}}, "text-ranking", {"max_tokens": 64}),
+        "a number": ({"id2label": {"0": "LABEL_0"}, "problem_type": "regression"},
+                     "text-classification", {"activation": "none", "max_tokens": 64}),
+        "many at once": ({"problem_type": "multi_label_classification"},
+                         "text-classification", {"activation": "sigmoid", "max_tokens": 64}),
+        "entities": ({"architectures": ["BertForTokenClassification"]},
+                     "token-classification", {"max_tokens": 64}),
+        "positions behind padding": ({"model_type": "xlm-roberta", "pad_token_id": 1,
+                                      "max_position_embeddings": 514},
+                                     "text-classification", {"max_tokens": 512}),
+    }
+    for number, (name, (changes, task, options)) in enumerate(cases.items()):
+        source = classifier(folder / f"case{number}", **changes)
+        done = import_into(folder / "store", source)
+        assert done.returncode == 0, (name, done.stderr)
+        manifest = manifest_of(folder / "store", source.name)
+        assert (manifest["task"], manifest["options"]) == (task, options), (name, manifest)
+
+
+@in_folder
+def what_the_folder_does_not_say_is_asked_for_and_nothing_is_left(folder):
+    def without(name, source):
+        (source / name).unlink()
+        return source
+
+    cases = [
+        (classifier(folder / "a", architectures=["BertModel"]), "Give --task"),
+        (classifier(folder / "b", id2label={"1": "x", "2": "y"}), "Give --labels"),
+        (embedder(folder / "c", pooling_mode_cls_token=True), "Give --pooling"),
+        (embedder(folder / "d", pooling_mode_mean_tokens=False,
+                  pooling_mode_weightedmean_tokens=True), "Give --pooling"),
+        (without("tokenizer.json", classifier(folder / "e")), "tokenizer.json is missing"),
+        (without("onnx/model.onnx", classifier(folder / "f")), "found: none"),
+        (folder / "nowhere", "no such file or folder"),
+    ]
+    for source, words in cases:
+        done = import_into(folder / "store", source)
+        assert done.returncode == 1 and words in done.stderr, (source.name, done.stderr)
+        assert "Traceback" not in done.stderr, done.stderr
+    left = list((folder / "store").iterdir()) if (folder / "store").exists() else []
+    assert left == [], left
+
+
+@in_folder
+def a_model_that_is_there_is_not_overwritten(folder):
+    source = classifier(folder / "twice")
+    assert import_into(folder / "store", source).returncode == 0
+    done = import_into(folder / "store", source)
+    assert done.returncode == 1 and "is there already" in done.stderr, done.stderr
+
+
+@in_folder
+def digests_are_those_of_the_files(folder):
+    assert import_into(folder / "store", classifier(folder / "model")).returncode == 0
+    for entry in manifest_of(folder / "store", "model")["files"]:
+        path = folder / "store" / "model" / entry["path"]
+        told = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
+        assert told.stdout.split()[0] == entry["sha256"]
+        assert path.stat().st_size == entry["size_bytes"] and not path.is_symlink()
+
+
+if __name__ == "__main__":
+    sys.exit(tap.run([
+        a_classifier_is_known_by_its_head_and_served,
+        a_sentence_encoder_keeps_its_pooling_and_norm,
+        heads_and_problem_types_become_tasks_and_activations,
+        what_the_folder_does_not_say_is_asked_for_and_nothing_is_left,
+        a_model_that_is_there_is_not_overwritten,
+        digests_are_those_of_the_files,
+    ]))
