@@ -44,13 +44,14 @@ INSPECT = "src/worker/inspect"
 ABOUT = {
     "wire": (WIRE, 8192),
     "wire_json": ([f"src/shared/wire/json_{name}.c" for name in
-                   ("decode", "encode", "room", "shape", "write")], 8192),
+                   ("base64", "decode", "encode", "room", "shape", "write")], 8192),
     "frames": (["src/shared/transport/frames.c"], 8192),
     "ring": (["src/shared/transport/ring.c"], 4096),
     "gguf_header": ([f"{INSPECT}/{name}.c" for name in
                      ("gguf", "gguf_hyper", "gguf_read", "gguf_tensors", "shown")], 8192),
     "onnx_header": ([f"{INSPECT}/{name}.c" for name in
                      ("onnx", "onnx_tensor", "proto", "shown")], 4096),
+    "tensors": (["src/shared/wire/check.c", "src/shared/wire/check_tensors.c"], 2048),
     "tokenizer_json": ([*TOKENIZER, "src/worker/tokenizer/load.c"], 8192),
     "tokenizer_text": (TOKENIZER, 2048),
     "manifest": (["src/broker/registry/manifest.c"], 4096),
@@ -78,9 +79,11 @@ def room_folder(room, top):
 
 
 def digest_of(target, rooms, top=TOP):
-    """SHA-256 over names and bytes of the target's own source and of all sources of its rooms."""
+    """SHA-256 over names and bytes of the target's own sources and of all sources of its rooms."""
     folders = {room_folder(room, top) for room in rooms}
-    paths = [top / f"fuzz/fuzz_{target}.c"]
+    own = top / f"fuzz/fuzz_{target}.c"
+    headers = re.findall(r'^#include "(.*)"$', own.read_text(), re.M)
+    paths = [own, *(top / "fuzz" / name for name in headers if (top / "fuzz" / name).exists())]
     for folder in sorted(folders):
         paths += sorted(p for p in folder.glob("*") if p.suffix in (".c", ".h", ".def"))
     digest = hashlib.sha256()

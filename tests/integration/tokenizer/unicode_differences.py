@@ -24,12 +24,14 @@ class Utf8proc:
         lib.utf8proc_unicode_version.restype = ctypes.c_char_p
         self.version = lib.utf8proc_unicode_version().decode()
         room, last = (ctypes.c_int32 * 32)(), ctypes.c_int()
-        self.category, self.lower, self.nfd, self.ccc = {}, {}, {}, {}
+        self.category, self.lower, self.nfd, self.nfkd, self.ccc = {}, {}, {}, {}, {}
         for c in ALL:
             self.category[c] = lib.utf8proc_category_string(c).decode()
             self.lower[c] = chr(lib.utf8proc_tolower(c))
             n = lib.utf8proc_decompose_char(c, room, 32, 1 << 4, ctypes.byref(last))
             self.nfd[c] = "".join(map(chr, room[:n]))
+            n = lib.utf8proc_decompose_char(c, room, 32, 1 << 4 | 1 << 2, ctypes.byref(last))
+            self.nfkd[c] = "".join(map(chr, room[:n]))
             # struct utf8proc_property_t starts with category, combining_class (both 16 bits).
             self.ccc[c] = lib.utf8proc_get_property(c)[1]
 
@@ -47,7 +49,7 @@ def ranges(points):
 def show(name, why, points):
     print(f"\n/* {why} */\nstatic const struct range {name}[] = {{")
     line = "   "
-    for low, high in ranges(points):
+    for low, high in ranges(points) or [[0x110000, 0x110000]]:
         item = f" {{ 0x{low:04X}, 0x{high:04X} }},"
         if len(line) + len(item) > 98:
             print(line)
@@ -93,6 +95,8 @@ def main():
     u8 = Utf8proc()
     clean, strip = one_flag(clean_text=True), one_flag(strip_accents=True)
     lower, nfd = one_flag(lowercase=True), normalizers.NFD()
+    nfkd, accents = normalizers.NFKD(), normalizers.StripAccents()
+    digits = pre_tokenizers.Digits(individual_digits=True).pre_tokenize_str
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
     removed = {c for c in ALL if clean(chr(c)) == ""}
     marks = {c for c in ALL if strip(chr(c)) == ""}
@@ -120,6 +124,16 @@ def main():
          {c for c in ALL if nfd.normalize_str(chr(c)) != u8.nfd[c]})
     show("not_combining", "The reference takes these for starters (combining class 0).",
          {c for c in combining if not reference_combines(nfd, c)})
+    show("not_compatible", "The reference leaves these as they are when it decomposes compatibly.",
+         {c for c in ALL if nfkd.normalize_str(chr(c)) != u8.nfkd[c]})
+    assert not [c for c in ALL if nfkd.normalize_str(chr(c)) not in (u8.nfkd[c], chr(c))]
+    combining_mark = {c for c in ALL if accents.normalize_str(chr(c)) == ""}
+    m, n = in_category("Mn", "Mc", "Me"), in_category("Nd", "Nl", "No")
+    show("not_combining_mark", "M* for utf8proc, no mark for StripAccents.", m - combining_mark)
+    show("old_combining_mark", "A mark for StripAccents alone.", combining_mark - m)
+    numeric = {c for c in ALL if len(digits("a" + chr(c) + "b")) == 3}
+    show("not_numeric", "N* for utf8proc, no number for the reference.", n - numeric)
+    show("newer_numeric", "A number for the reference alone.", numeric - n)
     show("more_word", "What \\w means to the reference beyond L*, M*, Nd, Nl, Pc of utf8proc.",
          word - our_word)
     assert not our_word - word, ranges(our_word - word)

@@ -4,6 +4,14 @@ ALL is {name: (base file, function that edits the file's object)}. The bases are
 show all: a BPE with byte fallback spells every byte of what a normaliser made of the text.
 """
 
+import base64
+import sys
+import unicodedata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "fixtures"))
+import charsmap     # noqa: E402
+
 SPACE = "▁"
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 GPT_4 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -177,6 +185,32 @@ model_variant("Unigram with byte fallback", "xlm-roberta", byte_fallback=True)
 model_variant("WordPiece of short words", "bert-uncased", max_input_chars_per_word=5)
 model_variant("WordPiece without a prefix", "bert-uncased", continuing_subword_prefix="")
 model_variant("WordPiece of another prefix", "bert-cased", continuing_subword_prefix="@@")
+
+
+def all_of_nfkc():
+    """A table as large as those of published models."""
+    rules = {}
+    for char in (chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF):
+        target, parts = unicodedata.normalize("NFKC", char), unicodedata.normalize("NFD", char)
+        if target != char:
+            rules[char] = target
+        if parts not in (char, target):
+            rules.setdefault(parts, target)
+    return charsmap.build(rules)
+
+
+def precompiled(rules_of):
+    def edit(file):
+        table = base64.b64encode(rules_of()).decode()
+        file["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": table}
+    return edit
+
+
+SMALL_RULES = {"a": "", "b": "\u0301", "e\u0301": "E", "🙂": "smile", "👩‍👩": "two", "\r\n": "n", "ab": "X",
+               "abc": "Y", "漢": "字字", "한": "han", "\u0301": "'", " ": "  "}
+ALL["Precompiled: all of NFKC"] = "llama", precompiled(all_of_nfkc)
+ALL["Precompiled: all of NFKC, Unigram"] = "xlm-roberta", precompiled(all_of_nfkc)
+ALL["Precompiled: rules that no standard has"] = "llama", precompiled(lambda: charsmap.build(SMALL_RULES))
 
 
 def affixed(prefix, suffix):
