@@ -30,7 +30,7 @@ SERVING = {
     "chunk-for-nobody": "chunk for a request that it does not have",
     "end-for-nobody": "end of a request that it does not have",
     "wrong-index": "result for an input that was not given",
-    "label-for-text": "generation with labels or a vector",
+    "label-for-text": "result of another task",
     "ids-of-nothing": "ids that are not those of its generated tokens",
     "unknown-code": "unknown error code",
     "bad-utf8": "message that cannot be decoded",

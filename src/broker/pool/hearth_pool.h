@@ -31,6 +31,11 @@ struct hearth_ticket {
     uint32_t inputs;
     enum hearth_task task;
     bool is_stream;
+    bool is_in_order;    /* of a stream: results by index */
+    bool takes_memfds;   /* outputs may come as memfds */
+    uint32_t dimensions; /* as asked for; 0: as the model has */
+    enum hearth_vector_type vector_type;
+    uint32_t text_bytes[HEARTH_MAX_BATCH]; /* entities: of each input */
 
     uint32_t slot;
     uint64_t seen; /* inputs that were answered, one bit each */
@@ -43,9 +48,12 @@ struct hearth_pool_events {
     /** A piece of an answer. Slices live until return. */
     void (*on_chunk)(void *arg, struct hearth_ticket *ticket,
                      const struct hearth_wire_stream_chunk *chunk);
-    /** The one end of a ticket; it is the caller's again. Slices live until return. */
+    /** The one end of a ticket; it is the caller's again. Slices live until return. @fds are the
+     *  memfds that its tensors claim, checked; the callee takes (-1) or leaves them, to be closed.
+     */
     void (*on_end)(void *arg, struct hearth_ticket *ticket,
-                   const struct hearth_wire_inference_response *response);
+                   const struct hearth_wire_inference_response *response, int *fds,
+                   uint32_t fd_count);
     /** The state of @model has changed, or its worker has room again. After a change to FAILED,
      *  RESTARTING or ABSENT it has no tickets. */
     void (*on_change)(void *arg, struct hearth_model *model);
@@ -62,7 +70,8 @@ struct hearth_worker_info {
     uint32_t dimensions;
     uint32_t threads;
     uint64_t need_bytes;
-    const char *containment; /* "" until its hello */
+    const char *containment;                      /* "" until its hello */
+    const struct hearth_wire_worker_ready *ready; /* ports and facts; zero before it serves */
 };
 
 /** Makes a pool over what outlives it. @spawner_fd becomes the pool's. HEARTH_E_NO_MEMORY, SYSTEM.
@@ -96,13 +105,14 @@ void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, cons
 
 /**
  * Hands @request, a V2 inference_request whose request_id is ticket->id, to the READY worker of
- * @slot. The bytes are copied.
+ * @slot, with the memfds that its tensors claim. The bytes are copied, the descriptors stay the
+ * caller's.
  * HEARTH_E_TOO_LARGE if it does not fit into a ring message; HEARTH_E_NO_MEMORY;
- * HEARTH_E_NOT_READY.
+ * HEARTH_E_NOT_READY; HEARTH_E_BUSY if the worker has descriptors to take that it did not.
  */
 HEARTH_NODISCARD int hearth_pool_send(struct hearth_pool *pool, uint32_t slot,
                                       struct hearth_ticket *ticket, struct hearth_slice request,
-                                      struct hearth_error *err);
+                                      const int *fds, uint32_t fd_count, struct hearth_error *err);
 
 /** False while no worker serves @slot or earlier messages wait for room in its ring; on_change
  * tells when to go on. */

@@ -67,6 +67,9 @@ static void clear_process(struct worker *worker)
     hearth_budget_release(pool->budget, &worker->hold);
     worker->pid = 0;
     worker->capacity = 0;
+    hearth_buf_finish(&worker->ready_bytes);
+    worker->ready = (struct hearth_wire_worker_ready){0};
+    worker->rules = (struct answer_rules){0};
     worker->said_hello = false;
     worker->has_exited = false;
     worker->is_unwanted = false;
@@ -172,11 +175,46 @@ static const char *check_ready(const struct worker *worker,
     return NULL;
 }
 
+/* The engine may know better than the manifest that its scores are no probabilities. */
+static bool tells_raw_scores(struct hearth_wire_list facts)
+{
+    struct hearth_wire_option fact;
+    while (hearth_wire_next(&facts, HEARTH_RECORD_option, &fact)) {
+        if (hearth_slice_equals_string(fact.key, "activation")) {
+            return hearth_slice_equals_string(fact.value, "none");
+        }
+    }
+    return false;
+}
+
+/* Its words point into a message that is gone when this callback is: they are kept. */
+static int keep_ready(struct worker *worker)
+{
+    struct hearth_message message;
+    struct hearth_slice bytes = hearth_buf_slice(&worker->pool->inbound);
+    int rc = hearth_buf_append(&worker->ready_bytes, bytes.data, bytes.size);
+    rc = rc < 0 ? rc : hearth_wire_decode(hearth_buf_slice(&worker->ready_bytes), &message, NULL);
+    if (rc < 0) {
+        return rc;
+    }
+    worker->ready = message.as.worker_ready;
+    worker->rules = (struct answer_rules){
+        .manifest = worker->model->manifest,
+        .dimensions = worker->ready.dimensions,
+        .has_raw_scores = tells_raw_scores(worker->ready.facts),
+        .outputs = worker->ready.outputs,
+    };
+    return 0;
+}
+
 void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready)
 {
     struct hearth_pool *pool = worker->pool;
     struct hearth_model *model = worker->model;
     const char *wrong = check_ready(worker, ready);
+    if (wrong == NULL && keep_ready(worker) < 0) {
+        wrong = "no memory here for what it tells of itself";
+    }
     if (wrong != NULL) {
         worker_break(worker, wrong);
         return;
@@ -189,8 +227,6 @@ void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *
     hearth_loop_disarm(pool->loop, &worker->timer);
     worker->phase = WORKER_SERVING;
     worker->capacity = ready->capacity;
-    worker->context_tokens = ready->context_tokens;
-    worker->dimensions = ready->dimensions;
     worker->threads = ready->threads;
     worker->ready_at_ns = hearth_loop_now_ns(pool->loop);
     hearth_metrics_observe(pool->metrics, HEARTH_HISTOGRAM_LOAD_TIME,
@@ -261,7 +297,7 @@ static void end_tickets(struct worker *worker)
             .finish_reason = HEARTH_FINISH_FAILED,
         };
         hearth_list_remove(&ticket->link);
-        worker->pool->events->on_end(worker->pool->arg, ticket, &response);
+        worker->pool->events->on_end(worker->pool->arg, ticket, &response, NULL, 0);
     }
 }
 

@@ -30,7 +30,7 @@ static void take_chunk(struct worker *worker, const struct hearth_wire_stream_ch
         worker_break(worker, "chunk for a request that it does not have");
         return;
     }
-    const char *wrong = answer_check_chunk(ticket, worker->model, worker->dimensions, chunk);
+    const char *wrong = answer_check_chunk(ticket, &worker->rules, chunk);
     if (wrong != NULL) {
         worker_break(worker, wrong);
         return;
@@ -38,21 +38,59 @@ static void take_chunk(struct worker *worker, const struct hearth_wire_stream_ch
     worker->pool->events->on_chunk(worker->pool->arg, ticket, chunk);
 }
 
+static void close_all(int *fds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        hearth_fd_close(&fds[i]);
+    }
+}
+
+/* The memfds that @tensors claim, each looked at as if a stranger had sent it. Returns what is
+ * wrong (then none is left), or NULL. */
+static const char *take_memfds(struct worker *worker, uint64_t ticket,
+                               struct hearth_wire_list tensors, int fds[HEARTH_MAX_TENSORS],
+                               uint32_t *ret_count)
+{
+    uint64_t bytes[HEARTH_MAX_TENSORS];
+    uint32_t count = hearth_wire_memfds(tensors, bytes);
+    *ret_count = 0;
+    if (count == 0) {
+        return NULL;
+    }
+    if (hearth_ring_receive_fds(worker->ring, ticket, fds, count) < 0) {
+        return "memfds of an answer did not come";
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (hearth_memfd_check_data(fds[i], bytes[i], NULL) < 0) {
+            close_all(fds, count);
+            return "memfd that is not what its tensor says";
+        }
+    }
+    *ret_count = count;
+    return NULL;
+}
+
 static void take_end(struct worker *worker, const struct hearth_wire_inference_response *response)
 {
     struct hearth_ticket *ticket = ticket_of(worker, response->request_id);
+    int fds[HEARTH_MAX_TENSORS];
+    uint32_t fd_count = 0;
     if (ticket == NULL) {
         worker_break(worker, "end of a request that it does not have");
         return;
     }
-    const char *wrong = answer_check_end(ticket, worker->model, worker->dimensions, response);
+    const char *wrong = answer_check_end(ticket, &worker->rules, response);
+    if (wrong == NULL) {
+        wrong = take_memfds(worker, ticket->id, response->tensors, fds, &fd_count);
+    }
     if (wrong != NULL) {
         worker_break(worker, wrong);
         return;
     }
     worker->deaths_without_answer = 0;
     hearth_list_remove(&ticket->link);
-    worker->pool->events->on_end(worker->pool->arg, ticket, response);
+    worker->pool->events->on_end(worker->pool->arg, ticket, response, fds, fd_count);
+    close_all(fds, fd_count);
 }
 
 static void dispatch(struct worker *worker, const struct hearth_message *message)
@@ -286,6 +324,24 @@ int worker_post_bytes(struct worker *worker, struct hearth_slice bytes)
     int rc =
         worker->outbox.size == 0 ? hearth_ring_send(worker->ring, &bytes, 1) : HEARTH_E_QUEUE_FULL;
     return rc == HEARTH_E_QUEUE_FULL ? keep_for_later(worker, bytes) : rc;
+}
+
+/* Descriptors go first: who reads the request finds them. Should the request not follow, the worker
+ * skips them. */
+int worker_post_request(struct worker *worker, uint64_t ticket, struct hearth_slice bytes,
+                        const int *fds, uint32_t fd_count)
+{
+    if (worker->ring == NULL) {
+        return HEARTH_E_NOT_READY;
+    }
+    if (bytes.size > HEARTH_MAX_RING_MESSAGE_BYTES) {
+        return HEARTH_E_TOO_LARGE;
+    }
+    int rc = fd_count == 0 ? 0 : hearth_ring_send_fds(worker->ring, ticket, fds, fd_count);
+    if (rc < 0) {
+        return rc == HEARTH_E_NOT_READY ? HEARTH_E_BUSY : rc;
+    }
+    return worker_post_bytes(worker, bytes);
 }
 
 int worker_post(struct worker *worker, const struct hearth_message *message)

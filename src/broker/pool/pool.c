@@ -15,6 +15,7 @@ static void prepare_workers(struct hearth_pool *pool)
         worker->slot = i;
         worker->pool = pool;
         worker->pidfd = -1;
+        hearth_buf_init(&worker->ready_bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
         hearth_list_init(&worker->tickets);
         hearth_list_init(&worker->awake);
         hearth_timer_init(&worker->timer, worker_on_timer, worker);
@@ -70,6 +71,7 @@ void hearth_pool_destroy(struct hearth_pool *pool)
         hearth_loop_unwatch(pool->loop, &worker->pid_watch);
         hearth_loop_disarm(pool->loop, &worker->timer);
         hearth_fd_close(&worker->pidfd);
+        hearth_buf_finish(&worker->ready_bytes);
         hearth_budget_release(pool->budget, &worker->hold);
         worker->magic = 0;
     }
@@ -92,14 +94,15 @@ static struct worker *serving(struct hearth_pool *pool, uint32_t slot)
 }
 
 int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_ticket *ticket,
-                     struct hearth_slice request, struct hearth_error *err)
+                     struct hearth_slice request, const int *fds, uint32_t fd_count,
+                     struct hearth_error *err)
 {
     struct worker *worker = serving(pool, slot);
     if (worker == NULL) {
         return hearth_fail(err, HEARTH_E_NOT_READY, "no worker serves this model now");
     }
     HEARTH_ASSERT(ticket->id != 0 && ticket->inputs > 0 && ticket->inputs <= HEARTH_MAX_BATCH);
-    int rc = worker_post_bytes(worker, request);
+    int rc = worker_post_request(worker, ticket->id, request, fds, fd_count);
     if (rc < 0) {
         return hearth_fail(err, rc, "hand the request to the worker: %s",
                            hearth_error_sentence(rc));
@@ -151,10 +154,11 @@ void hearth_pool_info(const struct hearth_pool *pool, uint32_t slot, struct hear
         .pid = worker->pid,
         .restarts = worker->restarts,
         .capacity = worker->capacity,
-        .context_tokens = worker->context_tokens,
-        .dimensions = worker->dimensions,
+        .context_tokens = worker->ready.context_tokens,
+        .dimensions = worker->ready.dimensions,
         .threads = worker->threads,
         .need_bytes = worker->hold.bytes,
         .containment = worker->containment,
+        .ready = &worker->ready,
     };
 }

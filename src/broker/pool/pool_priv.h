@@ -20,6 +20,14 @@ enum worker_phase {
     WORKER_BACKOFF,  /* dead; the timer starts the next one */
 };
 
+/* What an answer of a worker is measured by. */
+struct answer_rules {
+    const struct hearth_manifest *manifest;
+    uint32_t dimensions;
+    bool has_raw_scores;             /* a regression: scores are no probabilities */
+    struct hearth_wire_list outputs; /* ports that it told; none: it told nothing */
+};
+
 struct worker {
     uint32_t magic;
     uint32_t slot;
@@ -42,9 +50,10 @@ struct worker {
     struct hearth_list tickets;
     struct hearth_hold hold;
 
+    struct hearth_buf ready_bytes;         /* what it said when it was ready … */
+    struct hearth_wire_worker_ready ready; /* … and what that means; zero before */
+    struct answer_rules rules;
     uint32_t capacity;
-    uint32_t context_tokens;
-    uint32_t dimensions;
     uint32_t threads;
     uint32_t restarts;
     uint32_t deaths_without_answer; /* in a row */
@@ -85,6 +94,8 @@ bool pool_take(void *arg);
 bool worker_drain_link(struct worker *worker); /* some of what it left; true: nothing is left */
 int worker_post(struct worker *worker, const struct hearth_message *message);
 int worker_post_bytes(struct worker *worker, struct hearth_slice bytes); /* a V2 message */
+int worker_post_request(struct worker *worker, uint64_t ticket, struct hearth_slice bytes,
+                        const int *fds, uint32_t fd_count);
 
 /* life.c */
 void worker_started(struct worker *worker, pid_t pid, int pidfd);
@@ -102,11 +113,10 @@ void worker_need(struct worker *worker, const struct hearth_wire_worker_need *ne
 void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready);
 void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed *failed);
 
-/* answers.c: 0, or what is wrong with it (a constant) */
-const char *answer_check_chunk(struct hearth_ticket *ticket, const struct hearth_model *model,
-                               uint32_t dimensions, const struct hearth_wire_stream_chunk *chunk);
-const char *answer_check_end(struct hearth_ticket *ticket, const struct hearth_model *model,
-                             uint32_t dimensions,
+/* answers.c: NULL, or what is wrong with it (a constant) */
+const char *answer_check_chunk(struct hearth_ticket *ticket, const struct answer_rules *rules,
+                               const struct hearth_wire_stream_chunk *chunk);
+const char *answer_check_end(struct hearth_ticket *ticket, const struct answer_rules *rules,
                              const struct hearth_wire_inference_response *response);
 
 #endif

@@ -1,6 +1,4 @@
-/* admission.c — what must hold before a request is open: its shape, its model, its place.
- *
- * A warm-up is a small request that the daemon makes itself; it passes the same checks. */
+/* admission.c — what must hold before a request is open: its shape, its model, its place. */
 
 #include "session_priv.h"
 
@@ -11,17 +9,6 @@
 #define DEFAULT_MAX_TOKENS 256u
 
 /* ---- refusing ----------------------------------------------------------------------------- */
-
-static void refuse_warmup(struct connection *connection,
-                          const struct hearth_wire_inference_request *asked, int code,
-                          const char *text)
-{
-    struct hearth_wire_warmup_response told = {.request_id = asked->request_id,
-                                               .model_id = asked->model_id,
-                                               .code = (uint16_t)-code,
-                                               .error = text_slice(text)};
-    request_tell_warmup(connection, &told);
-}
 
 /* On the request, unless its id is that of one that is open: that one gets its own end. */
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
@@ -93,17 +80,30 @@ static int check_target(struct hearth_server *server,
     return 0;
 }
 
-/* The numbers of this connection alone. */
-static int check_id(const struct connection *connection,
-                    const struct hearth_wire_inference_request *asked, bool is_warmup,
-                    struct hearth_error *err)
+/* What its worker would refuse, if that is known already. */
+static int check_dimensions(struct hearth_server *server, const struct hearth_model *model,
+                            const struct hearth_wire_inference_request *asked,
+                            struct hearth_error *err)
 {
-    if (asked->request_id == 0 && !is_warmup) {
+    struct hearth_worker_info info;
+    hearth_pool_info(server->pool, model->slot, &info);
+    if (info.dimensions != 0 && asked->dimensions > info.dimensions) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "dimensions: %u, \"%.64s\" has %u",
+                           asked->dimensions, model->id, info.dimensions);
+    }
+    return 0;
+}
+
+/* The numbers of this connection alone. */
+int request_check_id(const struct connection *connection, uint64_t client_id, bool is_warmup,
+                     struct hearth_error *err)
+{
+    if (client_id == 0 && !is_warmup) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "request_id must not be 0");
     }
-    if (request_find_open(connection, asked->request_id) != NULL) {
+    if (request_find_open(connection, client_id) != NULL) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "request_id %" PRIu64 " is open already",
-                           asked->request_id);
+                           client_id);
     }
     return 0;
 }
@@ -136,6 +136,26 @@ static int fill_bytes(struct request *request, const struct connection *connecti
     return rc;
 }
 
+/* What the pool needs to know of it: what an answer must be. */
+static void fill_ticket(struct hearth_ticket *ticket,
+                        const struct hearth_wire_inference_request *asked)
+{
+    struct hearth_wire_list texts = asked->texts;
+    struct hearth_wire_text text;
+    ticket->task = (enum hearth_task)asked->task;
+    ticket->is_stream = (asked->flags & HEARTH_FLAG_STREAM) != 0;
+    ticket->is_in_order = ticket->is_stream && (asked->flags & HEARTH_FLAG_IN_ORDER) != 0;
+    ticket->takes_memfds = (asked->flags & HEARTH_FLAG_MEMFDS) != 0;
+    ticket->inputs = HEARTH_MAX(1u, asked->texts.count); /* a chat or tensors are one */
+    ticket->dimensions = asked->dimensions;
+    ticket->vector_type = (enum hearth_vector_type)asked->vector_type;
+    for (uint32_t i = 0; ticket->task == HEARTH_TASK_ENTITIES &&
+                         hearth_wire_next(&texts, HEARTH_RECORD_text, &text);
+         i++) {
+        ticket->text_bytes[i] = (uint32_t)text.text.size;
+    }
+}
+
 /* Fills a fresh record. */
 static int fill(struct request *request, struct connection *connection,
                 const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
@@ -148,9 +168,7 @@ static int fill(struct request *request, struct connection *connection,
     request->client_id = asked->request_id;
     request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
     request_number(request);
-    request->ticket.task = (enum hearth_task)asked->task;
-    request->ticket.is_stream = (asked->flags & HEARTH_FLAG_STREAM) != 0;
-    request->ticket.inputs = asked->task == HEARTH_TASK_CHAT ? 1 : asked->texts.count;
+    fill_ticket(&request->ticket, asked);
     request->job.inputs = request->ticket.inputs;
     request->job.priority = (enum hearth_priority)asked->priority;
     request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
@@ -165,6 +183,7 @@ static int admit(struct connection *connection, struct request *request,
     struct hearth_server *server = connection->server;
     struct hearth_model *model = NULL;
     int rc = check_target(server, asked, &model, err);
+    rc = rc < 0 ? rc : check_dimensions(server, model, asked, err);
     rc = rc < 0 ? rc : fill(request, connection, model, asked, err);
     if (rc < 0) {
         return rc;
@@ -180,9 +199,8 @@ static int admit(struct connection *connection, struct request *request,
     return 0;
 }
 
-static int open_request(struct connection *connection,
-                        const struct hearth_wire_inference_request *asked, bool is_warmup,
-                        struct hearth_error *err)
+int request_open(struct connection *connection, const struct hearth_wire_inference_request *asked,
+                 struct memfds *memfds, bool is_warmup, struct hearth_error *err)
 {
     struct hearth_server *server = connection->server;
     if (connection->open_count >= MAX_OPEN_REQUESTS) {
@@ -203,6 +221,8 @@ static int open_request(struct connection *connection,
         request_recycle(request);
         return rc;
     }
+    request->memfds = *memfds;
+    *memfds = (struct memfds){0};
     uint32_t slot = request->slot;
     bool is_large = request->bytes.size > LARGE_BYTES;
     hearth_metrics_count(server->parts.metrics,
@@ -218,35 +238,14 @@ static int open_request(struct connection *connection,
 
 void request_admit(struct connection *connection, const struct hearth_wire_inference_request *asked)
 {
+    struct memfds memfds = {0};
     struct hearth_error err = {0};
-    if (check_id(connection, asked, false, &err) < 0) {
-        connection_error(connection, err.code, 0, err.text);
-    } else if (open_request(connection, asked, false, &err) < 0) {
+    struct hearth_error id_err = {0};
+    int rc = memfds_claim(connection, asked->tensors, &memfds, &err);
+    if (request_check_id(connection, asked->request_id, false, &id_err) < 0) {
+        connection_error(connection, id_err.code, 0, id_err.text);
+    } else if (rc < 0 || request_open(connection, asked, &memfds, false, &err) < 0) {
         request_refuse(connection, asked->request_id, err.code, err.text);
     }
-}
-
-/* One short input, behind everything else that waits for the model. */
-void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked)
-{
-    struct hearth_server *server = connection->server;
-    struct hearth_error err = {0};
-    struct hearth_wire_text text = {.text = hearth_slice_of_string("warm up")};
-    struct hearth_wire_inference_request run = {0};
-    const struct hearth_model *model =
-        hearth_registry_find(server->parts.registry, asked->model_id);
-    hearth_wire_default_request(&run);
-    run.request_id = asked->request_id;
-    run.model_id = asked->model_id;
-    run.task = (uint8_t)(model != NULL && model->manifest != NULL ? model->manifest->task
-                                                                  : HEARTH_TASK_GENERATE);
-    run.priority = HEARTH_LOW;
-    run.max_tokens = HEARTH_MAX(asked->tokens, 1u);
-    run.temperature = 0;
-    run.texts = (struct hearth_wire_list){.count = 1, .items = &text};
-    int rc = check_id(connection, &run, true, &err);
-    rc = rc < 0 ? rc : open_request(connection, &run, true, &err);
-    if (rc < 0) {
-        refuse_warmup(connection, &run, rc, err.text);
-    }
+    memfds_release(connection->server, connection, &memfds);
 }

@@ -62,7 +62,8 @@ static int encode(struct connection *connection, const struct hearth_message *me
 }
 
 /* The size of a message is known before it is written in V2, and only after it in V1. */
-static int push(struct connection *connection, const struct hearth_message *message)
+static int push(struct connection *connection, const struct hearth_message *message, int *fds,
+                uint32_t fd_count)
 {
     struct hearth_frame_queue *queue = &connection->queue;
     if (connection->is_json && message->type == HEARTH_MSG_inference_response &&
@@ -87,20 +88,52 @@ static int push(struct connection *connection, const struct hearth_message *mess
         hearth_frame_queue_abort(queue);
         return rc;
     }
-    return hearth_frame_queue_commit(queue);
+    rc = hearth_frame_queue_commit_fds(queue, fds, fd_count);
+    for (uint32_t i = 0; rc == 0 && i < fd_count; i++) {
+        fds[i] = -1; /* the queue's now */
+    }
+    return rc;
 }
 
-/* V1 takes several times the room and time of V2: the request still gets its one end. */
-static int push_without_results(struct connection *connection, const struct hearth_message *message)
+/* The request still gets its one end: it says why there is nothing in it. */
+static int push_without_results(struct connection *connection, const struct hearth_message *message,
+                                const char *why)
 {
     struct hearth_message less = *message;
     less.as.inference_response.code = (uint16_t)-HEARTH_E_TOO_LARGE;
-    less.as.inference_response.error = hearth_slice_of_string(
-        "the answer is too large for this protocol version; ask for less at once, as a stream, or "
-        "in V2");
+    less.as.inference_response.error = hearth_slice_of_string(why);
     less.as.inference_response.finish_reason = HEARTH_FINISH_FAILED;
     less.as.inference_response.results = (struct hearth_wire_list){0};
-    return push(connection, &less);
+    less.as.inference_response.tensors = (struct hearth_wire_list){0};
+    return push(connection, &less, NULL, 0);
+}
+
+static uint64_t memfd_bytes_of(const struct hearth_message *message)
+{
+    uint64_t each[HEARTH_MAX_TENSORS];
+    uint64_t bytes = 0;
+    uint32_t count = hearth_wire_memfds(message->as.inference_response.tensors, each);
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += each[i];
+    }
+    return bytes;
+}
+
+/* An answer with memfds. Memory of answers that a client does not read is memory all the same. */
+static int push_fds(struct connection *connection, const struct hearth_message *message, int *fds,
+                    uint32_t fd_count)
+{
+    uint64_t bytes = memfd_bytes_of(message);
+    if (bytes > MAX_CLIENT_MEMFD_BYTES) {
+        return push_without_results(connection, message,
+                                    "the outputs are more than 2 GiB; ask for fewer of them");
+    }
+    if (bytes > MAX_CLIENT_MEMFD_BYTES - connection->unsent_memfd_bytes) {
+        return HEARTH_E_QUEUE_FULL;
+    }
+    int rc = push(connection, message, fds, fd_count);
+    connection->unsent_memfd_bytes += rc == 0 ? bytes : 0;
+    return rc;
 }
 
 static int flush(struct connection *connection)
@@ -109,6 +142,9 @@ static int flush(struct connection *connection)
     connection->is_flush_due = false;
     int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
     size_t after = hearth_frame_queue_bytes(&connection->queue);
+    if (hearth_frame_queue_fd_count(&connection->queue) == 0) {
+        connection->unsent_memfd_bytes = 0;
+    }
     if (after == 0) {
         connection->unread_since_ns = 0;
     } else if (after < before || connection->unread_since_ns == 0) {
@@ -125,19 +161,29 @@ void connection_cut(struct connection *connection, int code, const char *text)
     hearth_log(HEARTH_LOG_WARN, "connection.cut", "pid", hearth_log_i(connection->peer.pid), "why",
                hearth_log_s(text), NULL);
     hearth_metrics_count(connection->server->parts.metrics, HEARTH_COUNTER_CONNECTIONS_CUT);
-    (void)push(connection, &message); /* if even this finds no room, the end itself must do */
+    (void)push(connection, &message, NULL,
+               0); /* if even this finds no room, the end itself must do */
     connection_close_after(connection);
 }
 
 void connection_send(struct connection *connection, const struct hearth_message *message)
 {
+    connection_send_fds(connection, message, NULL, 0);
+}
+
+void connection_send_fds(struct connection *connection, const struct hearth_message *message,
+                         int *fds, uint32_t fd_count)
+{
     struct hearth_loop *loop = connection->server->parts.loop;
     if (is_deaf(connection)) {
         return;
     }
-    int rc = push(connection, message);
+    int rc = fd_count > 0 ? push_fds(connection, message, fds, fd_count)
+                          : push(connection, message, NULL, 0);
     if (rc == HEARTH_E_TOO_LARGE && message->type == HEARTH_MSG_inference_response) {
-        rc = push_without_results(connection, message);
+        rc = push_without_results(connection, message,
+                                  "the answer is too large for this protocol version; ask for less "
+                                  "at once, as a stream, or in V2");
     }
     if (rc < 0) {
         connection_cut(connection, rc,
@@ -192,7 +238,11 @@ static void stream_broke(struct connection *connection, int code)
         connection_refuse(connection);
         return;
     }
-    if (code == HEARTH_E_TOO_LARGE) {
+    if (code == HEARTH_E_INPUT_INVALID) {
+        connection_error(connection, code, 0,
+                         "more than 32 descriptors that no request claims, or more than 16 in one "
+                         "message");
+    } else if (code == HEARTH_E_TOO_LARGE) {
         connection_error(connection, code, 0,
                          connection->state == CONNECTION_NEW
                              ? "frame over 4096 bytes before the handshake"
@@ -328,8 +378,10 @@ static bool read_some(struct connection *connection, bool is_end)
     if (connection->has_input_ended && !is_end) {
         return true;
     }
+    uint32_t fd_count = hearth_frame_reader_fd_count(&connection->reader);
     int rc = hearth_frame_reader_fill(&connection->reader, connection->fd);
     connection->is_reader_dry = false;
+    memfds_arrived(connection, fd_count);
     if (rc == HEARTH_E_DISCONNECTED && !is_end) {
         connection->has_input_ended = true;
         if (connection->state == CONNECTION_REFUSED) {
@@ -337,7 +389,9 @@ static bool read_some(struct connection *connection, bool is_end)
         }
         return true;
     }
-    return rc == 0 || rc == HEARTH_E_NOT_READY;
+    /* Frames are to be taken first, or the next one says what broke the stream. */
+    return rc == 0 || rc == HEARTH_E_NOT_READY || rc == HEARTH_E_QUEUE_FULL ||
+           rc == HEARTH_E_INPUT_INVALID;
 }
 
 static void on_ready(void *arg, unsigned events)
@@ -405,6 +459,9 @@ void connection_open(struct hearth_server *server, int fd, int refusal)
     hearth_list_init(&connection->requests);
     hearth_list_init(&connection->waiters);
     hearth_frame_reader_init(&connection->reader, FIRST_FRAME_BYTES);
+    if (refusal == 0) {
+        hearth_frame_reader_accept_fds(&connection->reader);
+    }
     hearth_frame_queue_init(&connection->queue, MAX_OUTBOUND_BYTES);
     hearth_deferred_init(&connection->more, on_more, connection);
     timeouts_init(connection);
@@ -433,6 +490,7 @@ static void close_socket(struct connection *connection)
     count_in(connection, -1);
     hearth_loop_unwatch(loop, &connection->watch);
     hearth_loop_disarm(loop, &connection->timer);
+    memfds_forget(connection);
     hearth_frame_reader_finish(&connection->reader);
     hearth_frame_queue_finish(&connection->queue);
     hearth_fd_close(&connection->fd);

@@ -68,8 +68,10 @@ static int hand_over(struct hearth_server *server, struct request *request,
                       remaining_ms(server, request));
     request->started_ns = hearth_clock_ns();
     int rc = hearth_pool_send(server->pool, request->slot, &request->ticket,
-                              hearth_buf_slice(&request->bytes), err);
+                              hearth_buf_slice(&request->bytes), request->memfds.fds,
+                              request->memfds.count, err);
     hearth_buf_wipe(&request->bytes);
+    memfds_release(server, request->client, &request->memfds);
     return rc;
 }
 

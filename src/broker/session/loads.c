@@ -127,8 +127,8 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
 
 /* Finds the model; looks for its manifest again before it says that there is none, and before a
  * load, because it may have been replaced. */
-static struct hearth_model *find(struct hearth_server *server, struct hearth_slice id, char *text,
-                                 size_t text_bytes)
+struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slice id, char *text,
+                                size_t text_bytes)
 {
     struct hearth_registry *registry = server->parts.registry;
     struct hearth_model *model = hearth_registry_find(registry, id);
@@ -181,7 +181,7 @@ void loads_load(struct connection *connection, const struct hearth_wire_load_req
                "the daemon is shutting down", 0);
         return;
     }
-    struct hearth_model *model = find(server, asked->model_id, text, sizeof text);
+    struct hearth_model *model = loads_find(server, asked->model_id, text, sizeof text);
     if (model == NULL) {
         answer(connection, true, asked->request_id, HEARTH_E_NO_MODEL, text, 0);
         return;

@@ -76,6 +76,11 @@ static void take_requests(struct connection *connection, const struct hearth_mes
     report_requests(connection);
 }
 
+static void take_model(struct connection *connection, const struct hearth_message *message)
+{
+    models_describe(connection, &message->as.model_request);
+}
+
 static const struct handler handlers[] = {
     [HEARTH_MSG_handshake] = {take_handshake, true},
     [HEARTH_MSG_health_check] = {take_health, true},
@@ -89,6 +94,7 @@ static const struct handler handlers[] = {
     [HEARTH_MSG_spans_request] = {take_spans, false},
     [HEARTH_MSG_warmup_request] = {take_warmup, false},
     [HEARTH_MSG_requests_request] = {take_requests, false},
+    [HEARTH_MSG_model_request] = {take_model, false},
 };
 
 /* NULL: a client does not send this. */
@@ -98,6 +104,17 @@ static const struct handler *handler_of(enum hearth_message_type type)
     return is_known ? &handlers[type] : NULL;
 }
 
+/* How many descriptors a message claims that could not be read to its end nobody knows: if any
+ * wait, the next request might get those of this one. */
+static void refuse_strays(struct connection *connection)
+{
+    if (hearth_frame_reader_fd_count(&connection->reader) > 0) {
+        connection_error(connection, HEARTH_E_INPUT_INVALID, 0,
+                         "descriptors came for a message that cannot be read");
+        connection_close_after(connection);
+    }
+}
+
 /* The frame is sound but a field is not: answered on the request it belongs to, connection kept. */
 static void refuse_field(struct connection *connection, const struct hearth_message *message,
                          const struct hearth_error *err)
@@ -105,6 +122,7 @@ static void refuse_field(struct connection *connection, const struct hearth_mess
     uint64_t id = 0;
     if (message->type == HEARTH_MSG_inference_request) {
         request_refuse(connection, message->as.inference_request.request_id, err->code, err->text);
+        refuse_strays(connection);
         return;
     }
     if (message->type == HEARTH_MSG_load_request) {
@@ -113,6 +131,8 @@ static void refuse_field(struct connection *connection, const struct hearth_mess
         id = message->as.unload_request.request_id;
     } else if (message->type == HEARTH_MSG_warmup_request) {
         id = message->as.warmup_request.request_id;
+    } else if (message->type == HEARTH_MSG_model_request) {
+        id = message->as.model_request.request_id;
     }
     connection_error(connection, err->code, id, err->text);
 }
@@ -124,6 +144,8 @@ static void refuse_frame(struct connection *connection, int code, const char *te
     connection_error(connection, code, 0, text);
     if (!is_kept) {
         connection_close_after(connection);
+    } else {
+        refuse_strays(connection);
     }
 }
 

@@ -1,4 +1,4 @@
-/* models.c — the list of models, gathered from registry, pool and lanes.
+/* models.c — the list of models and all about one, gathered from registry, pool and lanes.
  *
  * The folders are looked at again before it is told, once a second at most and in steps. */
 
@@ -200,4 +200,88 @@ void models_list(struct connection *connection)
         hearth_registry_scan_begin(registry);
     }
     hearth_loop_defer(server->parts.loop, &server->scan_more);
+}
+
+/* ---- one model ------------------------------------------------------------------------------ */
+
+static void answer_description(struct connection *connection,
+                               const struct hearth_wire_model_response *answer)
+{
+    struct hearth_message message = {.type = HEARTH_MSG_model_response,
+                                     .as.model_response = *answer};
+    connection_send(connection, &message);
+}
+
+static void refuse_description(struct connection *connection, uint64_t client_id, int code,
+                               const char *text)
+{
+    const struct hearth_wire_model_response answer = {
+        .request_id = client_id, .code = (uint16_t)-code, .error = text_slice(text)};
+    answer_description(connection, &answer);
+}
+
+static void add_fact(struct hearth_wire_option *facts, uint32_t *count, const char *key,
+                     const char *value)
+{
+    if (value != NULL && value[0] != '\0' && strlen(value) <= HEARTH_MAX_ERROR_BYTES) {
+        facts[(*count)++] = (struct hearth_wire_option){.key = hearth_slice_of_string(key),
+                                                        .value = hearth_slice_of_string(value)};
+    }
+}
+
+/* What the manifest says, then what the engine found out. */
+static uint32_t gather_facts(const struct hearth_model *model, struct hearth_wire_list told,
+                             struct hearth_wire_option facts[HEARTH_MAX_MODEL_FACTS])
+{
+    uint32_t count = 0;
+    if (model->manifest != NULL) {
+        add_fact(facts, &count, "name", model->manifest->name);
+        add_fact(facts, &count, "version", model->manifest->version);
+    }
+    while (count < HEARTH_MAX_MODEL_FACTS &&
+           hearth_wire_next(&told, HEARTH_RECORD_option, &facts[count])) {
+        count++;
+    }
+    return count;
+}
+
+static void describe(struct connection *connection, const struct hearth_model *model,
+                     uint64_t client_id)
+{
+    struct hearth_server *server = connection->server;
+    HEARTH_AUTO(hearth_block) struct listing *listing = hearth_alloc(1, sizeof *listing);
+    uint32_t label_count = model->manifest != NULL ? model->manifest->label_count : 0;
+    if (listing != NULL) {
+        listing->names = hearth_alloc(label_count + 1, sizeof *listing->names);
+    }
+    if (listing == NULL || listing->names == NULL) {
+        refuse_description(connection, client_id, HEARTH_E_NO_MEMORY,
+                           hearth_error_sentence(HEARTH_E_NO_MEMORY));
+        return;
+    }
+    struct hearth_wire_option facts[HEARTH_MAX_MODEL_FACTS];
+    struct hearth_worker_info info;
+    hearth_pool_info(server->pool, model->slot, &info);
+    memory_begin(server);
+    add_model(server, listing, model);
+    const struct hearth_wire_model_response answer = {
+        .request_id = client_id,
+        .models = {.count = 1, .items = listing->infos},
+        .inputs = info.ready->inputs,
+        .outputs = info.ready->outputs,
+        .facts = {.count = gather_facts(model, info.ready->facts, facts), .items = facts},
+    };
+    answer_description(connection, &answer);
+    hearth_free(listing->names);
+}
+
+void models_describe(struct connection *connection, const struct hearth_wire_model_request *asked)
+{
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    struct hearth_model *model = loads_find(connection->server, asked->model_id, text, sizeof text);
+    if (model == NULL) {
+        refuse_description(connection, asked->request_id, HEARTH_E_NO_MODEL, text);
+    } else {
+        describe(connection, model, asked->request_id);
+    }
 }

@@ -61,6 +61,7 @@ void request_recycle(struct request *request)
     struct hearth_buf bytes;
     HEARTH_ASSERT(request->job.state == HEARTH_JOB_IDLE);
     drop_bytes(request);
+    memfds_release(server, request->client, &request->memfds);
     hearth_list_remove(&request->of_ticket);
     if (server->free_count >= REQUESTS_KEPT) {
         hearth_buf_finish(&request->bytes);
@@ -139,7 +140,8 @@ void request_tell_warmup(struct connection *connection,
 }
 
 static void tell_end(const struct request *request,
-                     const struct hearth_wire_inference_response *response)
+                     const struct hearth_wire_inference_response *response, int *fds,
+                     uint32_t fd_count)
 {
     const struct hearth_model *model =
         hearth_registry_at(request->server->parts.registry, request->slot);
@@ -147,7 +149,7 @@ static void tell_end(const struct request *request,
                                      .as.inference_response = *response};
     if (!request->is_warmup) {
         message.as.inference_response.request_id = request->client_id;
-        connection_send(request->client, &message);
+        connection_send_fds(request->client, &message, fds, fd_count);
         return;
     }
     struct hearth_wire_warmup_response told = {
@@ -163,7 +165,8 @@ static void tell_end(const struct request *request,
 
 /* The one end: the job has left the scheduler. */
 static void finish_request(struct request *request,
-                           const struct hearth_wire_inference_response *response)
+                           const struct hearth_wire_inference_response *response, int *fds,
+                           uint32_t fd_count)
 {
     struct hearth_server *server = request->server;
     struct connection *client = request->client;
@@ -178,7 +181,7 @@ static void finish_request(struct request *request,
     if (client != NULL) {
         hearth_list_remove(&request->of_client);
         client->open_count--;
-        tell_end(request, &told);
+        tell_end(request, &told, fds, fd_count);
     }
     request_recycle(request);
     server_check_drained(server);
@@ -220,14 +223,15 @@ static void explain(const struct request *request, struct hearth_wire_inference_
     }
 }
 
-void request_end(struct request *request, const struct hearth_wire_inference_response *response)
+void request_end(struct request *request, const struct hearth_wire_inference_response *response,
+                 int *fds, uint32_t fd_count)
 {
     struct hearth_server *server = request->server;
     struct hearth_wire_inference_response told = *response;
     uint32_t slot = request->slot;
     hearth_sched_finish(&server->sched, &request->job);
     explain(request, &told);
-    finish_request(request, &told);
+    finish_request(request, &told, fds, fd_count);
     lanes_ended(server, slot);
 }
 
@@ -238,7 +242,7 @@ void request_fail(struct request *request, int code, const char *text)
     if (!hearth_sched_withdraw(&server->sched, &request->job)) {
         hearth_sched_finish(&server->sched, &request->job);
     }
-    finish_request(request, &response);
+    finish_request(request, &response, NULL, 0);
 }
 
 /* ---- cancel ------------------------------------------------------------------------------- */
@@ -296,7 +300,7 @@ void request_abandon(struct request *request)
     request->client->open_count--;
     request->client = NULL;
     if (hearth_sched_withdraw(&request->server->sched, &request->job)) {
-        finish_request(request, &response);
+        finish_request(request, &response, NULL, 0);
     } else {
         cancel_running(request);
     }

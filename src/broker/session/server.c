@@ -87,10 +87,11 @@ static void on_chunk(void *arg, struct hearth_ticket *ticket,
 }
 
 static void on_end(void *arg, struct hearth_ticket *ticket,
-                   const struct hearth_wire_inference_response *response)
+                   const struct hearth_wire_inference_response *response, int *fds,
+                   uint32_t fd_count)
 {
     (void)arg;
-    request_end(request_of_ticket(ticket), response);
+    request_end(request_of_ticket(ticket), response, fds, fd_count);
 }
 
 static void on_change(void *arg, struct hearth_model *model)

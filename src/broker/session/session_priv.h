@@ -37,12 +37,23 @@
 #define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
 #define JSON_KEEP_BYTES    (8u << 20)  /* of it, kept between messages: enough for the largest */
 
+#define MAX_HELD_FDS           256u                /* of all clients, in this process */
+#define MAX_CLIENT_MEMFD_BYTES (UINT64_C(2) << 30) /* of one client's requests that wait */
+#define MAX_MEMFD_BYTES        (UINT64_C(8) << 30) /* of all of them */
+
 enum connection_state {
     CONNECTION_REFUSED, /* one too many: waits for its first words, to be refused in its encoding */
     CONNECTION_NEW,     /* no handshake yet */
     CONNECTION_OPEN,    /* has a session */
     CONNECTION_CLOSING, /* last bytes go out; nothing is read */
     CONNECTION_GONE,    /* its socket is closed; its requests are let go of in slices */
+};
+
+/** The descriptors of one request. */
+struct memfds {
+    int fds[HEARTH_MAX_TENSORS]; /* -1: was not kept */
+    uint32_t count;
+    uint64_t bytes; /* that they promise */
 };
 
 struct connection {
@@ -70,6 +81,9 @@ struct connection {
     bool awaits_list;            /* of the models; nothing more is taken until it is there */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
+    uint32_t unclaimed_fds;               /* open ones that the reader keeps */
+    uint64_t memfd_bytes;                 /* of its requests that wait */
+    uint64_t unsent_memfd_bytes;          /* of answers, as long as any of them waits */
     struct hearth_slice frame;            /* the V2 frame that is being handled */
     char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
     struct hearth_list requests;
@@ -90,6 +104,7 @@ struct request {
     struct hearth_list of_client; /* or, while free, of the server's free ones */
     struct hearth_list of_ticket; /* in its bucket of the server's tickets */
     struct hearth_buf bytes;      /* what the worker will get; wiped when it has it */
+    struct memfds memfds;         /* the same, beside it; closed then */
     uint64_t admitted_ns;
     uint64_t started_ns; /* 0 until a worker has it */
     uint64_t first_ns;   /* 0 until the first piece */
@@ -182,6 +197,8 @@ struct hearth_server {
     struct hearth_buf spare; /* for one large request */
     uint32_t free_count;
     uint64_t last_ticket_id;
+    uint32_t held_fds;    /* of clients: unclaimed, or of requests that wait */
+    uint64_t memfd_bytes; /* of requests that wait */
     struct hearth_list tickets[TICKET_BUCKETS];
     uint64_t started_ns;
     uint64_t scanned_ns;
@@ -211,6 +228,9 @@ void connection_open(struct hearth_server *server, int fd, int refusal);
 void connection_end(struct connection *connection);     /* at once; its requests in slices */
 void connection_destroy(struct connection *connection); /* all of it now */
 void connection_send(struct connection *connection, const struct hearth_message *message);
+/* The same with memfds; those that are sent are taken out of @fds. */
+void connection_send_fds(struct connection *connection, const struct hearth_message *message,
+                         int *fds, uint32_t fd_count);
 void connection_error(struct connection *connection, int code, uint64_t request_id,
                       const char *text);
 void connection_close_after(struct connection *connection); /* what is queued goes out first */
@@ -238,7 +258,10 @@ void answer_health(struct connection *connection, const struct hearth_wire_healt
 
 /* models.c, loads.c */
 void models_list(struct connection *connection);
+void models_describe(struct connection *connection, const struct hearth_wire_model_request *asked);
 void models_on_scan(void *arg);
+struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slice id, char *text,
+                                size_t text_bytes);
 void loads_load(struct connection *connection, const struct hearth_wire_load_request *asked);
 void loads_unload(struct connection *connection, const struct hearth_wire_unload_request *asked);
 void loads_settle(struct hearth_server *server, struct hearth_model *model);
@@ -267,10 +290,27 @@ uint64_t memory_of_daemon(struct hearth_server *server);
 uint64_t memory_of_worker(struct hearth_server *server, uint32_t slot, pid_t pid);
 uint64_t memory_of_all(struct hearth_server *server);
 
+/* memfds.c */
+void memfds_arrived(struct connection *connection, uint32_t count_before); /* after each read */
+void memfds_forget(struct connection *connection); /* with its reader the unclaimed ones go */
+/* Takes what a request claims, whatever becomes of it, so that the next finds its own; on failure
+ * too *@ret is to be released. */
+int memfds_claim(struct connection *connection, struct hearth_wire_list tensors, struct memfds *ret,
+                 struct hearth_error *err);
+void memfds_release(struct hearth_server *server, struct connection *client, struct memfds *memfds);
+
+/* warmup.c */
+void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked);
+
 /* admission.c */
+/* Opens a request of @connection; @memfds become the request's. The daemon's own are not checked.
+ */
+int request_open(struct connection *connection, const struct hearth_wire_inference_request *asked,
+                 struct memfds *memfds, bool is_warmup, struct hearth_error *err);
+int request_check_id(const struct connection *connection, uint64_t client_id, bool is_warmup,
+                     struct hearth_error *err);
 void request_admit(struct connection *connection,
                    const struct hearth_wire_inference_request *asked);
-void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked);
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text);
 
 /* requests.c */
@@ -284,7 +324,8 @@ void request_tell_warmup(struct connection *connection,
                          const struct hearth_wire_warmup_response *told);
 void request_cancel(struct connection *connection, const struct hearth_wire_cancel_request *asked);
 void request_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk);
-void request_end(struct request *request, const struct hearth_wire_inference_response *response);
+void request_end(struct request *request, const struct hearth_wire_inference_response *response,
+                 int *fds, uint32_t fd_count);
 void request_fail(struct request *request, int code, const char *text);
 void request_abandon(struct request *request); /* its client has gone */
 void requests_free_all(struct hearth_server *server);

@@ -157,6 +157,9 @@ HEARTH_NODISCARD int hearth_frame_queue_flush(struct hearth_frame_queue *queue, 
 size_t hearth_frame_queue_bytes(const struct hearth_frame_queue *queue);
 bool hearth_frame_queue_is_crowded(const struct hearth_frame_queue *queue);
 
+/** Descriptors not yet sent. */
+uint32_t hearth_frame_queue_fd_count(const struct hearth_frame_queue *queue);
+
 /* ── For callers that wait: the client library and tests ─────────────────────────────────────── */
 
 /**

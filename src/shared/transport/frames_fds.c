@@ -93,6 +93,11 @@ int hearth_frame_queue_commit_fds(struct hearth_frame_queue *queue, const int *f
     return rc;
 }
 
+uint32_t hearth_frame_queue_fd_count(const struct hearth_frame_queue *queue)
+{
+    return queue->fd_count;
+}
+
 static void forget_first_fds(struct hearth_frame_queue *queue, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
