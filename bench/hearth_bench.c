@@ -15,7 +15,8 @@
 #define MAX_CASES 64u
 
 static const struct hearth_harness_case *const families[] = {
-    bench_frames, bench_wire, bench_ring, bench_noop_latency, bench_noop_throughput, bench_daemon,
+    bench_frames,          bench_wire,   bench_ring,       bench_noop_latency,
+    bench_noop_throughput, bench_daemon, bench_tokenizers,
 };
 
 static const char usage_text[] =

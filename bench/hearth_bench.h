@@ -12,5 +12,6 @@ extern const struct hearth_harness_case bench_wire[];
 extern const struct hearth_harness_case bench_noop_latency[];
 extern const struct hearth_harness_case bench_noop_throughput[];
 extern const struct hearth_harness_case bench_daemon[];
+extern const struct hearth_harness_case bench_tokenizers[];
 
 #endif

@@ -26,6 +26,9 @@ struct peer {
 int peer_start(struct peer *peer, char *const *argv, struct hearth_error *err);
 int peer_make_folder(struct peer *peer, struct hearth_error *err);
 
+/** Waits until it accepts connections; if it ends instead, @err has the last words of its log. */
+int peer_wait(struct peer *peer, struct hearth_error *err);
+
 /** Ends the process (SIGTERM, then SIGKILL after 5 s) and removes its folder. */
 void peer_stop(struct peer *peer);
 

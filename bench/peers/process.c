@@ -157,7 +157,7 @@ static int fail_with_log(const struct peer *peer, struct hearth_error *err)
     return hearth_fail(err, HEARTH_E_NOT_READY, "it does not serve: …%s", text);
 }
 
-static int wait_until_ready(struct peer *peer, struct hearth_error *err)
+int peer_wait(struct peer *peer, struct hearth_error *err)
 {
     for (int i = 0; i < START_STEPS; i++) {
         int fd = -1;
@@ -220,7 +220,7 @@ int peer_start_hearthd(const struct hearth_harness_places *places, const char *m
     rc = write_config(ret, models, preload, err);
     char *const argv[] = {program, "--config", config, NULL};
     rc = rc < 0 ? rc : peer_start(ret, argv, err);
-    rc = rc < 0 ? rc : wait_until_ready(ret, err);
+    rc = rc < 0 ? rc : peer_wait(ret, err);
     if (rc < 0) {
         peer_stop(ret);
         return hearth_because(err, rc, "start hearthd");
@@ -247,7 +247,7 @@ int peer_start_redis(struct peer *ret, struct hearth_error *err)
         "/usr/bin/redis-server", "--port", "0",     "--unixsocket", ret->socket, "--save", "",
         "--appendonly",          "no",     "--dir", ret->folder,    NULL};
     rc = peer_start(ret, argv, err);
-    rc = rc < 0 ? rc : wait_until_ready(ret, err);
+    rc = rc < 0 ? rc : peer_wait(ret, err);
     if (rc < 0) {
         peer_stop(ret);
         return hearth_because(err, rc, "start redis-server");
