@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kit"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "fixtures"))
 import architectures                                # noqa: E402
@@ -98,6 +100,30 @@ def vectors_equal_the_reference():
         must(worst >= LEAST_COSINE, f"{name}: cosine {worst}")
 
 
+def vectors_come_cut_packed_and_as_long_as_asked():
+    name, reference = "mpnet-embedder", families["mpnet-embedder"]
+    for dimensions, normalize in ((0, 0), (16, 1), (16, 2), (1, 1), (architectures.HIDDEN, 2)):
+        wanted = [reference.vector(text, dimensions or None, normalize != 2) for text in TEXTS]
+        form = {"dimensions": dimensions, "normalize": normalize}
+        for plain, half, byte, vector in zip(ask(name, "embed", TEXTS, **form),
+                                             ask(name, "embed", TEXTS, vector_type=1, **form),
+                                             ask(name, "embed", TEXTS, vector_type=2, **form), wanted):
+            near = numpy.abs(vector).max()
+            far = numpy.abs(plain["vector"] - vector).max()
+            must(far <= 1e-5 * max(1, near), f"{form}: float32 is off by {far}")
+            halves = numpy.frombuffer(half["packed"], "<f2").astype(float)
+            must(not half["vector"] and numpy.abs(halves - vector).max() <= near / 1024, f"{form}: float16")
+            bytes_ = numpy.frombuffer(byte["packed"], numpy.int8).astype(float) * byte["scale"]
+            must(not byte["vector"] and numpy.abs(bytes_ - vector).max() <= near / 250, f"{form}: int8")
+
+
+def more_dimensions_than_there_are_are_refused():
+    answer = daemon.infer(model_id="mpnet-embedder", task=v2.TASKS["embed"], texts=[{"text": "a"}],
+                          dimensions=architectures.HIDDEN + 1)
+    must(v2.ERRORS.get(answer["code"]) == "input_invalid", f"{answer}")
+    must("64" in answer["error"] and "65" in answer["error"], answer["error"])
+
+
 def scores_of_pairs_equal_the_reference():
     for name in names("text-ranking"):
         worst = 0.0
@@ -151,7 +177,8 @@ def main():
             daemon = started
             return run_tests([
                 classes_equal_the_reference, classes_of_pairs_equal_the_reference,
-                vectors_equal_the_reference, scores_of_pairs_equal_the_reference,
+                vectors_equal_the_reference, vectors_come_cut_packed_and_as_long_as_asked,
+                more_dimensions_than_there_are_are_refused, scores_of_pairs_equal_the_reference,
                 entities_equal_the_reference, a_batch_equals_single_requests])
 
 

@@ -13,6 +13,18 @@ def softmax(logits):
     return power / power.sum(-1, keepdims=True)
 
 
+def sigmoid(logits):
+    return 1 / (1 + numpy.exp(-logits))
+
+
+ACTIVATIONS = {"softmax": softmax, "sigmoid": sigmoid, "none": lambda logits: logits}
+
+
+# What the usual configuration calls the ways of pooling.
+POOLING = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token",
+           "max": "pooling_mode_max_tokens", "lasttoken": "pooling_mode_lasttoken"}
+
+
 class Reference:
     """One model folder with its manifest.json."""
 
@@ -20,6 +32,9 @@ class Reference:
         facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         files = {file["role"]: folder / file["path"] for file in facts["files"]}
         self.labels, self.options = facts.get("labels", []), facts["options"]
+        if "config" in files:
+            modes = json.loads(files["config"].read_text(encoding="utf-8"))
+            self.options["pooling"] = next(mode for mode in POOLING if modes.get(POOLING[mode]))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
         self.session = onnxruntime.InferenceSession(str(files["model"]), options)
@@ -44,26 +59,29 @@ class Reference:
         return {name: array[0].astype(numpy.float64) for name, array in zip(self.outputs, found)}
 
     def classes(self, *texts):
-        """{label: probability}"""
-        return dict(zip(self.labels, softmax(self.run(*texts)["logits"])))
+        """{label: score}"""
+        activate = ACTIVATIONS[self.options.get("activation", "softmax")]
+        return dict(zip(self.labels, activate(self.run(*texts)["logits"])))
 
     def score(self, *texts):
-        return float(self.run(*texts)["logits"][0])
+        """Of two numbers the second is that of a good answer."""
+        return float(ACTIVATIONS[self.options.get("activation", "sigmoid")](self.run(*texts)["logits"])[-1])
 
-    def vector(self, text):
-        """At length 1, by the pooling of the manifest."""
+    def vector(self, text, dimensions=None, is_normalised=True):
+        """By the pooling of the manifest; cut first, then brought to length 1."""
         found = self.run(text)
         if "sentence_embedding" in found:
             vector = found["sentence_embedding"]
         else:
             hidden = found["last_hidden_state"]
             vector = {"mean": lambda: hidden.mean(0), "cls": lambda: hidden[0],
-                      "last": lambda: hidden[-1], "max": lambda: hidden.max(0)}[self.options["pooling"]]()
-        return vector / numpy.linalg.norm(vector)
+                      "lasttoken": lambda: hidden[-1], "max": lambda: hidden.max(0)}[self.options["pooling"]]()
+        vector = vector[:dimensions]
+        return vector / numpy.linalg.norm(vector) if is_normalised else vector
 
     def entities(self, text):
         """The "simple" aggregation of the usual pipeline: neighbours of one tag are one entity, unless
-        a B- begins another; its score is the mean of theirs."""
+        a B- begins another; its score is the mean of theirs. Without aggregation each stands alone."""
         encoding = self.encode(text)
         chances = softmax(self.run(text)["logits"])
         groups = []
@@ -72,7 +90,8 @@ class Reference:
                 continue
             best = int(row.argmax())
             begins, tag = parted(self.labels[best])
-            if groups and groups[-1]["label"] == tag and not begins:
+            joins = self.options.get("aggregation") != "none"
+            if joins and groups and groups[-1]["label"] == tag and not begins:
                 groups[-1]["scores"].append(row[best])
                 groups[-1]["end_char"] = place[1]
             else:
