@@ -6,6 +6,7 @@ ONNX Runtime in Python. Prints TAP.
 """
 
 import argparse
+import fcntl
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,7 @@ from onnx import helper
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kit"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "fixtures"))
 import architectures                                # noqa: E402
+import memfds                                       # noqa: E402
 import v2                                           # noqa: E402
 from daemon import Daemon, must, run_tests          # noqa: E402
 
@@ -25,6 +27,7 @@ TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 
          "float16": 10, "float64": 11, "uint32": 12, "uint64": 13}
 KINDS = {number: name for name, number in TYPES.items()}
 ANY = 0xFFFFFFFF
+OUTPUTS_MAY_BE_MEMFDS = 8
 daemon, sessions = None, {}
 
 
@@ -149,6 +152,73 @@ def after_refusals_it_answers_as_before():
     check("arithmetic", small())
 
 
+def ask_by_memfds(feed, in_memfds, flags, connection):
+    """Those of @in_memfds travel as memfds; an answer's are read and put where inline data would be."""
+    tensors, fds = [], []
+    for name, array in feed.items():
+        tensor = said(name, array)
+        if name in in_memfds:
+            fds.append(memfds.sealed(tensor.pop("data")))
+            tensor["memfd_bytes"] = array.nbytes
+        tensors.append(tensor)
+    connection.send_with("inference_request", fds, **{**v2.SAMPLING, "request_id": 1, "priority": 1},
+                         model_id="arithmetic", task=v2.TASKS["tensors"], tensors=tensors, flags=flags)
+    kind, answer = connection.receive()
+    must(kind == "inference_response", f"{kind}: {answer}")
+    for tensor in answer["tensors"]:
+        if tensor["memfd_bytes"]:
+            tensor["data"] = memfds.content(connection.fds.pop(0))
+            must(len(tensor["data"]) == tensor["memfd_bytes"], f"{len(tensor['data'])} bytes in a memfd")
+    return answer
+
+
+def large(elements):
+    """A cube of so many int32, and the little ones."""
+    return {**small(), "cube": numpy.arange(elements, dtype=numpy.int32).reshape(2, 2, -1, 1)}
+
+
+def tensors_in_memfds_equal_the_reference():
+    feed = large(4 << 20)      # 16 MiB, beyond what a message holds
+    wanted = sessions["arithmetic"].run(None, feed)
+    connection = memfds.Connection(daemon.socket_path)
+    connection.handshake()
+    for in_memfds in (["cube"], list(feed)):
+        answer = ask_by_memfds(feed, in_memfds, OUTPUTS_MAY_BE_MEMFDS, connection)
+        must(answer["code"] == 0, f"{v2.ERRORS.get(answer['code'])}: {answer['error']}")
+        for left, tensor in zip(wanted, answer["tensors"], strict=True):
+            must(heard(tensor).tobytes() == left.tobytes(), f"{tensor['name']}: other numbers")
+        must(any(tensor["memfd_bytes"] for tensor in answer["tensors"]), "no output came as a memfd")
+        must(connection.fds == [], "a memfd belongs to no tensor")
+    connection.close()
+
+
+def a_large_output_without_leave_for_memfds_is_refused_and_what_fits_is_answered():
+    connection = memfds.Connection(daemon.socket_path)
+    connection.handshake()
+    answer = ask_by_memfds(large(1 << 20), ["cube"], 0, connection)
+    must(answer["code"] != 0 and "memfd" in answer["error"], f"{answer['code']} {answer['error']}")
+    feed = large(64)
+    answer = ask_by_memfds(feed, ["cube"], 0, connection)
+    must(answer["code"] == 0 and not any(t["memfd_bytes"] for t in answer["tensors"]), f"{answer['error']}")
+    connection.close()
+
+
+def memfds_that_may_still_change_are_refused():
+    for seals in (0, memfds.SEALS & ~fcntl.F_SEAL_WRITE, memfds.SEALS & ~fcntl.F_SEAL_SHRINK):
+        connection = memfds.Connection(daemon.socket_path)
+        connection.handshake()
+        feed = small()
+        tensors = [said(name, array) for name, array in feed.items() if name != "cube"]
+        tensors.append({**said("cube", feed["cube"]), "data": b"", "memfd_bytes": feed["cube"].nbytes})
+        fd = memfds.sealed(feed["cube"].tobytes(), seals)
+        connection.send_with("inference_request", [fd], **{**v2.SAMPLING, "request_id": 1, "priority": 1},
+                             model_id="arithmetic", task=v2.TASKS["tensors"], tensors=tensors)
+        kind, answer = connection.receive()
+        must(kind == "inference_response" and v2.ERRORS.get(answer["code"]) == "input_invalid",
+             f"seals {seals}: {kind} {answer}")
+        connection.close()
+
+
 def a_model_tells_its_inputs_and_outputs():
     answer = daemon.ask("model_request", "model_response", request_id=1, model_id="arithmetic")
     must(answer["code"] == 0, answer["error"])
@@ -176,6 +246,9 @@ def main():
                 every_element_type_comes_back_bit_for_bit, nothing_in_a_dimension_is_a_tensor_too,
                 scalars_and_four_dimensions_equal_the_reference,
                 the_outputs_that_are_asked_for_come_in_that_order,
+                tensors_in_memfds_equal_the_reference,
+                a_large_output_without_leave_for_memfds_is_refused_and_what_fits_is_answered,
+                memfds_that_may_still_change_are_refused,
                 what_does_not_fit_is_refused_by_its_name, after_refusals_it_answers_as_before,
                 a_model_tells_its_inputs_and_outputs])
 
