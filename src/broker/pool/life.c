@@ -202,8 +202,10 @@ static int keep_ready(struct worker *worker)
         .manifest = worker->model->manifest,
         .dimensions = worker->ready.dimensions,
         .has_raw_scores = tells_raw_scores(worker->ready.facts),
-        .outputs = worker->ready.outputs,
     };
+    if (worker->rules.manifest->engine != HEARTH_ENGINE_ECHO) { /* that gives whatever it is given */
+        worker->rules.outputs = worker->ready.outputs;
+    }
     return 0;
 }
 

@@ -25,7 +25,7 @@ struct answer_rules {
     const struct hearth_manifest *manifest;
     uint32_t dimensions;
     bool has_raw_scores;             /* a regression: scores are no probabilities */
-    struct hearth_wire_list outputs; /* ports that it told; none: it told nothing */
+    struct hearth_wire_list outputs; /* ports; none: any name will do */
 };
 
 struct worker {
