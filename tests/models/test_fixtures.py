@@ -11,6 +11,9 @@ from pathlib import Path
 
 import tap
 
+import architectures
+import tokenizers
+
 FIXTURES = tap.ROOT / "fixtures"
 LIMITS = {"onnx": ("*.onnx", 300_000), "gguf": ("*.gguf", 1_000_000)}
 # What numpy and its BLAS would choose on a processor of 2008: other vector widths, other blocks, no
@@ -67,6 +70,23 @@ def every_manifest_names_the_bytes_beside_it():
             assert hashlib.sha256(data).hexdigest() == entry["sha256"]
 
 
+def every_tokenizer_is_small_and_names_the_components_of_its_family():
+    paths = sorted((FIXTURES / "tokenizers").glob("*.json"))
+    models = {path.stem: json.loads(path.read_text(encoding="utf-8"))["model"] for path in paths}
+    assert len(paths) == 14 and max(path.stat().st_size for path in paths) <= 60_000
+    kinds = {(model["type"], model.get("byte_fallback", False)) for model in models.values()}
+    assert kinds == {("WordPiece", False), ("BPE", False), ("BPE", True), ("Unigram", False)}, kinds
+    for path in paths:
+        tokenizers.Tokenizer.from_file(str(path)).encode("one text", "and another")
+
+
+def the_architectures_are_the_same_each_time_and_valid():
+    for name in ("bert-classifier", "modernbert-embedder", "deberta-v2-entities"):
+        first = architectures.build(name)      # which also asks the checker of ONNX
+        assert first == architectures.build(name), name
+        assert len(first) < 1_000_000, (name, len(first))
+
+
 def there_are_200_distinct_texts_of_every_kind():
     rows = json.loads((FIXTURES / "texts" / "varied200.json").read_text(encoding="utf-8"))
     texts = [row["text"] for row in rows]
@@ -89,5 +109,6 @@ if __name__ == "__main__":
         an_old_processor_is_really_taken_for_one,
         the_onnx_script_learns_the_committed_bytes_on_an_old_processor,
         the_gguf_script_learns_the_committed_bytes_on_an_old_processor,
-        every_fixture_is_small, every_manifest_names_the_bytes_beside_it,
+        every_fixture_is_small, every_tokenizer_is_small_and_names_the_components_of_its_family,
+        the_architectures_are_the_same_each_time_and_valid, every_manifest_names_the_bytes_beside_it,
         there_are_200_distinct_texts_of_every_kind, there_are_20_distinct_prompts]))

@@ -165,6 +165,17 @@ def a_batch_equals_single_requests():
     must(worst <= MOST_IN_BATCH, f"differs by {worst}")
 
 
+def load_all(names):
+    """All at once; a line of the configuration would not hold so many names."""
+    connection = daemon.connect()
+    for number, name in enumerate(names, 1):
+        connection.send("load_request", request_id=number, model_id=name)
+    for _ in names:
+        kind, answer = connection.receive()
+        must(kind == "load_response" and answer["code"] == 0, f"{kind}: {answer}")
+    connection.close()
+
+
 def main():
     global daemon
     parser = argparse.ArgumentParser()
@@ -173,8 +184,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="hearth-models-") as folder:
         architectures.write_all(folder)
         families.update({name: Reference(Path(folder) / name) for name in architectures.MODELS})
-        with Daemon(options.bin, [folder], list(architectures.MODELS)) as started:
+        with Daemon(options.bin, [folder]) as started:
             daemon = started
+            load_all(list(architectures.MODELS))
             return run_tests([
                 classes_equal_the_reference, classes_of_pairs_equal_the_reference,
                 vectors_equal_the_reference, vectors_come_cut_packed_and_as_long_as_asked,
