@@ -52,7 +52,7 @@ static unsigned parts_of_task(enum hearth_task task)
 /* A model of entities calls them B-PER and I-PER; an entity is a PER. */
 static const char *stem_of(const char *label)
 {
-    bool is_marked = label[0] != '\0' && label[1] == '-';
+    bool is_marked = (label[0] == 'B' || label[0] == 'I') && label[1] == '-';
     return is_marked ? label + 2 : label;
 }
 

@@ -203,7 +203,8 @@ static int keep_ready(struct worker *worker)
         .dimensions = worker->ready.dimensions,
         .has_raw_scores = tells_raw_scores(worker->ready.facts),
     };
-    if (worker->rules.manifest->engine != HEARTH_ENGINE_ECHO) { /* that gives whatever it is given */
+    if (worker->rules.manifest->engine !=
+        HEARTH_ENGINE_ECHO) { /* that gives whatever it is given */
         worker->rules.outputs = worker->ready.outputs;
     }
     return 0;

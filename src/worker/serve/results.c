@@ -48,6 +48,24 @@ static int collect_labels(struct reply *reply, const float *scores, struct colle
     return 0;
 }
 
+/* A token may stand for no text at all (a piece of a character, a space that was added): what
+ * would be an entity of that is none. */
+static int collect_entities(struct reply *reply, const struct hearth_item_result *result,
+                            struct collected *into)
+{
+    const size_t bytes = sizeof *result->entities;
+    int rc = hearth_buf_reserve(&reply->entities, result->entity_count * bytes);
+    into->entities = (struct stretch){.at = reply->entities.size};
+    for (uint32_t i = 0; i < result->entity_count && rc == 0; i++) {
+        const struct hearth_wire_entity *entity = &result->entities[i];
+        if (entity->start_byte < entity->end_byte && entity->start_char < entity->end_char) {
+            rc = hearth_buf_append(&reply->entities, entity, bytes);
+            into->entities.count++;
+        }
+    }
+    return rc;
+}
+
 int results_collect(struct reply *reply, uint32_t index, const struct hearth_item_result *result)
 {
     HEARTH_ASSERT(reply->count < HEARTH_MAX_BATCH);
@@ -68,8 +86,7 @@ int results_collect(struct reply *reply, uint32_t index, const struct hearth_ite
         rc = append(&reply->vectors, result->packed, result->packed_bytes, 1, &into->packed);
     }
     if (rc == 0 && result->entities != NULL) {
-        rc = append(&reply->entities, result->entities, result->entity_count,
-                    sizeof *result->entities, &into->entities);
+        rc = collect_entities(reply, result, into);
     }
     if (rc == 0 && result->scores != NULL) {
         rc = collect_labels(reply, result->scores, into);
