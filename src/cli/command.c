@@ -10,12 +10,27 @@
 static const struct cli_command commands[] = {
     {"classify", CLI_CLASSIFY, "[OPTION…] [TEXT…]", "print the class of each text",
      "Without TEXT, or with '-' alone, each line of standard input is one text; empty lines are\n"
-     "skipped.",
+     "skipped. With --pair the arguments are text and second text in turn, or each line is both\n"
+     "with a tab between.",
      "hearth classify \"wake me at seven\"", cli_run_classify},
     {"embed", CLI_EMBED, "[OPTION…] [TEXT…]", "turn texts into vectors, or compare them",
      "Texts as for classify. --json prints the vectors in full; --output writes them in binary,\n"
-     "one after the other, little-endian float32. A file appears whole or not at all.",
+     "one after the other, little-endian. A file appears whole or not at all. A number of an int8\n"
+     "vector stands for itself times the vector's scale, which --json tells; cosines need none.",
      "hearth embed --similarity \"a dog runs\" \"a puppy is running\"", cli_run_embed},
+    {"rerank", CLI_RERANK, "[OPTION…] QUERY [TEXT…]", "sort texts by how well they answer a query",
+     "Texts as for classify, any number of them; the best comes first.",
+     "hearth rerank \"who wrote Faust?\" \"Goethe wrote Faust.\" \"Bread needs an hour.\"",
+     cli_run_rerank},
+    {"entities", CLI_ENTITIES, "[OPTION…] [TEXT…]", "find what is named in each text",
+     "Texts as for classify. Prints number of the text, label, score, first byte and the byte\n"
+     "behind the last, and the stretch itself.",
+     "hearth entities \"Ada Lovelace was born in London.\"", cli_run_entities},
+    {"tensors", CLI_TENSORS, "[OPTION…] --input NAME=FILE…", "run a model on arrays of NumPy",
+     "Each FILE is an .npy with little-endian numbers in C order; `hearth models show` tells the\n"
+     "names, types and shapes that a model takes. Without --output-dir the outputs are printed: in\n"
+     "short, or with --json in full.",
+     "hearth tensors --model scorer --input x=x.npy --output-dir .", cli_run_tensors},
     {"generate", CLI_GENERATE, "[OPTION…] [PROMPT]", "continue a text",
      "Without PROMPT, or with '-', all of standard input is the prompt (but a last newline).",
      "hearth generate --max-tokens 40 \"The capital of France is\"", cli_run_generate},
@@ -24,9 +39,10 @@ static const struct cli_command commands[] = {
      "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.",
      "hearth chat --system \"Be brief.\" --message \"What is the capital of France?\"",
      cli_run_chat},
-    {"models", CLI_MODELS, "[OPTION…] [list | load NAME | unload NAME | warmup NAME]",
-     "list, load, unload or warm up models",
-     "Answers when the model is ready, or its memory is free again, or it has run once.",
+    {"models", CLI_MODELS, "[OPTION…] [list | show NAME | load NAME | unload NAME | warmup NAME]",
+     "list, describe, load, unload or warm up models",
+     "show prints what a loaded model takes and gives, its labels and what else is known of it.\n"
+     "The others answer when the model is ready, or its memory is free again, or it has run once.",
      "hearth models load all-minilm-l6-v2", cli_run_models},
     {"status", CLI_STATUS, "[OPTION…]", "show the daemon, its models and its times",
      "Times are half of / 95 % / 99 % of the requests since the daemon's start, at most a quarter\n"

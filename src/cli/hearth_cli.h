@@ -32,11 +32,22 @@ enum cli_command_bit {
     CLI_REQUESTS = 4096,
     CLI_CANCEL = 8192,
     CLI_CONFIG = 16384,
-    CLI_ALL = 32767,
+    CLI_RERANK = 32768,
+    CLI_ENTITIES = 65536,
+    CLI_TENSORS = 131072,
+    CLI_ALL = 262143,
     CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP | CLI_CONFIG),
 };
 
-#define CLI_STOPS_MAX 8
+#define CLI_TOP_DEFAULT UINT64_MAX
+#define CLI_STOPS_MAX   8
+#define CLI_TENSORS_MAX 16
+
+/** What an option was given that may be given several times. */
+struct cli_list {
+    const char *values[CLI_TENSORS_MAX];
+    size_t count;
+};
 
 /** Everything that options may set. */
 struct cli_settings {
@@ -54,6 +65,9 @@ struct cli_settings {
     bool is_prometheus;
     bool is_all;
     bool is_ids;
+    bool is_pair;
+    bool is_normalize;
+    bool is_no_normalize;
     const char *socket;
     const char *token_file;
     const char *token_ids;
@@ -68,8 +82,11 @@ struct cli_settings {
     const char *preload;
     const char *config;
     const char *log;
-    const char *stops[CLI_STOPS_MAX];
-    size_t stop_count;
+    const char *type;
+    const char *output_dir;
+    struct cli_list stops;
+    struct cli_list inputs;
+    struct cli_list wanted;
     double timeout_secs;
     double temperature;
     double top_p;
@@ -78,8 +95,9 @@ struct cli_settings {
     uint64_t max_tokens;
     uint64_t top_k;
     uint64_t seed;
-    uint64_t top;
+    uint64_t top; /* CLI_TOP_DEFAULT: was not given */
     uint64_t warm_tokens;
+    uint64_t dimensions;
 };
 
 struct cli_command {
@@ -158,6 +176,9 @@ int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_inp
 /** All of standard input without a final newline, ended with NUL. */
 int cli_read_all(struct hearth_buf *buf, struct hearth_error *err);
 
+/** The number that an IEEE 754 binary16 stands for. */
+float cli_float_of_half(uint16_t half);
+
 /** Text of a stream and when it came. */
 struct cli_stream {
     uint64_t start_ns;
@@ -182,6 +203,9 @@ void cli_interrupt_answering(bool is_answering);
 
 int cli_run_classify(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_embed(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_rerank(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_entities(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_tensors(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_generate(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_chat(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_models(const struct cli_settings *settings, int argc, char **argv);

@@ -34,6 +34,22 @@ int cli_read_all(struct hearth_buf *buf, struct hearth_error *err)
     return hearth_buf_append(buf, "", 1) < 0 ? hearth_fail_oom(err) : 0;
 }
 
+/* Cuts each line of a pair in two at its tab. */
+static int cut_pairs(struct cli_texts *texts, struct hearth_error *err)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        char *tab = strchr((char *)(uintptr_t)texts->inputs[i].text, '\t');
+        if (tab == NULL || tab == texts->inputs[i].text || tab[1] == '\0') {
+            return hearth_fail(
+                err, HEARTH_E_INPUT_INVALID,
+                "--pair: line %zu that is not empty is no two texts with a tab between", i + 1);
+        }
+        *tab = '\0';
+        texts->pairs[i] = tab + 1;
+    }
+    return 0;
+}
+
 /* Cuts the lines of a NUL-ended text in place. @room may be NULL to count only. */
 static size_t cut_lines(char *text, hearth_input *room)
 {
@@ -77,18 +93,58 @@ int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_inp
     return buf->size > 0 ? 0 : hearth_fail(err, HEARTH_E_ARGUMENT, "--token-ids: has no id");
 }
 
+static int allocate(struct cli_texts *texts, bool is_pair, struct hearth_error *err)
+{
+    texts->inputs = hearth_alloc(texts->count, sizeof *texts->inputs);
+    texts->pairs = is_pair ? hearth_alloc(texts->count, sizeof *texts->pairs) : NULL;
+    bool has_all = texts->inputs != NULL && (!is_pair || texts->pairs != NULL);
+    return has_all ? 0 : hearth_fail_oom(err);
+}
+
 static int read_ids(struct cli_texts *texts, const struct cli_settings *settings, int argc,
                     struct hearth_error *err)
 {
     if (argc > 0) {
         return hearth_fail(err, HEARTH_E_ARGUMENT, "--token-ids and a text exclude each other");
     }
-    texts->inputs = hearth_alloc(1, sizeof *texts->inputs);
-    if (texts->inputs == NULL) {
-        return hearth_fail_oom(err);
+    if (settings->is_pair) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--token-ids and --pair exclude each other");
     }
     texts->count = 1;
-    return cli_ids_read(settings->token_ids, &texts->bytes, texts->inputs, err);
+    int rc = allocate(texts, false, err);
+    return rc < 0 ? rc : cli_ids_read(settings->token_ids, &texts->bytes, texts->inputs, err);
+}
+
+static int read_lines(struct cli_texts *texts, bool is_pair, struct hearth_error *err)
+{
+    char *text = (char *)texts->bytes.data;
+    texts->count = cut_lines(text, NULL);
+    int rc = texts->count > 0
+                 ? allocate(texts, is_pair, err)
+                 : hearth_fail(err, HEARTH_E_INPUT_INVALID, "standard input has no text");
+    if (rc < 0) {
+        return rc;
+    }
+    cut_lines(text, texts->inputs);
+    return is_pair ? cut_pairs(texts, err) : 0;
+}
+
+static int read_arguments(struct cli_texts *texts, bool is_pair, size_t argc, char **argv,
+                          struct hearth_error *err)
+{
+    if (is_pair && argc % 2 != 0) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--pair: %zu texts given, wanted are twos",
+                           argc);
+    }
+    texts->count = is_pair ? argc / 2 : argc;
+    int rc = allocate(texts, is_pair, err);
+    for (size_t i = 0; rc == 0 && i < texts->count; i++) {
+        texts->inputs[i].text = argv[is_pair ? 2 * i : i];
+        if (is_pair) {
+            texts->pairs[i] = argv[2 * i + 1];
+        }
+    }
+    return rc;
 }
 
 int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings, int argc,
@@ -99,29 +155,11 @@ int cli_texts_read(struct cli_texts *texts, const struct cli_settings *settings,
     if (settings->token_ids != NULL) {
         return read_ids(texts, settings, argc, err);
     }
-    bool is_input = argc == 0 || (argc == 1 && strcmp(argv[0], "-") == 0);
-    if (is_input) {
-        int rc = cli_read_all(&texts->bytes, err);
-        if (rc < 0) {
-            return rc;
-        }
+    if (argc > 0 && !(argc == 1 && strcmp(argv[0], "-") == 0)) {
+        return read_arguments(texts, settings->is_pair, (size_t)argc, argv, err);
     }
-    size_t count = is_input ? cut_lines((char *)texts->bytes.data, NULL) : (size_t)argc;
-    if (count == 0) {
-        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "standard input has no text");
-    }
-    texts->inputs = hearth_alloc(count, sizeof *texts->inputs);
-    if (texts->inputs == NULL) {
-        return hearth_fail_oom(err);
-    }
-    texts->count = count;
-    if (is_input) {
-        cut_lines((char *)texts->bytes.data, texts->inputs);
-    }
-    for (size_t i = 0; !is_input && i < count; i++) {
-        texts->inputs[i].text = argv[i];
-    }
-    return 0;
+    int rc = cli_read_all(&texts->bytes, err);
+    return rc < 0 ? rc : read_lines(texts, settings->is_pair, err);
 }
 
 const char *cli_texts_shown(const struct cli_texts *texts, size_t index)
@@ -132,6 +170,7 @@ const char *cli_texts_shown(const struct cli_texts *texts, size_t index)
 void cli_texts_finish(struct cli_texts *texts)
 {
     hearth_free(texts->inputs);
+    hearth_free(texts->pairs);
     hearth_buf_finish(&texts->bytes);
 }
 
@@ -215,6 +254,14 @@ static void print_candidates(const hearth_model_list *list, enum hearth_task tas
     }
 }
 
+/* "… no model that can" do what. */
+static const char *deed_of(enum hearth_task task)
+{
+    return task == HEARTH_TASK_ENTITIES  ? "find entities"
+           : task == HEARTH_TASK_TENSORS ? "take tensors"
+                                         : hearth_task_name(task);
+}
+
 static int choose(const hearth_model_list *list, enum hearth_task task, char *room,
                   size_t room_bytes, struct hearth_error *err)
 {
@@ -235,10 +282,10 @@ static int choose(const hearth_model_list *list, enum hearth_task task, char *ro
     print_candidates(list, task, names, sizeof names);
     if (names[0] == '\0') {
         return hearth_fail(err, HEARTH_E_NO_MODEL, "the daemon knows no model that can %s",
-                           hearth_task_name(task));
+                           deed_of(task));
     }
     return ready == 0 ? hearth_fail(err, HEARTH_E_NOT_READY, "no model that can %s is ready: %s",
-                                    hearth_task_name(task), names)
+                                    deed_of(task), names)
                       : hearth_fail(err, HEARTH_E_ARGUMENT, "name one with --model: %s", names);
 }
 
@@ -291,8 +338,8 @@ int cli_request_params(const struct cli_settings *settings, hearth_request_param
     params->min_p = (float)settings->min_p;
     params->repetition_penalty = (float)settings->repetition_penalty;
     params->seed = settings->seed;
-    params->stops = settings->stops;
-    params->stop_count = settings->stop_count;
+    params->stops = settings->stops.values;
+    params->stop_count = settings->stops.count;
     params->wants_token_ids = settings->is_ids;
     return 0;
 }

@@ -49,8 +49,25 @@ void cli_json_add_ids(struct cli_json *json, const hearth_item *item)
 
 void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hearth_model *model)
 {
+    cli_json_fill_model(json, yyjson_mut_arr_add_obj(json->doc, array), model);
+}
+
+void cli_json_add_shape(struct cli_json *json, yyjson_mut_val *object, const uint32_t *shape,
+                        size_t rank)
+{
+    yyjson_mut_val *array = yyjson_mut_obj_add_arr(json->doc, object, "shape");
+    for (size_t i = 0; i < rank; i++) {
+        if (shape[i] == HEARTH_ANY_SIZE) {
+            yyjson_mut_arr_add_null(json->doc, array);
+        } else {
+            yyjson_mut_arr_add_uint(json->doc, array, shape[i]);
+        }
+    }
+}
+
+void cli_json_fill_model(struct cli_json *json, yyjson_mut_val *o, const hearth_model *model)
+{
     yyjson_mut_doc *doc = json->doc;
-    yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, array);
     yyjson_mut_obj_add_strcpy(doc, o, "name", model->name);
     yyjson_mut_obj_add_str(doc, o, "task", hearth_task_name(model->task));
     yyjson_mut_obj_add_str(doc, o, "engine", hearth_engine_name(model->engine));

@@ -23,6 +23,11 @@ void cli_json_add_usage(struct cli_json *json, const hearth_usage *usage);
 void cli_json_add_ids(struct cli_json *json, const hearth_item *item);
 /** Adds one model to @array. */
 void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hearth_model *model);
+/** Adds the fields of a model to @object. */
+void cli_json_fill_model(struct cli_json *json, yyjson_mut_val *object, const hearth_model *model);
+/** Adds "shape" to @object; a size that may be any is null. */
+void cli_json_add_shape(struct cli_json *json, yyjson_mut_val *object, const uint32_t *shape,
+                        size_t rank);
 /** Adds count, sum, quantiles and buckets to @object. */
 void cli_json_add_histogram(struct cli_json *json, yyjson_mut_val *object,
                             const hearth_metric_histogram *histogram);

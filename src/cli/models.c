@@ -1,4 +1,4 @@
-/* models.c — the models of the daemon: listed, loaded, unloaded. */
+/* models.c — the models of the daemon: listed, loaded, unloaded; show.c describes one. */
 
 #include "models.h"
 
@@ -110,8 +110,8 @@ static int warm_up(const struct cli_settings *settings, hearth_client *client, c
 }
 
 /* What `models` may be told to do. */
-enum verb { LIST, LOAD, UNLOAD, WARMUP, VERB_COUNT_ };
-static const char *const verbs[VERB_COUNT_] = {"list", "load", "unload", "warmup"};
+enum verb { LIST, SHOW, LOAD, UNLOAD, WARMUP, VERB_COUNT_ };
+static const char *const verbs[VERB_COUNT_] = {"list", "show", "load", "unload", "warmup"};
 
 static enum verb find_verb(const char *word)
 {
@@ -126,7 +126,7 @@ static int check_usage(const struct cli_settings *settings, enum verb verb, int 
 {
     const struct cli_command *self = cli_command_find("models");
     if (verb == VERB_COUNT_) {
-        return cli_usage(self, "'%s' is not list, load, unload or warmup", argv[0]);
+        return cli_usage(self, "'%s' is not list, show, load, unload or warmup", argv[0]);
     }
     if (verb == LIST && argc > 1) {
         return cli_usage(self, "list takes no argument '%s'", argv[1]);
@@ -154,6 +154,7 @@ int cli_run_models(const struct cli_settings *settings, int argc, char **argv)
     rc = cli_connect(settings, &client, &err);
     if (rc == 0) {
         rc = verb == LIST     ? list_models(settings, client, &err)
+             : verb == SHOW   ? cli_show_model(settings, client, argv[1], &err)
              : verb == WARMUP ? warm_up(settings, client, argv[1], &err)
                               : change_model(settings, client, verb == LOAD, argv[1], &err);
     }

@@ -8,4 +8,8 @@
 void cli_print_models(const hearth_model_list *list);
 void cli_json_add_models(struct cli_json *json, const hearth_model_list *list);
 
+/** Prints all about one model. */
+int cli_show_model(const struct cli_settings *settings, hearth_client *client, const char *name,
+                   struct hearth_error *err);
+
 #endif

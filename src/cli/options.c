@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, TEXT, TEXTS, COUNT, REAL };
+enum kind { FLAG, TEXT, STOPS, TENSORS, COUNT, REAL }; /* the two in the middle: lists */
 
 struct option_row {
     const char *name;
@@ -22,7 +22,8 @@ struct option_row {
 };
 
 #define SAMPLES   (CLI_GENERATE | CLI_CHAT)
-#define ASKS      (CLI_CLASSIFY | CLI_EMBED | SAMPLES)
+#define READS     (CLI_CLASSIFY | CLI_EMBED | CLI_RERANK | CLI_ENTITIES)
+#define ASKS      (READS | CLI_TENSORS | SAMPLES)
 #define AT(field) offsetof(struct cli_settings, field)
 
 static const struct option_row rows[] = {
@@ -42,13 +43,28 @@ static const struct option_row rows[] = {
     {"repetition-penalty", REAL, SAMPLES, AT(repetition_penalty), "R",
      "1 to 2; 1: none (default 1.1)"},
     {"seed", COUNT, SAMPLES, AT(seed), "N", "same seed, same text (default 42)"},
-    {"stop", TEXTS, SAMPLES, AT(stops), "TEXT", "end before TEXT; may be given 8 times"},
+    {"stop", STOPS, SAMPLES, AT(stops), "TEXT", "end before TEXT; may be given 8 times"},
     {"stream", FLAG, SAMPLES, AT(is_stream), NULL,
      "print text as it comes (default without --json)"},
     {"no-stream", FLAG, SAMPLES, AT(is_no_stream), NULL, "print when it is complete"},
     {"system", TEXT, CLI_CHAT, AT(system), "TEXT", "what the model is told before the chat"},
     {"message", TEXT, CLI_CHAT, AT(message), "TEXT", "ask this one thing and leave"},
     {"top", COUNT, CLI_CLASSIFY, AT(top), "N", "labels to print for each text (default 1)"},
+    {"top", COUNT, CLI_RERANK, AT(top), "N", "only the N best texts (default: all)"},
+    {"pair", FLAG, CLI_CLASSIFY, AT(is_pair), NULL,
+     "texts come in twos: for models that judge one beside another"},
+    {"dimensions", COUNT, CLI_EMBED, AT(dimensions), "N",
+     "only the first N; for models that were trained for that"},
+    {"type", TEXT, CLI_EMBED, AT(type), "T", "float32 (default), float16 or int8"},
+    {"normalize", FLAG, CLI_EMBED, AT(is_normalize), NULL,
+     "vectors of length 1; default: as the model's manifest says"},
+    {"no-normalize", FLAG, CLI_EMBED, AT(is_no_normalize), NULL, "vectors as the model makes them"},
+    {"input", TENSORS, CLI_TENSORS, AT(inputs), "NAME=FILE",
+     "an .npy as the input NAME; given once for each, up to 16"},
+    {"wanted", TENSORS, CLI_TENSORS, AT(wanted), "NAME",
+     "only this output; may be given 16 times (default: all)"},
+    {"output-dir", TEXT, CLI_TENSORS, AT(output_dir), "DIR",
+     "write each output there as NAME.npy; replaced if it exists"},
     {"similarity", FLAG, CLI_EMBED, AT(is_similarity), NULL,
      "print the cosine of each pair of texts"},
     {"output", TEXT, CLI_EMBED, AT(output), "FILE",
@@ -94,7 +110,7 @@ void cli_settings_init(struct cli_settings *settings)
         .max_tokens = defaults.max_tokens,
         .top_k = defaults.top_k,
         .seed = defaults.seed,
-        .top = 1,
+        .top = CLI_TOP_DEFAULT,
         .warm_tokens = 1,
     };
 }
@@ -126,6 +142,16 @@ static bool set_number(enum kind kind, void *target, const char *text)
     return end != text && *end == '\0' && errno == 0 && isfinite(value);
 }
 
+static int add_to_list(const struct cli_command *command, const struct option_row *row,
+                       struct cli_list *list, size_t most, const char *value)
+{
+    if (list->count == most) {
+        return cli_usage(command, "--%s: given more than %zu times", row->name, most);
+    }
+    list->values[list->count++] = value;
+    return 0;
+}
+
 static int set_option(const struct cli_command *command, struct cli_settings *settings,
                       const struct option_row *row, const char *value)
 {
@@ -133,12 +159,8 @@ static int set_option(const struct cli_command *command, struct cli_settings *se
     switch (row->kind) {
     case FLAG: *(bool *)target = true; return 0;
     case TEXT: *(const char **)target = value; return 0;
-    case TEXTS:
-        if (settings->stop_count == CLI_STOPS_MAX) {
-            return cli_usage(command, "--%s: given more than %d times", row->name, CLI_STOPS_MAX);
-        }
-        settings->stops[settings->stop_count++] = value;
-        return 0;
+    case STOPS: return add_to_list(command, row, target, CLI_STOPS_MAX, value);
+    case TENSORS: return add_to_list(command, row, target, CLI_TENSORS_MAX, value);
     case COUNT:
     case REAL:
         if (!set_number(row->kind, target, value)) {

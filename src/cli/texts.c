@@ -1,15 +1,17 @@
-/* texts.c — classify and embed: texts in, in batches that the daemon takes, results out. */
+/* texts.c — classify, and what embed, rerank and entities share with it: texts in, in batches that
+ * the daemon takes, results out. */
 
 #include "texts.h"
 
 #include <stdio.h>
 
-static int ask_batch(struct cli_batch_job *job, const hearth_request_params *params, size_t first,
-                     size_t count, struct hearth_error *err)
+static int ask_batch(struct cli_batch_job *job, size_t first, size_t count,
+                     struct hearth_error *err)
 {
     hearth_result *result;
-    int rc = hearth_infer(job->client, job->task, job->texts.inputs + first, count, params, &result,
-                          err);
+    job->params.pairs = job->texts.pairs != NULL ? job->texts.pairs + first : NULL;
+    int rc = hearth_infer(job->client, job->task, job->texts.inputs + first, count, &job->params,
+                          &result, err);
     if (rc < 0) {
         return rc;
     }
@@ -28,15 +30,15 @@ static int ask_batch(struct cli_batch_job *job, const hearth_request_params *par
 
 static int ask_all(struct cli_batch_job *job, struct hearth_error *err)
 {
-    hearth_request_params params;
-    int rc = cli_request_params(job->settings, &params, err);
+    int rc = cli_request_params(job->settings, &job->params, err);
+    rc = rc < 0 || job->on_params == NULL ? rc : job->on_params(job, err);
     rc = rc < 0 ? rc : cli_connect(job->settings, &job->client, err);
     rc = rc < 0 ? rc
                 : cli_choose_model(job->client, job->settings, job->task, job->model,
                                    sizeof job->model, err);
-    params.model = job->model;
+    job->params.model = job->model;
     for (size_t first = 0; rc == 0 && first < job->texts.count; first += CLI_BATCH) {
-        rc = ask_batch(job, &params, first, HEARTH_MIN(CLI_BATCH, job->texts.count - first), err);
+        rc = ask_batch(job, first, HEARTH_MIN(CLI_BATCH, job->texts.count - first), err);
     }
     return rc;
 }
@@ -101,7 +103,8 @@ static int print_classes(struct cli_batch_job *job, size_t index, const hearth_i
         add_classes(job, index, item);
         return 0;
     }
-    size_t shown = HEARTH_MIN((size_t)job->settings->top, item->label_count);
+    size_t wanted = job->settings->top == CLI_TOP_DEFAULT ? 1 : (size_t)job->settings->top;
+    size_t shown = HEARTH_MIN(wanted, item->label_count);
     for (size_t i = 0; i < shown; i++) {
         printf("%-20s %.4f  %s\n", item->labels[i].name, (double)item->labels[i].probability,
                i == 0 ? cli_texts_shown(&job->texts, index) : "");

@@ -1,32 +1,79 @@
-/* vectors.c — vectors as raw float32 and as .npy. */
+/* vectors.c — vectors as raw numbers and as .npy. */
 
 #include "vectors.h"
 
+#include "npy.h"
+
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NPY_ALIGN     64 /* the data of an .npy begins at a multiple of it */
 #define WAITING_BYTES (64 * 1024)
 
-int cli_vectors_format(const char *name, const char *path, enum cli_vector_format *ret,
-                       struct hearth_error *err)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they stand");
+
+/* ── Types ───────────────────────────────────────────────────────────────────────────────────── */
+
+const char *cli_vectors_suffix(enum hearth_vector_type type)
 {
+    static const char *const names[] = {"f32", "f16", "i8"};
+    return names[type];
+}
+
+static size_t width_of(enum hearth_vector_type type)
+{
+    static const size_t widths[] = {4, 2, 1};
+    return widths[type];
+}
+
+/* IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
+float cli_float_of_half(uint16_t half)
+{
+    int exponent = half >> 10 & 31;
+    float fraction = (float)(half & 1023);
+    float size = exponent == 31  ? (fraction == 0 ? INFINITY : NAN)
+                 : exponent == 0 ? ldexpf(fraction, -24)
+                                 : ldexpf(fraction + 1024, exponent - 25);
+    return (half & 0x8000) != 0 ? -size : size;
+}
+
+void cli_vectors_unpack(const hearth_item *item, enum hearth_vector_type type, float *room)
+{
+    const uint8_t *packed = item->packed;
+    for (size_t i = 0; i < item->dimensions; i++) {
+        if (type == HEARTH_VECTOR_FLOAT32) {
+            room[i] = item->vector[i];
+        } else if (type == HEARTH_VECTOR_FLOAT16) {
+            room[i] = cli_float_of_half((uint16_t)(packed[2 * i] | packed[2 * i + 1] << 8));
+        } else {
+            room[i] = (float)(int8_t)packed[i] * item->scale;
+        }
+    }
+}
+
+/* ── Files ───────────────────────────────────────────────────────────────────────────────────── */
+
+int cli_vectors_format(const char *name, const char *path, enum hearth_vector_type type,
+                       enum cli_vector_format *ret, struct hearth_error *err)
+{
+    const char *raw = cli_vectors_suffix(type);
     size_t size = strlen(path);
     bool ends_with_npy = size >= 4 && strcmp(path + size - 4, ".npy") == 0;
-    if (name != NULL && strcmp(name, "f32") != 0 && strcmp(name, "npy") != 0) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "--format: '%.40s' is not npy or f32", name);
+    if (name != NULL && strcmp(name, raw) != 0 && strcmp(name, "npy") != 0) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "--format: '%.40s' is not npy or %s", name, raw);
     }
     bool is_npy = name != NULL ? strcmp(name, "npy") == 0 : ends_with_npy;
-    *ret = is_npy ? CLI_FORMAT_NPY : CLI_FORMAT_F32;
+    *ret = is_npy ? CLI_FORMAT_NPY : CLI_FORMAT_RAW;
     return 0;
 }
 
 int cli_vectors_open(struct cli_vectors *vectors, const char *path, enum cli_vector_format format,
-                     size_t rows, struct hearth_error *err)
+                     enum hearth_vector_type type, size_t rows, struct hearth_error *err)
 {
-    *vectors = (struct cli_vectors){.path = path, .file.fd = -1, .format = format, .rows = rows};
+    *vectors = (struct cli_vectors){
+        .path = path, .file.fd = -1, .format = format, .type = type, .rows = rows};
     hearth_buf_init(&vectors->waiting, 2 * WAITING_BYTES);
     if (strcmp(path, "-") != 0) {
         return hearth_new_file_open(path, &vectors->file, err);
@@ -53,44 +100,33 @@ static int write_bytes(struct cli_vectors *vectors, const void *bytes, size_t si
     return hearth_buf_append(&vectors->waiting, bytes, size) < 0 ? hearth_fail_oom(err) : 0;
 }
 
-/* NumPy's format 1.0: magic, version, u16 size of a Python dictionary that ends with spaces and a
- * newline, then the numbers. */
 static int write_npy_head(struct cli_vectors *vectors, struct hearth_error *err)
 {
-    char text[192];
-    uint8_t start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
-    int size = snprintf(text, sizeof text,
-                        "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }",
-                        vectors->rows, vectors->dimensions);
-    size_t used = (size_t)size;
-    while ((sizeof start + used + 1) % NPY_ALIGN != 0) {
-        text[used++] = ' ';
-    }
-    text[used++] = '\n';
-    start[8] = (uint8_t)(used & 0xff);
-    start[9] = (uint8_t)(used >> 8);
-    int rc = write_bytes(vectors, start, sizeof start, err);
-    return rc < 0 ? rc : write_bytes(vectors, text, used, err);
+    static const enum hearth_tensor_type types[] = {HEARTH_TENSOR_FLOAT32, HEARTH_TENSOR_FLOAT16,
+                                                    HEARTH_TENSOR_INT8};
+    char head[CLI_NPY_HEAD_BYTES];
+    const uint64_t shape[] = {vectors->rows, vectors->dimensions};
+    size_t size = cli_npy_head(types[vectors->type], shape, 2, head);
+    return write_bytes(vectors, head, size, err);
 }
 
-int cli_vectors_add(struct cli_vectors *vectors, const float *vector, size_t dimensions,
-                    struct hearth_error *err)
+int cli_vectors_add(struct cli_vectors *vectors, const hearth_item *item, struct hearth_error *err)
 {
+    const uint8_t *bytes = item->vector != NULL ? (const void *)item->vector : item->packed;
+    size_t size = item->dimensions * width_of(vectors->type);
     int rc = 0;
     if (vectors->dimensions == 0) {
-        vectors->dimensions = dimensions;
+        vectors->dimensions = item->dimensions;
         rc = vectors->format == CLI_FORMAT_NPY ? write_npy_head(vectors, err) : 0;
     }
-    if (rc == 0 && dimensions != vectors->dimensions) {
+    if (rc == 0 && item->dimensions != vectors->dimensions) {
         return hearth_fail(err, HEARTH_E_INTERNAL, "a vector has %zu dimensions, the first has %zu",
-                           dimensions, vectors->dimensions);
+                           item->dimensions, vectors->dimensions);
     }
-    for (size_t i = 0; i < dimensions && rc == 0; i++) {
-        uint32_t bits;
-        memcpy(&bits, &vector[i], sizeof bits);
-        const uint8_t bytes[] = {(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16),
-                                 (uint8_t)(bits >> 24)}; /* little-endian on every machine */
-        rc = write_bytes(vectors, bytes, sizeof bytes, err);
+    for (size_t done = 0; done < size && rc == 0;) {
+        size_t some = HEARTH_MIN(size - done, (size_t)WAITING_BYTES);
+        rc = write_bytes(vectors, bytes + done, some, err);
+        done += some;
     }
     return rc;
 }

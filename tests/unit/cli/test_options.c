@@ -32,8 +32,8 @@ static void each_kind_of_option_is_set(void **state)
     assert_int_equal(read_options("generate", &settings, argv, &first), 0);
     assert_int_equal(settings.seed, 7);
     assert_true(settings.temperature == 0.25);
-    assert_int_equal(settings.stop_count, 2);
-    assert_string_equal(settings.stops[1], "b");
+    assert_int_equal(settings.stops.count, 2);
+    assert_string_equal(settings.stops.values[1], "b");
     assert_true(settings.is_json);
     assert_string_equal(settings.model, "tiny");
     assert_string_equal(argv[first], "the prompt"); /* options may follow arguments */

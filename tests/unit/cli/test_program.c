@@ -255,9 +255,10 @@ static void one_end_of_file_at_a_terminal_is_enough(void **state)
 
 static void every_command_has_help_with_an_example(void **state)
 {
-    static const char *const names[] = {"classify", "embed",   "generate", "chat",   "models",
-                                        "status",   "metrics", "requests", "cancel", "health",
-                                        "run",      "version", "help"};
+    static const char *const names[] = {"rerank",  "entities", "tensors", "config", "classify",
+                                        "embed",   "generate", "chat",    "models", "status",
+                                        "metrics", "requests", "cancel",  "health", "run",
+                                        "version", "help"};
     for (size_t i = 0; i < HEARTH_COUNT(names); i++) {
         RUN("", (char *)(uintptr_t)names[i], "--help");
         assert_int_equal(ran.code, 0);
