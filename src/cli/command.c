@@ -28,8 +28,8 @@ static const struct cli_command commands[] = {
      "hearth entities \"Ada Lovelace was born in London.\"", cli_run_entities},
     {"tensors", CLI_TENSORS, "[OPTION…] --input NAME=FILE…", "run a model on arrays of NumPy",
      "Each FILE is an .npy with little-endian numbers in C order; `hearth models show` tells the\n"
-     "names, types and shapes that a model takes. Without --output-dir the outputs are printed: in\n"
-     "short, or with --json in full.",
+     "names, types and shapes that a model takes. Without --output-dir the outputs are printed:\n"
+     "in short, or with --json in full.",
      "hearth tensors --model scorer --input x=x.npy --output-dir .", cli_run_tensors},
     {"generate", CLI_GENERATE, "[OPTION…] [PROMPT]", "continue a text",
      "Without PROMPT, or with '-', all of standard input is the prompt (but a last newline).",

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
-from daemon import WAIT_SECONDS, Daemon, must, poll, run_tests    # noqa: E402
+from daemon import WAIT_SECONDS, Daemon, must, poll, run_tests, write_echo_model    # noqa: E402
 
 MODELS = "fixtures/models/echo"
 TOKEN = "sesame-7f3a91"
@@ -159,6 +159,90 @@ def vectors_are_what_numpy_reads():
         must(sorted(p.name for p in Path(folder).iterdir()) == ["vectors.f32", "vectors.npy"], "left over")
 
 
+def packed_vectors_are_what_numpy_reads():
+    """float16 and int8 of what float32 says: rounded to the nearest half; within half a step."""
+    texts = [f"text number {i}" for i in range(40)]
+    lines = "\n".join(texts)
+    with Daemon(OPTIONS.bin, MODELS, ["embedder"]) as daemon, tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "vectors.npy"
+
+        def written(*options):
+            said(daemon, "embed", "--output", target, *options, input=lines)
+            return numpy.load(target, allow_pickle=False)
+
+        wanted = written()
+        half = written("--type", "float16")
+        must(half.dtype == numpy.dtype("<f2"), f"{half.dtype}")
+        must(numpy.array_equal(half, wanted.astype("<f2")), "float16 is not the nearest")
+        small = written("--type", "int8")
+        must(small.dtype == numpy.int8 and small.shape == wanted.shape, f"{small.dtype} {small.shape}")
+        told = json.loads(said(daemon, "embed", "--output", target, "--type", "int8", "--json", input=lines))
+        scales = numpy.array(told["scales"], dtype=numpy.float32)[:, None]
+        must(numpy.all(numpy.abs(small * scales - wanted) <= 0.500001 * scales), "int8 is off by more than half")
+        printed = json.loads(said(daemon, "embed", "--type", "int8", "--json", input=lines))["results"]
+        must([r["vector"] for r in printed] == small.tolist(), "--json differs from the file")
+        short = written("--dimensions", "3", "--no-normalize")
+        must(short.shape == (40, 3), f"{short.shape}")
+        raw = Path(folder) / "vectors.f16"
+        said(daemon, "embed", "--output", raw, "--type", "float16", "--format", "f16", input=lines)
+        must(numpy.array_equal(numpy.fromfile(raw, dtype="<f2").reshape(40, 8), half), "raw float16 differs")
+
+
+def arrays_of_numpy_go_in_and_come_out():
+    """The null engine gives inputs back: every type, every rank, small and large."""
+    random = numpy.random.default_rng(OPTIONS.seed)
+    types = ["<f4", "|u1", "|i1", "<u2", "<i2", "<i4", "<i8", "|b1", "<f2", "<f8", "<u4", "<u8"]
+    with tempfile.TemporaryDirectory() as folder:
+        write_echo_model(Path(folder) / "models", "scorer", "tensors")
+        arrays = {f"t{i}": (random.random((i % 4 + 1, 3)) * 100).astype(kind) for i, kind in enumerate(types)}
+        arrays |= {"scalar": numpy.float32(1.5).reshape(()), "empty": numpy.zeros((0, 4), "<f4"),
+                   "large": random.integers(0, 255, (3, 1 << 20), dtype=numpy.uint8),
+                   "deep": numpy.arange(2, dtype="<i8").reshape(1, 1, 1, 1, 1, 1, 1, 2)}
+        for name, array in arrays.items():
+            numpy.save(Path(folder) / f"{name}.npy", array)
+        inputs = [word for name in arrays for word in ("--input", f"{name}={folder}/{name}.npy")]
+        out = Path(folder) / "out"
+        out.mkdir()
+        with Daemon(OPTIONS.bin, [f"{folder}/models"], ["scorer"]) as daemon:
+            told = json.loads(said(daemon, "tensors", *inputs, "--output-dir", out, "--json"))
+            must({o["name"] for o in told["outputs"]} == set(arrays), f"{told}")
+            for name, array in arrays.items():
+                found = numpy.load(out / f"{name}.npy", allow_pickle=False)
+                must(found.dtype == array.dtype and numpy.array_equal(found, array), f"{name} differs")
+                must((out / f"{name}.npy").read_bytes() == (Path(folder) / f"{name}.npy").read_bytes(),
+                     f"{name}: not the bytes that NumPy writes")
+            told = json.loads(said(daemon, "tensors", *inputs[:24], "--json"))
+            must({o["name"]: o["data"] for o in told["outputs"]} ==
+                 {n: a.ravel().tolist() for n, a in list(arrays.items())[:12]}, "the numbers differ")
+            numpy.save(Path(folder) / "fortran.npy", numpy.asfortranarray(numpy.ones((2, 3))))
+            ran = run(daemon, "tensors", "--input", f"x={folder}/fortran.npy")
+            must(ran.returncode == 1 and "Fortran order" in ran.stderr, f"{ran}")
+            numpy.save(Path(folder) / "big.npy", numpy.ones(3, ">f4"))
+            ran = run(daemon, "tensors", "--input", f"x={folder}/big.npy")
+            must(ran.returncode == 1 and "big-endian" in ran.stderr, f"{ran}")
+
+
+def encoders_rank_name_and_tell_of_themselves():
+    """The null engine: a score is 1 / (1 + difference of the lengths); capitals are entities."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_echo_model(folder, "ranker", "reranking")
+        write_echo_model(folder, "namer", "named_entity_recognition", ["B-PER", "B-LOC"])
+        with Daemon(OPTIONS.bin, [folder], ["ranker", "namer"]) as daemon:
+            texts = [f"{'x' * n}" for n in (9, 3, 5, 4)]
+            out = said(daemon, "rerank", "xxxx", *texts)
+            must([line.split() for line in out.splitlines()] ==
+                 [["1.0000", "xxxx"], ["0.5000", "xxx"], ["0.5000", "xxxxx"], ["0.1667", "xxxxxxxxx"]], out)
+            text = "\u00e4 Zoe met B in Z\u00fcrich"
+            found = json.loads(said(daemon, "entities", "--json", text))["results"][0]["entities"]
+            must([e["text"] for e in found] == ["Zoe", "B", "Z\u00fcrich"], f"{found}")
+            for entity in found:
+                must(text[entity["start_char"]:entity["end_char"]] == entity["text"], f"{entity}")
+                must(text.encode()[entity["start_byte"]:entity["end_byte"]].decode() == entity["text"], f"{entity}")
+            must([e["label"] for e in found] == ["PER", "PER", "LOC"], f"{found}")
+            told = json.loads(said(daemon, "models", "show", "namer", "--json"))
+            must(told["model"]["name"] == "namer" and told["model"]["labels"], f"{told}")
+
+
 def no_half_file_is_left_when_the_disk_is_full():
     def small_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -252,6 +336,14 @@ def the_examples_do_what_they_say():
         must(sorted(lines) == [f"{i}: cba" for i in range(7)] + ["7: cancelled"], f"{lines}")
         out = said(daemon, "tiny", "abc", program="example_chat_stream")
         must(out == "cba\n(3 tokens, the end was: stop)\n", out)
+        with tempfile.TemporaryDirectory() as folder:
+            write_echo_model(folder, "ranker", "reranking")
+            write_echo_model(folder, "scorer", "tensors")
+            with Daemon(OPTIONS.bin, [folder], ["ranker", "scorer"]) as other:
+                out = said(other, "ranker", "abc", "a", "abcd", "xyz", program="example_rerank")
+                must(out == "1.000  xyz\n0.500  abcd\n0.333  a\n", out)
+                out = said(other, "scorer", program="example_tensors")
+                must(out == "x float32: 0 1\n", out)
         must(said(daemon, "embedder", "one", "one", program="example_embed") == "1.0000\n", "the same text")
 
 
@@ -262,6 +354,9 @@ if __name__ == "__main__":
         an_idle_close_is_not_noticed,
         requests_of_other_programs_are_listed_and_cancelled,
         vectors_are_what_numpy_reads,
+        packed_vectors_are_what_numpy_reads,
+        arrays_of_numpy_go_in_and_come_out,
+        encoders_rank_name_and_tell_of_themselves,
         no_half_file_is_left_when_the_disk_is_full,
         an_interrupted_embed_leaves_nothing_behind,
         a_model_is_warmed_up,

@@ -5,15 +5,18 @@ encoding, with each other, ask the same and are told the same. Prints TAP, one l
 import argparse
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
 import v1                                               # noqa: E402
 import v2                                               # noqa: E402
-from daemon import Daemon, must, poll, run_tests        # noqa: E402
+from daemon import Daemon, must, poll, run_tests, write_echo_model   # noqa: E402
 
 ROOTS = ["fixtures/models/echo", "fixtures/models/onnx", "fixtures/models/gguf"]
 ECHO = ["tiny", "one", "classifier", "embedder"]
+ENCODERS = {"ranker": ("reranking",), "scorer": ("tensors",),
+            "namer": ("named_entity_recognition", "B-PER", "I-PER", "B-LOC")}
 ENGINES = ["tinybert-classifier", "minilm-embedder", "tiny-llama"]
 # What two askers cannot be told alike: times, and what changes with the asking itself.
 MOVING = {"queue_us", "first_us", "total_us", "elapsed_ms", "age_ms", "start_ms", "uptime_secs",
@@ -106,6 +109,20 @@ ANSWERS = {
     "an embedding": request("embedder", "embed", texts=texts("hello")),
     "a batch of embeddings": request("embedder", "embed", texts=texts("x", "yy", "zzz")),
     "a stop string": request("tiny", "generate", texts=texts("abcdef"), stops=texts("cb")),
+    "a pair of texts": request("classifier", "classify", texts=[{"text": "a", "pair": "b"}]),
+    "a stream in the order of its inputs": request("classifier", "classify", texts=texts("a", "b", "c"),
+                                                   flags=STREAM | v2.FLAGS["in_order"]),
+    "the first dimensions": request("embedder", "embed", texts=texts("hello"), dimensions=3, normalize=2),
+    "an embedding of float16": request("embedder", "embed", texts=texts("hello"), vector_type=1),
+    "an embedding of int8": request("embedder", "embed", texts=texts("hello"), vector_type=2),
+    "a reranking": request("ranker", "rerank", texts=texts("a", "bb", "cccc"), query="xyz"),
+    "entities": request("namer", "entities", texts=texts("\u00e9 Zoe and B\u00fclow", "none")),
+    "tensors": request("scorer", "tensors", tensors=[
+        {"name": "x", "type": v2.TENSOR_TYPES["float32"], "shape": [1, 2], "data": b"\x00\x00\x80\x3f\xff\x00\xfe\x01"},
+        {"name": "flag", "type": v2.TENSOR_TYPES["bool"], "shape": [], "data": b"\x01"}]),
+    "one of two tensors": request("scorer", "tensors", outputs=[{"name": "flag"}], tensors=[
+        {"name": "x", "type": v2.TENSOR_TYPES["uint8"], "shape": [0], "data": b""},
+        {"name": "flag", "type": v2.TENSOR_TYPES["int64"], "shape": [1], "data": bytes(range(8))}]),
     "a limit of tokens": request("tiny", "generate", texts=texts("abcdef"), max_tokens=2),
 }
 ENGINE_ANSWERS = {
@@ -141,6 +158,16 @@ ERRORS = {
     "a text over its limit": (request("tiny", "generate", texts=texts("x" * 65537)), "too_large"),
     "a request number of 0": (request("tiny", "generate", texts=texts("a"), request_id=0),
                                "input_invalid"),
+    "a reranking without a query": (request("ranker", "rerank", texts=texts("a")), "input_invalid"),
+    "a pair to be embedded": (request("embedder", "embed", texts=[{"text": "a", "pair": "b"}]), "input_invalid"),
+    "a tensor that is too short": (request("scorer", "tensors", tensors=[
+        {"name": "x", "type": 1, "shape": [3], "data": b"1234"}]), "input_invalid"),
+    "an output that is not there": (request("scorer", "tensors", outputs=[{"name": "y"}], tensors=[
+        {"name": "x", "type": 1, "shape": [1], "data": b"1234"}]), "input_invalid"),
+    "a tensor without its memfd": (request("scorer", "tensors", tensors=[
+        {"name": "x", "type": 2, "shape": [8], "memfd_bytes": 8}]), "input_invalid"),
+    "a description of what is not there": (("model_request", {"request_id": 1, "model_id": "nowhere"}),
+                                           "no_model"),
     "an engine that fails": (request("tiny", "generate", texts=texts("fail: a")), "engine_failed"),
     "a load of what is not there": (("load_request", {"request_id": 1, "model_id": "nowhere"}),
                                     "no_model"),
@@ -154,6 +181,8 @@ LISTS = {
     "readiness": ("health_check", {"check_type": 1}),
     "health in full": ("health_check", {"check_type": 2}),
     "the models": ("models_request", {}),
+    "all about one model": ("model_request", {"request_id": 4, "model_id": "namer"}),
+    "all about one that is not loaded": ("model_request", {"request_id": 4, "model_id": "other"}),
     "the open requests": ("requests_request", {}),
     "a cancel of nothing": ("cancel_request", {"request_id": 4711}),
     "a cancel of nothing by ticket": ("cancel_request", {"ticket": 4711}),
@@ -343,12 +372,20 @@ def a_full_queue_and_a_daemon_that_ends(options):
     return test
 
 
+def write_encoders(folder):
+    for name, (capability, *labels) in ENCODERS.items():
+        write_echo_model(folder, name, capability, labels)
+    return folder
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
     options = parser.parse_args()
     has_engines = all((Path(options.bin) / f"hearth-worker-{kind}").exists() for kind in ("onnx", "gguf"))
-    with Daemon(options.bin, ROOTS, [*ECHO, *(ENGINES if has_engines else [])]) as daemon:
+    with tempfile.TemporaryDirectory() as folder, \
+            Daemon(options.bin, [*ROOTS, write_encoders(folder)],
+                   [*ECHO, *ENCODERS, *(ENGINES if has_engines else [])]) as daemon:
         pair = Pair(daemon)
         first, then = other_rows(pair, daemon)
         for name, test in rows_of_the_tables(pair, has_engines).items():

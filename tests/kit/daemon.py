@@ -38,6 +38,16 @@ def poll(condition, what, seconds=WAIT_SECONDS):
     raise Broken(f"waited {seconds:.0f} s for {what}")
 
 
+def write_echo_model(folder, name, capability, labels=(), **options):
+    """A model of the null engine, in a folder that a daemon may be given."""
+    place = Path(folder) / name
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text(json.dumps({
+        "model_id": name, "name": name, "version": "1.0.0", "license": "MIT", "files": [],
+        "capabilities": [capability], "architecture": "echo", "options": options,
+        **({"labels": list(labels)} if labels else {})}))
+
+
 class Daemon:
     """Starts hearthd with a configuration file made from keywords; a context manager."""
 

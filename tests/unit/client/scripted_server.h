@@ -299,10 +299,6 @@ static bool scripted_infer(struct scripted_peer *peer,
                            const struct hearth_wire_inference_request *request)
 {
     uint64_t id = request->request_id;
-    if (request->task == HEARTH_TASK_TENSORS) {
-        scripted_tensors(peer, request);
-        return true;
-    }
     struct hearth_slice input = scripted_input(request);
     struct hearth_wire_result piece = {.tokens = 1, .text = hearth_slice_of_string("p")};
     if (scripted_starts(input, "slow") || scripted_starts(input, "die")) {
@@ -544,6 +540,11 @@ static bool scripted_answer(struct scripted_peer *peer, struct hearth_message *m
     }
     if (message->type == HEARTH_MSG_handshake) {
         return scripted_handshake(peer, &message->as.handshake);
+    }
+    if (message->type == HEARTH_MSG_inference_request &&
+        message->as.inference_request.task == HEARTH_TASK_TENSORS) {
+        scripted_tensors(peer, &message->as.inference_request);
+        return true;
     }
     if (message->type == HEARTH_MSG_inference_request) {
         return scripted_infer(peer, &message->as.inference_request);
