@@ -22,6 +22,7 @@
 #include "notify.h"
 #include "proc.h"
 #include "process.h"
+#include "resident.h"
 #include "socket.h"
 #include "thread.h"
 

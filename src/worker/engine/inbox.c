@@ -243,6 +243,16 @@ bool hearth_inbox_is_closed(const struct hearth_inbox *inbox)
     return atomic_load(&inbox->is_closed);
 }
 
+bool hearth_inbox_is_lonely(const struct hearth_inbox *inbox, unsigned items)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)&inbox->lock; /* a lock is not part of the value */
+    pthread_mutex_lock(lock);
+    bool is_lonely = inbox->held_count == 1 && inbox->waiting_count == 0 &&
+                     (inbox->width == 0 || inbox->width >= items);
+    pthread_mutex_unlock(lock);
+    return is_lonely;
+}
+
 void hearth_inbox_progress(struct hearth_inbox *inbox)
 {
     atomic_fetch_add_explicit(&inbox->progress, 1, memory_order_relaxed);

@@ -45,6 +45,10 @@ bool hearth_inbox_is_closed(const struct hearth_inbox *inbox);
  *  step. Pass the code to hearth_item_fail(). */
 int hearth_item_must_end(const struct hearth_item *item);
 
+/** True while the engine holds exactly one item, none waits, and it may hold @items at a time: then
+ *  that one may use what @items would. True at one moment only; the next may bring more. */
+bool hearth_inbox_is_lonely(const struct hearth_inbox *inbox, unsigned items);
+
 /** Tells that the worker makes progress (a step or a run has ended); feeds the liveness counter. */
 void hearth_inbox_progress(struct hearth_inbox *inbox);
 

@@ -6,21 +6,35 @@
 
 #include "executor.h"
 
+#include "estimate.h"
+
+#include "hearth_os.h"
+
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct run_seat {
     pthread_mutex_t lock;         /* guards job and the terminate flag in options */
     const struct hearth_job *job; /* whose item is answered now, or NULL */
     OrtRunOptions *options;
+    atomic_bool must_end; /* the same flag for who waits for memory */
+    struct run_claim claim;
 };
 
 struct executor {
     struct session session;
+    struct run_memory memory;
+    struct choice choice;
+    struct weights_shape shape;
+    uint64_t heap_start_bytes; /* before the first run */
+    bool may_calibrate;
+    bool is_forced; /* while calibrating */
+    bool is_forced_wide;
     _Atomic(const struct hearth_inbox *) inbox;
     unsigned seat_count;
     struct run_seat seats[];
 };
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int seat_init(struct run_seat *seat, struct hearth_error *err)
 {
@@ -28,7 +42,15 @@ static int seat_init(struct run_seat *seat, struct hearth_error *err)
     return session_make_run_options(&seat->options, err);
 }
 
-int executor_open(const struct hearth_engine_plan *plan, struct executor **ret,
+/* More threads must be a gain at best: without the second session the first one serves all. */
+static void open_wide(struct executor *executor, const struct hearth_engine_plan *plan)
+{
+    if (plan->threads > 1 && session_open_wide(&executor->session, plan, NULL) < 0) {
+        session_close_wide(&executor->session);
+    }
+}
+
+int executor_open(const struct hearth_engine_plan *plan, size_t max_tokens, struct executor **ret,
                   struct hearth_error *err)
 {
     struct executor *executor =
@@ -36,7 +58,18 @@ int executor_open(const struct hearth_engine_plan *plan, struct executor **ret,
     if (executor == NULL) {
         return hearth_fail_oom(err);
     }
-    int rc = session_open(&executor->session, plan, err);
+    uint64_t arena_bytes = 0;
+    uint64_t budget_bytes = 0;
+    executor->may_calibrate = true;
+    choice_init(&executor->choice);
+    int rc = hearth_plan_bool(plan, "calibrate", &executor->may_calibrate, err);
+    if (rc == 0) {
+        rc = estimate_budget(plan, max_tokens, &executor->shape, &budget_bytes, &arena_bytes, err);
+    }
+    run_memory_init(&executor->memory, budget_bytes);
+    if (rc == 0) {
+        rc = session_open(&executor->session, plan, arena_bytes, err);
+    }
     while (rc == 0 && executor->seat_count < plan->threads) {
         rc = seat_init(&executor->seats[executor->seat_count++], err);
     }
@@ -44,6 +77,8 @@ int executor_open(const struct hearth_engine_plan *plan, struct executor **ret,
         executor_close(executor);
         return rc;
     }
+    open_wide(executor, plan);
+    executor->heap_start_bytes = hearth_heap_bytes();
     *ret = executor;
     return 0;
 }
@@ -58,6 +93,7 @@ void executor_close(struct executor *executor)
         pthread_mutex_destroy(&executor->seats[i].lock);
     }
     session_close(&executor->session);
+    run_memory_finish(&executor->memory);
     hearth_free(executor);
 }
 
@@ -72,6 +108,59 @@ struct run_seat *executor_seat(struct executor *executor, unsigned index)
     return &executor->seats[index];
 }
 
+bool executor_has_wide(const struct executor *executor)
+{
+    return executor->session.wide != NULL;
+}
+
+/* ---- calibrating ----------------------------------------------------------------------------- */
+
+struct trial {
+    struct executor *executor;
+    executor_run_fn *run;
+    void *arg;
+};
+
+static int make_trial(void *arg, size_t tokens, bool is_wide, struct hearth_error *err)
+{
+    struct trial *trial = arg;
+    trial->executor->is_forced_wide = is_wide;
+    return trial->run(trial->arg, tokens, err);
+}
+
+static uint64_t trial_clock(void *arg HEARTH_UNUSED)
+{
+    return hearth_clock_ns();
+}
+
+static uint64_t trial_heap(void *arg HEARTH_UNUSED)
+{
+    return hearth_heap_bytes();
+}
+
+void executor_calibrate(struct executor *executor, size_t max_tokens, executor_run_fn *run,
+                        void *arg, struct calibration *ret)
+{
+    *ret = (struct calibration){.wide_from = CHOICE_NEVER};
+    if (run != NULL && executor->may_calibrate) {
+        struct trial trial = {executor, run, arg};
+        const struct calibrate_runs runs = {make_trial, trial_clock, trial_heap, &trial};
+        executor->is_forced = true;
+        calibrate(&runs, max_tokens, executor_has_wide(executor), executor->heap_start_bytes,
+                  &executor->memory, &executor->choice, ret);
+        executor->is_forced = false;
+        if (ret->is_worthless) {
+            session_close_wide(&executor->session);
+        }
+    }
+    if (run != NULL) {
+        estimate_curve(&executor->shape, max_tokens, &executor->memory);
+    }
+    session_trim(&executor->session);
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------ */
+
 void executor_attach(struct executor *executor, const struct hearth_inbox *inbox)
 {
     atomic_store(&executor->inbox, inbox);
@@ -81,6 +170,7 @@ int executor_begin(struct run_seat *seat, const struct hearth_item *item, struct
 {
     pthread_mutex_lock(&seat->lock);
     seat->job = item->job;
+    atomic_store(&seat->must_end, false);
     int rc = session_set_terminate(seat->options, false, err);
     pthread_mutex_unlock(&seat->lock);
     return rc < 0 ? rc : hearth_item_must_end(item);
@@ -99,17 +189,50 @@ void executor_interrupt(struct executor *executor, const struct hearth_job *job)
         struct run_seat *seat = &executor->seats[i];
         pthread_mutex_lock(&seat->lock);
         if (seat->job == job) {
+            atomic_store(&seat->must_end, true);
             (void)session_set_terminate(seat->options, true, NULL);
         }
         pthread_mutex_unlock(&seat->lock);
     }
+    run_memory_wake(&executor->memory);
+}
+
+/* ---- one run --------------------------------------------------------------------------------- */
+
+static bool is_lonely(const struct executor *executor)
+{
+    const struct hearth_inbox *inbox = atomic_load(&executor->inbox);
+    return inbox == NULL || hearth_inbox_is_lonely(inbox, executor->seat_count);
+}
+
+/* Asked at the last moment, after the wait for memory. */
+static bool must_be_wide(struct executor *executor, bool is_alone, size_t tokens)
+{
+    if (!executor_has_wide(executor)) {
+        return false;
+    }
+    return executor->is_forced ? executor->is_forced_wide
+                               : is_alone && choice_is_wide(&executor->choice, tokens);
 }
 
 int executor_run(struct executor *executor, struct run_seat *seat, const char *const *input_names,
                  const OrtValue *const *inputs, size_t input_count, const char *const *output_names,
-                 size_t output_count, OrtValue **outputs, size_t tokens HEARTH_UNUSED,
-                 struct hearth_error *err)
+                 size_t output_count, OrtValue **outputs, size_t tokens, struct hearth_error *err)
 {
-    return session_run(&executor->session, seat->options, input_names, inputs, input_count,
-                       output_names, output_count, outputs, err);
+    int rc = run_memory_claim(&executor->memory, &seat->claim, tokens, &seat->must_end, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct run_ports ports = {input_names,  inputs,       input_count,
+                                    output_names, output_count, outputs};
+    bool is_alone = is_lonely(executor);
+    bool is_wide = must_be_wide(executor, is_alone, tokens);
+    bool is_lesson = is_alone && executor_has_wide(executor);
+    uint64_t start_ns = is_lesson ? hearth_clock_ns() : 0;
+    rc = session_run(&executor->session, is_wide, seat->options, &ports, err);
+    if (rc == 0 && is_lesson) {
+        choice_note(&executor->choice, tokens, is_wide, hearth_clock_ns() - start_ns);
+    }
+    run_memory_release(&executor->memory, &seat->claim);
+    return rc;
 }

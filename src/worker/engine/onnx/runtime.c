@@ -7,11 +7,13 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The name that the library of this build calls itself by: distributions add a minor number. */
 #define LIBRARY HEARTH_ORT_SONAME
 
 static const OrtApi *api; /* set once by the main thread before any other exists */
+static const char *version = "";
 
 int runtime_open(const char **ret_version, struct hearth_error *err)
 {
@@ -34,7 +36,8 @@ int runtime_open(const char **ret_version, struct hearth_error *err)
             base != NULL ? base->GetVersionString() : "not recognised", ORT_API_VERSION);
     }
     api = table;
-    *ret_version = base->GetVersionString();
+    version = base->GetVersionString();
+    *ret_version = version;
     return 0;
 }
 
@@ -42,6 +45,17 @@ const OrtApi *runtime_api(void)
 {
     HEARTH_ASSERT(api != NULL);
     return api;
+}
+
+const char *runtime_version(void)
+{
+    return version;
+}
+
+unsigned runtime_minor(void)
+{
+    const char *dot = strchr(version, '.');
+    return dot != NULL ? (unsigned)strtoul(dot + 1, NULL, 10) : 0;
 }
 
 int runtime_check(OrtStatus *status, int code, const char *what, struct hearth_error *err)

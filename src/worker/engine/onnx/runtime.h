@@ -16,6 +16,10 @@ int runtime_open(const char **ret_version, struct hearth_error *err);
 /** The table; only after runtime_open(). */
 const OrtApi *runtime_api(void);
 
+/** "1.32.0", and the 32 of it. */
+const char *runtime_version(void);
+unsigned runtime_minor(void);
+
 /**
  * Turns @status (may be NULL: success) into 0 or @code with @what in front of the library's words,
  * and releases it. The library's words name nodes and shapes of the model, never what a client
