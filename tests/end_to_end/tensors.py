@@ -74,7 +74,8 @@ class Client:
         payload = self.connection.encode(message, **values)
         frame = struct.pack("<I", len(payload)) + payload
         sent = socket.send_fds(self.socket, [frame], fds) if fds else 0
-        self.socket.sendall(frame[sent:])
+        if sent < len(frame):       # even nothing is too much for a daemon that has hung up
+            self.socket.sendall(frame[sent:])
         for fd in fds:
             os.close(fd)
 

@@ -1,5 +1,5 @@
-/* outputs.c — the tensors of an answer: small ones in the message, large ones each in a memfd that
- * nobody can change any more, made here and forgotten here once the broker has it. */
+/* outputs.c — the tensors of an answer: in the message as long as they fit, others each in a memfd
+ * that nobody can change any more, made here and forgotten here once the broker has it. */
 
 #include "reply_priv.h"
 
@@ -28,8 +28,8 @@ static int collect_data(struct reply *reply, const struct hearth_engine_tensor *
                         struct output *into, struct hearth_error *err)
 {
     size_t bytes = tensor->data.size;
-    bool is_small = fits_inline(reply, bytes);
-    if (is_small && !(reply->takes_memfds && bytes >= REPLY_MEMFD_BYTES)) {
+    /* As long as it fits: fresh pages for a memfd cost more than the copies of a message. */
+    if (fits_inline(reply, bytes)) {
         into->data = (struct stretch){reply->data.size, (uint32_t)bytes};
         return hearth_buf_append(&reply->data, tensor->data.data, bytes) == 0
                    ? 0

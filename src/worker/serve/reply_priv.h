@@ -14,9 +14,6 @@
     (HEARTH_MAX_BATCH * HEARTH_MAX_ENTITIES * sizeof(struct hearth_wire_entity))
 /* Data of outputs that is not in memfds; the rest of a message is for names and shapes. */
 #define REPLY_DATA_CAP (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
-/* From here on an output costs less as a memfd, if the client takes them: docs/internals/tensors.md
- * says how that was measured. */
-#define REPLY_MEMFD_BYTES (256u * 1024u)
 
 /* A stretch of a buffer: places instead of pointers, because buffers move while they grow. */
 struct stretch {
