@@ -6,9 +6,10 @@
  * one character further on.
  *
  * A regular expression goes to PCRE2: UTF and UCP, never JIT (executable memory is forbidden in a
- * worker), with match, depth and heap limits. What Oniguruma means otherwise than PCRE2 is
- * translated or refused by name at load. Well-known patterns (GPT-2's of ByteLevel, \w+|[^\w\s]+ of
- * Whitespace, …) may be matched by hand; that never shows. */
+ * worker), with match, depth and heap limits, and with all steps of one text counted: a pattern
+ * that costs the square of a text ends in an error. What Oniguruma means otherwise than PCRE2 is
+ * translated or refused by name at load (split_regex.h). Well-known patterns (GPT-2's of ByteLevel
+ * and its heirs) are matched by hand; that never shows. */
 
 #ifndef HEARTH_TOKENIZER_SPLIT_H
 #define HEARTH_TOKENIZER_SPLIT_H
@@ -18,10 +19,14 @@
 #include <yyjson.h>
 
 #define SPLIT_MAX_PATTERN_BYTES 4096u
+#define SPLIT_MAX_MATCH_STEPS   10000000u /* of one search from one place */
+#define SPLIT_MAX_HEAP_KIB      65536u    /* of one search; deeper backtracking is refused */
+#define SPLIT_FREE_STEPS        1000000u  /* of a text: so many in all … */
+#define SPLIT_STEPS_PER_BYTE    32u       /* … and so many more for each byte */
 
 struct splitter; /* shape: split.c's own business */
 
-/** What one thread needs to match: PCRE2's match data. Made at first use, kept, wiped. */
+/** What one thread needs to match: PCRE2's match data. Made at first use, kept; starts as {0}. */
 struct split_scratch {
     void *match; /* pcre2_match_data *; NULL until a pattern needs it */
     void *context;
@@ -30,7 +35,8 @@ struct split_scratch {
 /** How far one text is searched; starts as {0}. */
 struct split_scan {
     size_t from;
-    size_t last_end;
+    size_t last_end; /* of the last match, plus one; 0 before the first */
+    size_t steps;
 };
 
 /** Bytes of the text that is searched. */
