@@ -36,17 +36,19 @@
 #define HEARTH_ONNX_MAX_MODEL_BYTES  (2u << 30) /* protobuf's own limit */
 #define HEARTH_ONNX_MAX_DEPTH        32u        /* messages inside messages */
 #define HEARTH_ONNX_MAX_FIELDS       (4u << 20) /* in the whole file */
-#define HEARTH_ONNX_MAX_NODES        65536u     /* subgraphs included */
+#define HEARTH_ONNX_MAX_NODES        65536u     /* subgraphs and calls of functions included */
 #define HEARTH_ONNX_MAX_INITIALIZERS 65536u
 #define HEARTH_ONNX_MAX_FUNCTIONS    1024u
+#define HEARTH_ONNX_MAX_CALLS        32u /* functions inside functions */
 #define HEARTH_ONNX_MAX_NAME_BYTES   1024u
 #define HEARTH_ONNX_MAX_DIMENSIONS   16u
-#define HEARTH_ONNX_MAX_PORTS        16u /* inputs, and outputs, of the graph */
-#define HEARTH_ONNX_PORT_NAME_BYTES  64u
+#define HEARTH_ONNX_MAX_PORTS        16u  /* inputs, and outputs, of the graph */
+#define HEARTH_ONNX_PORT_NAME_BYTES  129u /* with the terminator */
 #define HEARTH_ONNX_MIN_OPSET        7u
-#define HEARTH_ONNX_MAX_OPSET        25u
-#define HEARTH_ONNX_MIN_IR_VERSION   4u /* older ones list weights among the inputs */
-#define HEARTH_ONNX_MAX_IR_VERSION   12u
+#define HEARTH_ONNX_MAX_OPSET        28u /* read by ONNX Runtime 1.32 */
+#define HEARTH_ONNX_MAX_ML_OPSET     5u  /* of ai.onnx.ml */
+#define HEARTH_ONNX_MIN_IR_VERSION   4u  /* older ones list weights among the inputs */
+#define HEARTH_ONNX_MAX_IR_VERSION   14u
 
 /* ---- GGUF ---------------------------------------------------------------------------------- */
 
@@ -91,10 +93,23 @@ struct hearth_onnx_file {
     uint64_t size_bytes;
 };
 
+#define HEARTH_ONNX_OPEN INT64_C(-1) /* size of a dimension that the file leaves open */
+
+/** An input or output as the file declares it. */
+struct hearth_onnx_port {
+    char name[HEARTH_ONNX_PORT_NAME_BYTES];
+    uint32_t type;  /* of its elements, ONNX's number; 0: no tensor, or not told */
+    bool has_shape; /* false: even the rank is open */
+    uint32_t rank;
+    int64_t shape[HEARTH_ONNX_MAX_DIMENSIONS]; /* or HEARTH_ONNX_OPEN */
+};
+
 /** What a sound ONNX file says about its model. */
 struct hearth_onnx_facts {
     uint32_t ir_version;
-    uint32_t opset; /* of the default domain */
+    uint32_t opset;        /* of the default domain */
+    char producer[64];     /* name and version of the program that wrote it, printable; may be "" */
+    uint32_t weights_type; /* that most bytes of weights have, ONNX's number; 0: no weights */
     uint32_t node_count;
     uint32_t initializer_count;
     uint64_t inline_bytes;   /* tensor data in the file itself */
@@ -102,17 +117,40 @@ struct hearth_onnx_facts {
     uint32_t external_count; /* tensors there */
     uint32_t input_count;
     uint32_t output_count;
-    char inputs[HEARTH_ONNX_MAX_PORTS][HEARTH_ONNX_PORT_NAME_BYTES];
-    char outputs[HEARTH_ONNX_MAX_PORTS][HEARTH_ONNX_PORT_NAME_BYTES];
+    struct hearth_onnx_port inputs[HEARTH_ONNX_MAX_PORTS];
+    struct hearth_onnx_port outputs[HEARTH_ONNX_MAX_PORTS];
 };
 
 /**
  * Checks a whole ModelProto. External data must lie in one of @files (may be NULL if @file_count is
- * 0), by plain name, inside its size. Only the domains "", "ai.onnx", "ai.onnx.ml" and
- * "com.microsoft" are accepted. *@ret is set on success.
+ * 0), by plain name, inside its size. Operators are those of the domains "", "ai.onnx",
+ * "ai.onnx.ml" and "com.microsoft", and functions that the file defines itself. *@ret is set on
+ * success.
  */
 HEARTH_NODISCARD int hearth_onnx_inspect(struct hearth_slice model,
                                          const struct hearth_onnx_file *files, size_t file_count,
                                          struct hearth_onnx_facts *ret, struct hearth_error *err);
+
+/** One initializer of the main graph and where its data lies. Lent for the visit. */
+struct hearth_onnx_weight {
+    struct hearth_slice name; /* inside the model's bytes */
+    uint32_t type;            /* TensorProto.DataType */
+    uint32_t rank;
+    int64_t shape[HEARTH_ONNX_MAX_DIMENSIONS];
+    uint64_t size_bytes;
+    const uint8_t *inline_data;          /* raw bytes in the model, of any alignment, or NULL */
+    const struct hearth_onnx_file *file; /* one of @files, or NULL */
+    uint64_t offset;                     /* in it */
+};
+
+/**
+ * Checks as hearth_onnx_inspect() does and calls @visit for each initializer in turn; not for
+ * sparse ones and texts, nor those whose data is inline in typed fields. A visit that returns less
+ * than 0 ends the walk with that code.
+ */
+HEARTH_NODISCARD int hearth_onnx_each_weight(
+    struct hearth_slice model, const struct hearth_onnx_file *files, size_t file_count,
+    int (*visit)(void *arg, const struct hearth_onnx_weight *weight), void *arg,
+    struct hearth_error *err);
 
 #endif

@@ -3,13 +3,16 @@
 #include "onnx_priv.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { /* fields */
        MODEL_IR_VERSION = 1,
+       MODEL_PRODUCER = 2,
+       MODEL_PRODUCER_VERSION = 3,
        MODEL_GRAPH = 7,
        MODEL_OPSET = 8,
        MODEL_TRAINING = 20,
-       MODEL_FUNCTION = 25,
        OPSET_DOMAIN = 1,
        OPSET_VERSION = 2,
        GRAPH_NODE = 1,
@@ -17,34 +20,45 @@ enum { /* fields */
        GRAPH_INPUT = 11,
        GRAPH_OUTPUT = 12,
        GRAPH_SPARSE = 15,
-       VALUE_NAME = 1,
        NODE_OP_TYPE = 4,
        NODE_ATTRIBUTE = 5,
        NODE_DOMAIN = 7,
+       NODE_OVERLOAD = 8,
        ATTRIBUTE_TENSOR = 5,
        ATTRIBUTE_GRAPH = 6,
        ATTRIBUTE_TENSORS = 10,
        ATTRIBUTE_GRAPHS = 11,
        ATTRIBUTE_SPARSE = 22,
-       ATTRIBUTE_SPARSES = 23,
-       SPARSE_VALUES = 1,
-       SPARSE_INDICES = 2,
-       FUNCTION_NODE = 7,
-       FUNCTION_OPSET = 9
+       ATTRIBUTE_SPARSES = 23
 };
+
+static bool is_one_of(struct hearth_slice domain, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (hearth_slice_equals_string(domain, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* Operators of other domains come from shared libraries, which a worker can not and may not load.
  */
-static int check_domain(struct proto_walk *walk, struct hearth_slice domain, const char *what)
+static bool has_operators(struct hearth_slice domain)
 {
-    static const char *const known[] = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"};
-    for (size_t i = 0; i < HEARTH_COUNT(known); i++) {
-        if (hearth_slice_equals_string(domain, known[i])) {
-            return 0;
-        }
-    }
-    return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED, "%s of the custom domain \"%s\"", what,
-                       shown_text(domain).text);
+    static const char *const names[] = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft",
+                                        "com.microsoft.nchwc"};
+    return is_one_of(domain, names, HEARTH_COUNT(names));
+}
+
+/* A file that ONNX Runtime has written imports all that it knows, whether used or not. */
+static bool is_importable(const struct onnx_check *check, struct hearth_slice domain)
+{
+    static const char *const unused[] = {"ai.onnx.training",         "ai.onnx.preview",
+                                         "ai.onnx.preview.training", "com.microsoft.experimental",
+                                         "com.ms.internal.nhwc",     "org.pytorch.aten"};
+    return has_operators(domain) || is_one_of(domain, unused, HEARTH_COUNT(unused)) ||
+           onnx_has_functions_of(check, domain);
 }
 
 struct opset {
@@ -66,35 +80,48 @@ static int visit_opset(struct proto_walk *walk, const struct proto_field *field,
     return 0;
 }
 
-static int check_opset(struct proto_walk *walk, const struct proto_field *field,
-                       struct onnx_check *check)
+static int check_version(struct proto_walk *walk, const struct opset *opset, uint64_t least,
+                         uint64_t most)
+{
+    if (opset->version >= least && opset->version <= most) {
+        return 0;
+    }
+    return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED,
+                       "opset %" PRIu64 " of domain \"%s\"; %" PRIu64 " to %" PRIu64 " are read",
+                       opset->version, shown_text(opset->domain).text, least, most);
+}
+
+int onnx_check_opset(struct proto_walk *walk, const struct proto_field *field,
+                     struct onnx_check *check)
 {
     struct opset opset = {0};
     int rc = proto_want_bytes(walk, field, "an opset");
     rc = rc < 0 ? rc : proto_message(walk, field->bytes, "an opset", visit_opset, &opset);
-    rc = rc < 0 ? rc : check_domain(walk, opset.domain, "an opset");
     if (rc < 0) {
         return rc;
     }
-    bool is_default = opset.domain.size == 0 || hearth_slice_equals_string(opset.domain, "ai.onnx");
-    if (!is_default) {
+    if (!is_importable(check, opset.domain)) {
+        return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED, "an opset of the custom domain \"%s\"",
+                           shown_text(opset.domain).text);
+    }
+    if (hearth_slice_equals_string(opset.domain, "ai.onnx.ml")) {
+        return check_version(walk, &opset, 1, HEARTH_ONNX_MAX_ML_OPSET);
+    }
+    if (hearth_slice_equals_string(opset.domain, "com.microsoft")) {
+        return check_version(walk, &opset, 1, 1);
+    }
+    if (opset.domain.size > 0 && !hearth_slice_equals_string(opset.domain, "ai.onnx")) {
         return 0;
     }
-    if (opset.version < HEARTH_ONNX_MIN_OPSET || opset.version > HEARTH_ONNX_MAX_OPSET) {
-        return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED, "opset %" PRIu64 "; %u to %u are read",
-                           opset.version, HEARTH_ONNX_MIN_OPSET, HEARTH_ONNX_MAX_OPSET);
-    }
+    rc = check_version(walk, &opset, HEARTH_ONNX_MIN_OPSET, HEARTH_ONNX_MAX_OPSET);
     check->facts.opset = HEARTH_MAX(check->facts.opset, (uint32_t)opset.version);
-    return 0;
+    return rc;
 }
 
-static int visit_sparse(struct proto_walk *walk, const struct proto_field *field, void *context)
+static int refuse_sparse(struct proto_walk *walk)
 {
-    if (field->number != SPARSE_VALUES && field->number != SPARSE_INDICES) {
-        return 0;
-    }
-    int rc = proto_want_bytes(walk, field, "a sparse tensor");
-    return rc < 0 ? rc : onnx_check_tensor(walk, field->bytes, context);
+    return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED,
+                       "a sparse tensor; export the model with dense weights");
 }
 
 static int visit_graph(struct proto_walk *walk, const struct proto_field *field, void *context);
@@ -109,6 +136,14 @@ static int check_subgraph(struct proto_walk *walk, struct hearth_slice graph,
     return rc;
 }
 
+/* A tensor that is not one of the graph's weights. */
+static int check_constant(struct proto_walk *walk, struct hearth_slice tensor,
+                          struct onnx_check *check)
+{
+    struct hearth_onnx_weight unused;
+    return onnx_check_tensor(walk, tensor, check, &unused);
+}
+
 static int visit_attribute(struct proto_walk *walk, const struct proto_field *field, void *context)
 {
     int rc = 0;
@@ -116,48 +151,72 @@ static int visit_attribute(struct proto_walk *walk, const struct proto_field *fi
     case ATTRIBUTE_TENSOR:
     case ATTRIBUTE_TENSORS:
         rc = proto_want_bytes(walk, field, "a tensor");
-        return rc < 0 ? rc : onnx_check_tensor(walk, field->bytes, context);
+        return rc < 0 ? rc : check_constant(walk, field->bytes, context);
     case ATTRIBUTE_GRAPH:
     case ATTRIBUTE_GRAPHS:
         rc = proto_want_bytes(walk, field, "a graph");
         return rc < 0 ? rc : check_subgraph(walk, field->bytes, context);
     case ATTRIBUTE_SPARSE:
-    case ATTRIBUTE_SPARSES:
-        rc = proto_want_bytes(walk, field, "a sparse tensor");
-        return rc < 0 ? rc
-                      : proto_message(walk, field->bytes, "a sparse tensor", visit_sparse, context);
+    case ATTRIBUTE_SPARSES: return refuse_sparse(walk);
     default: return 0;
     }
 }
 
+int onnx_check_attribute(struct proto_walk *walk, const struct proto_field *field,
+                         struct onnx_check *check)
+{
+    int rc = proto_want_bytes(walk, field, "an attribute");
+    return rc < 0 ? rc : proto_message(walk, field->bytes, "an attribute", visit_attribute, check);
+}
+
 struct node {
     struct onnx_check *check;
-    struct hearth_slice domain;
-    struct hearth_slice op_type;
+    struct onnx_name name;
 };
 
 static int visit_node(struct proto_walk *walk, const struct proto_field *field, void *context)
 {
     struct node *node = context;
-    int rc = 0;
     switch (field->number) {
     case NODE_OP_TYPE:
-        node->op_type = field->bytes;
+        node->name.op_type = field->bytes;
         return proto_want_bytes(walk, field, "op_type of a node");
     case NODE_DOMAIN:
-        node->domain = field->bytes;
+        node->name.domain = field->bytes;
         return proto_want_bytes(walk, field, "domain of a node");
-    case NODE_ATTRIBUTE:
-        rc = proto_want_bytes(walk, field, "an attribute");
-        return rc < 0 ? rc
-                      : proto_message(walk, field->bytes, "an attribute", visit_attribute,
-                                      node->check);
+    case NODE_OVERLOAD:
+        node->name.overload = field->bytes;
+        return proto_want_bytes(walk, field, "overload of a node");
+    case NODE_ATTRIBUTE: return onnx_check_attribute(walk, field, node->check);
     default: return 0;
     }
 }
 
-static int check_node(struct proto_walk *walk, const struct proto_field *field,
+/* A call of a function counts as what it becomes. */
+static int count_node(struct proto_walk *walk, const struct onnx_name *name,
                       struct onnx_check *check)
+{
+    uint32_t nodes = 1;
+    struct onnx_function *function = onnx_find_function(check, name);
+    if (function == NULL && !has_operators(name->domain)) {
+        return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED,
+                           "operator %s of the custom domain \"%s\"",
+                           shown_text(name->op_type).text, shown_text(name->domain).text);
+    }
+    int rc = function == NULL ? 0 : onnx_count_function(walk, function, check, &nodes);
+    if (rc < 0) {
+        return rc;
+    }
+    check->facts.node_count += nodes; /* both are at most HEARTH_ONNX_MAX_NODES */
+    if (check->facts.node_count > HEARTH_ONNX_MAX_NODES) {
+        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "more than %u nodes",
+                           HEARTH_ONNX_MAX_NODES);
+    }
+    return 0;
+}
+
+int onnx_check_node(struct proto_walk *walk, const struct proto_field *field,
+                    struct onnx_check *check)
 {
     struct node node = {.check = check};
     int rc = proto_want_bytes(walk, field, "a node");
@@ -165,49 +224,13 @@ static int check_node(struct proto_walk *walk, const struct proto_field *field,
     if (rc < 0) {
         return rc;
     }
-    if (++check->facts.node_count > HEARTH_ONNX_MAX_NODES) {
-        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "more than %u nodes",
-                           HEARTH_ONNX_MAX_NODES);
-    }
-    if (node.op_type.size == 0 || node.op_type.size > HEARTH_ONNX_MAX_NAME_BYTES) {
+    size_t size = node.name.op_type.size;
+    if (size == 0 || size > HEARTH_ONNX_MAX_NAME_BYTES) {
         return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
                            "node %" PRIu32 ": its operator has a name of %zu bytes",
-                           check->facts.node_count, node.op_type.size);
+                           check->facts.node_count, size);
     }
-    char what[96];
-    struct shown shown = shown_text(node.op_type);
-    (void)hearth_slice_to_string(hearth_slice_of_string(shown.text), what, sizeof what);
-    return check_domain(walk, node.domain, what);
-}
-
-static int visit_value(struct proto_walk *walk, const struct proto_field *field, void *context)
-{
-    if (field->number != VALUE_NAME) {
-        return 0;
-    }
-    *(struct hearth_slice *)context = field->bytes;
-    return proto_want_bytes(walk, field, "name of an input or output");
-}
-
-static int add_port(struct proto_walk *walk, const struct proto_field *field,
-                    char names[][HEARTH_ONNX_PORT_NAME_BYTES], uint32_t *count)
-{
-    struct hearth_slice name = {NULL, 0};
-    int rc = proto_want_bytes(walk, field, "an input or output");
-    rc = rc < 0 ? rc : proto_message(walk, field->bytes, "an input or output", visit_value, &name);
-    if (rc < 0) {
-        return rc;
-    }
-    if (*count >= HEARTH_ONNX_MAX_PORTS || name.size == 0 ||
-        !hearth_slice_to_string(name, names[*count], HEARTH_ONNX_PORT_NAME_BYTES)) {
-        return hearth_fail(
-            walk->err, HEARTH_E_UNSUPPORTED,
-            "input or output %" PRIu32 " \"%s\": at most %u are taken, with names of "
-            "1 to %u bytes",
-            *count, shown_text(name).text, HEARTH_ONNX_MAX_PORTS, HEARTH_ONNX_PORT_NAME_BYTES - 1);
-    }
-    (*count)++;
-    return 0;
+    return count_node(walk, &node.name, check);
 }
 
 static int check_initializer(struct proto_walk *walk, const struct proto_field *field,
@@ -221,9 +244,11 @@ static int check_initializer(struct proto_walk *walk, const struct proto_field *
     if (rc < 0) {
         return rc;
     }
-    return field->number == GRAPH_SPARSE
-               ? proto_message(walk, field->bytes, "a sparse tensor", visit_sparse, check)
-               : onnx_check_tensor(walk, field->bytes, check);
+    struct hearth_onnx_weight weight;
+    rc = onnx_check_tensor(walk, field->bytes, check, &weight);
+    bool is_visited = check->visit != NULL && check->graph_depth == 1 &&
+                      (weight.inline_data != NULL || weight.file != NULL);
+    return rc == 0 && is_visited ? check->visit(check->visit_arg, &weight) : rc;
 }
 
 static int visit_graph(struct proto_walk *walk, const struct proto_field *field, void *context)
@@ -231,36 +256,43 @@ static int visit_graph(struct proto_walk *walk, const struct proto_field *field,
     struct onnx_check *check = context;
     bool is_main = check->graph_depth == 1;
     switch (field->number) {
-    case GRAPH_NODE: return check_node(walk, field, check);
-    case GRAPH_INITIALIZER:
-    case GRAPH_SPARSE: return check_initializer(walk, field, check);
+    case GRAPH_NODE: return onnx_check_node(walk, field, check);
+    case GRAPH_INITIALIZER: return check_initializer(walk, field, check);
+    case GRAPH_SPARSE: return refuse_sparse(walk);
     case GRAPH_INPUT:
-        return is_main ? add_port(walk, field, check->facts.inputs, &check->facts.input_count) : 0;
-    case GRAPH_OUTPUT:
-        return is_main ? add_port(walk, field, check->facts.outputs, &check->facts.output_count)
+        return is_main ? onnx_read_port(walk, field, check->facts.inputs, &check->facts.input_count)
                        : 0;
+    case GRAPH_OUTPUT:
+        return is_main
+                   ? onnx_read_port(walk, field, check->facts.outputs, &check->facts.output_count)
+                   : 0;
     default: return 0;
     }
 }
 
-static int visit_function(struct proto_walk *walk, const struct proto_field *field, void *context)
+/* "pytorch 2.9.0": two fields, in this order in every file that was seen. */
+static int add_producer(struct proto_walk *walk, const struct proto_field *field,
+                        struct onnx_check *check)
 {
-    switch (field->number) {
-    case FUNCTION_NODE: return check_node(walk, field, context);
-    case FUNCTION_OPSET: return check_opset(walk, field, context);
-    default: return 0;
+    int rc = proto_want_bytes(walk, field, "the producer");
+    if (rc < 0) {
+        return rc;
     }
+    char *room = check->facts.producer;
+    size_t used = strlen(room);
+    snprintf(room + used, sizeof check->facts.producer - used, "%s%s", used > 0 ? " " : "",
+             shown_text(field->bytes).text);
+    return 0;
 }
 
-static int check_function(struct proto_walk *walk, const struct proto_field *field,
-                          struct onnx_check *check)
+/* The element type with the most bytes. */
+static uint32_t main_type(const struct onnx_check *check)
 {
-    if (++check->function_count > HEARTH_ONNX_MAX_FUNCTIONS) {
-        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "more than %u functions",
-                           HEARTH_ONNX_MAX_FUNCTIONS);
+    uint32_t best = 0;
+    for (uint32_t type = 1; type < HEARTH_COUNT(check->type_bytes); type++) {
+        best = check->type_bytes[type] > check->type_bytes[best] ? type : best;
     }
-    int rc = proto_want_bytes(walk, field, "a function");
-    return rc < 0 ? rc : proto_message(walk, field->bytes, "a function", visit_function, check);
+    return best;
 }
 
 static int visit_model(struct proto_walk *walk, const struct proto_field *field, void *context)
@@ -277,43 +309,90 @@ static int visit_model(struct proto_walk *walk, const struct proto_field *field,
         }
         check->facts.ir_version = (uint32_t)field->value;
         return 0;
-    case MODEL_OPSET: return check_opset(walk, field, check);
+    case MODEL_PRODUCER:
+    case MODEL_PRODUCER_VERSION: return add_producer(walk, field, check);
+    case MODEL_OPSET: return onnx_check_opset(walk, field, check);
     case MODEL_GRAPH:
         rc = proto_want_bytes(walk, field, "the graph");
         if (rc == 0 && ++check->graph_count > 1) { /* readers would merge the two */
             rc = hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "the graph stands twice");
         }
         return rc < 0 ? rc : check_subgraph(walk, field->bytes, check);
-    case MODEL_FUNCTION: return check_function(walk, field, check);
     case MODEL_TRAINING:
         return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED, "the file holds training information");
     default: return 0;
     }
 }
 
-int hearth_onnx_inspect(struct hearth_slice model, const struct hearth_onnx_file *files,
-                        size_t file_count, struct hearth_onnx_facts *ret, struct hearth_error *err)
+/* Functions that are never called are checked too: a library looks at them all the same. */
+static int check_functions(struct proto_walk *walk, struct onnx_check *check)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < check->function_count; i++) {
+        uint32_t nodes = 0;
+        rc = onnx_count_function(walk, &check->functions[i], check, &nodes);
+    }
+    return rc;
+}
+
+static int walk_model(struct proto_walk *walk, struct onnx_check *check)
+{
+    int rc = onnx_list_functions(walk, check);
+    if (rc == 0) {
+        rc = proto_message(walk, walk->file, "the model", visit_model, check);
+    }
+    if (rc == 0) {
+        rc = check_functions(walk, check);
+    }
+    check->facts.weights_type = main_type(check);
+    const struct hearth_onnx_facts *facts = &check->facts;
+    if (rc == 0 &&
+        (facts->ir_version == 0 || facts->opset == 0 || check->graph_count == 0 ||
+         facts->node_count == 0 || facts->input_count == 0 || facts->output_count == 0)) {
+        rc = hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                         "no whole ONNX model in %zu bytes: IR version %" PRIu32 ", opset %" PRIu32
+                         ", %" PRIu32 " graphs, %" PRIu32 " nodes, %" PRIu32 " inputs, %" PRIu32
+                         " outputs",
+                         walk->file.size, facts->ir_version, facts->opset, check->graph_count,
+                         facts->node_count, facts->input_count, facts->output_count);
+    }
+    return rc;
+}
+
+static int check_model(struct onnx_check *check, struct hearth_slice model,
+                       struct hearth_error *err)
 {
     if (model.size == 0 || model.size > HEARTH_ONNX_MAX_MODEL_BYTES) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID, "an ONNX file of %zu bytes; 1 to %u",
                            model.size, HEARTH_ONNX_MAX_MODEL_BYTES);
     }
-    struct onnx_check check = {.files = files, .file_count = file_count};
     struct proto_walk walk = {.file = model, .err = err};
-    int rc = proto_message(&walk, model, "the model", visit_model, &check);
-    if (rc < 0) {
-        return rc;
+    check->functions = hearth_alloc(HEARTH_ONNX_MAX_FUNCTIONS, sizeof *check->functions);
+    if (check->functions == NULL) {
+        return hearth_fail_oom(err);
     }
-    const struct hearth_onnx_facts *facts = &check.facts;
-    if (facts->ir_version == 0 || facts->opset == 0 || check.graph_count == 0 ||
-        facts->node_count == 0 || facts->input_count == 0 || facts->output_count == 0) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "no whole ONNX model in %zu bytes: IR version %" PRIu32
-                           ", opset %" PRIu32 ", %" PRIu32 " graphs, %" PRIu32 " nodes, %" PRIu32
-                           " inputs, %" PRIu32 " outputs",
-                           model.size, facts->ir_version, facts->opset, check.graph_count,
-                           facts->node_count, facts->input_count, facts->output_count);
+    int rc = walk_model(&walk, check);
+    hearth_free(check->functions);
+    return rc;
+}
+
+int hearth_onnx_inspect(struct hearth_slice model, const struct hearth_onnx_file *files,
+                        size_t file_count, struct hearth_onnx_facts *ret, struct hearth_error *err)
+{
+    struct onnx_check check = {.files = files, .file_count = file_count};
+    int rc = check_model(&check, model, err);
+    if (rc == 0) {
+        *ret = check.facts;
     }
-    *ret = *facts;
-    return 0;
+    return rc;
+}
+
+int hearth_onnx_each_weight(struct hearth_slice model, const struct hearth_onnx_file *files,
+                            size_t file_count,
+                            int (*visit)(void *arg, const struct hearth_onnx_weight *weight),
+                            void *arg, struct hearth_error *err)
+{
+    struct onnx_check check = {
+        .files = files, .file_count = file_count, .visit = visit, .visit_arg = arg};
+    return check_model(&check, model, err);
 }

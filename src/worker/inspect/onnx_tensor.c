@@ -9,8 +9,14 @@ enum { /* fields of TensorProto and StringStringEntryProto */
        TENSOR_DIMS = 1,
        TENSOR_TYPE = 2,
        TENSOR_SEGMENT = 3,
+       TENSOR_FLOATS = 4,
+       TENSOR_INT32S = 5,
+       TENSOR_STRINGS = 6,
+       TENSOR_INT64S = 7,
        TENSOR_NAME = 8,
        TENSOR_RAW = 9,
+       TENSOR_DOUBLES = 10,
+       TENSOR_UINT64S = 11,
        TENSOR_EXTERNAL = 13,
        TENSOR_LOCATION = 14,
        ENTRY_KEY = 1,
@@ -25,7 +31,9 @@ struct tensor {
     uint64_t type;
     uint64_t is_external;
     uint32_t dimensions;
+    int64_t shape[HEARTH_ONNX_MAX_DIMENSIONS];
     bool has_raw;
+    uint64_t typed_count[TENSOR_UINT64S + 1]; /* elements of each typed field, by its number */
     /* external data */
     struct hearth_slice location;
     struct hearth_slice offset;
@@ -53,6 +61,7 @@ static int add_dimension(struct proto_walk *walk, struct tensor *tensor, uint64_
                            "tensor \"%s\": dimension %" PRIu32 " of size %" PRIu64 " is too much",
                            shown_text(tensor->name).text, tensor->dimensions, size);
     }
+    tensor->shape[tensor->dimensions - 1] = (int64_t)size;
     return 0;
 }
 
@@ -115,6 +124,31 @@ static int visit_external(struct proto_walk *walk, const struct proto_field *fie
     return 0;
 }
 
+/* Counts what a repeated field of numbers holds, packed or one by one. */
+static int count_typed(struct proto_walk *walk, const struct proto_field *field,
+                       struct tensor *tensor)
+{
+    tensor->check->facts.inline_bytes += field->bytes.size;
+    uint64_t *count = &tensor->typed_count[field->number];
+    bool is_packed = field->wire == PROTO_BYTES && field->number != TENSOR_STRINGS;
+    size_t each = field->number == TENSOR_FLOATS ? 4 : field->number == TENSOR_DOUBLES ? 8 : 0;
+    if (!is_packed) {
+        *count += 1;
+        return 0;
+    }
+    if (each != 0) {
+        *count += field->bytes.size / each;
+        return field->bytes.size % each == 0 ? 0
+                                             : hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                                                           "tensor \"%s\": its data is cut off",
+                                                           shown_text(tensor->name).text);
+    }
+    for (size_t i = 0; i < field->bytes.size; i++) { /* the last byte of each varint */
+        *count += field->bytes.data[i] < 0x80 ? 1 : 0;
+    }
+    return 0;
+}
+
 static int visit_tensor(struct proto_walk *walk, const struct proto_field *field, void *context)
 {
     struct tensor *tensor = context;
@@ -136,9 +170,13 @@ static int visit_tensor(struct proto_walk *walk, const struct proto_field *field
     case TENSOR_LOCATION:
         tensor->is_external = field->value;
         return proto_want_varint(walk, field, "data_location of a tensor");
-    default:
-        tensor->check->facts.inline_bytes += field->bytes.size; /* typed data, texts */
-        return 0;
+    case TENSOR_FLOATS:
+    case TENSOR_INT32S:
+    case TENSOR_STRINGS:
+    case TENSOR_INT64S:
+    case TENSOR_DOUBLES:
+    case TENSOR_UINT64S: return count_typed(walk, field, tensor);
+    default: return 0;
     }
 }
 
@@ -196,7 +234,8 @@ static int check_location(struct proto_walk *walk, const struct tensor *tensor,
                                      shown_text(tensor->name).text, shown_text(name).text, why);
 }
 
-static int check_external(struct proto_walk *walk, const struct tensor *tensor, uint64_t bytes)
+static int check_external(struct proto_walk *walk, const struct tensor *tensor, uint64_t bytes,
+                          struct hearth_onnx_weight *ret)
 {
     const struct hearth_onnx_file *file = NULL;
     int rc = check_location(walk, tensor, &file);
@@ -221,40 +260,116 @@ static int check_external(struct proto_walk *walk, const struct tensor *tensor, 
     }
     tensor->check->facts.external_bytes += length;
     tensor->check->facts.external_count++;
+    ret->file = file;
+    ret->offset = offset;
     return 0;
 }
 
-int onnx_check_tensor(struct proto_walk *walk, struct hearth_slice bytes, struct onnx_check *check)
+static void describe(const struct tensor *tensor, uint64_t size, struct hearth_onnx_weight *ret)
+{
+    ret->name = tensor->name;
+    ret->type = (uint32_t)tensor->type;
+    ret->rank = tensor->dimensions;
+    memcpy(ret->shape, tensor->shape, sizeof ret->shape);
+    ret->size_bytes = size;
+    ret->inline_data = tensor->has_raw && tensor->is_external == 0 ? tensor->raw.data : NULL;
+}
+
+/* The field that holds typed data of @type, and how many elements of it @values values need:
+ * complex numbers take two, 4-bit ones share a byte. */
+static uint32_t typed_field(uint64_t type, uint64_t values, uint64_t *ret_need)
+{
+    *ret_need = values;
+    switch (type) {
+    case 14: *ret_need = 2 * values; return TENSOR_FLOATS;
+    case 15: *ret_need = 2 * values; return TENSOR_DOUBLES;
+    case 21:
+    case 22:
+    case 23: *ret_need = values / 2 + values % 2; return TENSOR_INT32S;
+    case 1: return TENSOR_FLOATS;
+    case 7: return TENSOR_INT64S;
+    case TYPE_STRING: return TENSOR_STRINGS;
+    case 11: return TENSOR_DOUBLES;
+    case 12:
+    case 13: return TENSOR_UINT64S;
+    default: return TENSOR_INT32S;
+    }
+}
+
+/* Typed data: the right field with the right number of elements, and no other. */
+static int check_typed(struct proto_walk *walk, const struct tensor *tensor)
+{
+    uint64_t need = 0;
+    uint32_t wanted = typed_field(tensor->type, tensor->values, &need);
+    if (tensor->has_raw || tensor->is_external == 1) {
+        need = 0;
+    }
+    for (uint32_t field = 0; field < HEARTH_COUNT(tensor->typed_count); field++) {
+        uint64_t right = field == wanted ? need : 0;
+        if (tensor->typed_count[field] != right) {
+            return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                               "tensor \"%s\" holds %" PRIu64 " values in field %" PRIu32
+                               ", its type and shape need %" PRIu64,
+                               shown_text(tensor->name).text, tensor->typed_count[field], field,
+                               right);
+        }
+    }
+    return 0;
+}
+
+/* Bytes that type and shape make; 0 for texts. */
+static int measure(struct proto_walk *walk, const struct tensor *tensor, uint64_t *ret)
+{
+    bool has_size = tensor->type < HEARTH_COUNT(type_bits) && type_bits[tensor->type] != 0;
+    if ((!has_size && tensor->type != TYPE_STRING) || tensor->is_external > 1) {
+        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                           "tensor \"%s\" has data type %" PRIu64 " and location %" PRIu64,
+                           shown_text(tensor->name).text, tensor->type, tensor->is_external);
+    }
+    uint64_t bits = 0;
+    if (has_size && __builtin_mul_overflow(tensor->values, type_bits[tensor->type], &bits)) {
+        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
+                           "tensor \"%s\" has %" PRIu64 " values", shown_text(tensor->name).text,
+                           tensor->values);
+    }
+    *ret = bits / 8 + (bits % 8 != 0);
+    return 0;
+}
+
+static void count_type(struct onnx_check *check, uint64_t type, uint64_t bytes)
+{
+    if (__builtin_add_overflow(check->type_bytes[type], bytes, &check->type_bytes[type])) {
+        check->type_bytes[type] = UINT64_MAX; /* which one is largest is all that counts */
+    }
+}
+
+int onnx_check_tensor(struct proto_walk *walk, struct hearth_slice bytes, struct onnx_check *check,
+                      struct hearth_onnx_weight *ret)
 {
     struct tensor tensor = {.check = check, .values = 1};
+    uint64_t size = 0;
+    *ret = (struct hearth_onnx_weight){0};
     int rc = proto_message(walk, bytes, "a tensor", visit_tensor, &tensor);
+    if (rc == 0) {
+        rc = measure(walk, &tensor, &size);
+    }
     if (rc < 0) {
         return rc;
     }
-    bool has_size = tensor.type < HEARTH_COUNT(type_bits) && type_bits[tensor.type] != 0;
-    if ((!has_size && tensor.type != TYPE_STRING) || tensor.is_external > 1) {
-        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
-                           "tensor \"%s\" has data type %" PRIu64 " and location %" PRIu64,
-                           shown_text(tensor.name).text, tensor.type, tensor.is_external);
-    }
-    uint64_t bits = 0;
-    if (has_size && __builtin_mul_overflow(tensor.values, type_bits[tensor.type], &bits)) {
-        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
-                           "tensor \"%s\" has %" PRIu64 " values", shown_text(tensor.name).text,
-                           tensor.values);
-    }
-    uint64_t size = bits / 8 + (bits % 8 != 0);
+    bool is_text = tensor.type == TYPE_STRING;
     check->facts.inline_bytes += tensor.raw.size;
-    if (tensor.is_external == 1) {
-        return has_size ? check_external(walk, &tensor, size)
-                        : hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
-                                      "tensor \"%s\": texts cannot be external",
-                                      shown_text(tensor.name).text);
+    count_type(check, tensor.type, size);
+    describe(&tensor, size, ret);
+    if (tensor.is_external == 1 && (is_text || tensor.has_raw)) {
+        return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID, "tensor \"%s\": %s",
+                           shown_text(tensor.name).text,
+                           is_text ? "texts cannot be external" : "external, but with data here");
     }
-    if (tensor.has_raw && (!has_size || tensor.raw.size != size)) {
+    if (tensor.has_raw && (is_text || tensor.raw.size != size)) {
         return hearth_fail(walk->err, HEARTH_E_MODEL_INVALID,
                            "tensor \"%s\" holds %zu bytes, its shape needs %" PRIu64,
                            shown_text(tensor.name).text, tensor.raw.size, size);
     }
-    return 0;
+    rc = check_typed(walk, &tensor);
+    return rc < 0 || tensor.is_external == 0 ? rc : check_external(walk, &tensor, size, ret);
 }

@@ -1,8 +1,10 @@
-/* engine_onnx.c — the ONNX engine: encoders that classify and embed.
+/* engine_onnx.c — the ONNX engine: encoders that classify, embed, rank and find entities, and any
+ * model on raw tensors.
  *
  * One session is shared; every run thread takes the longest waiting text and runs it alone on one
- * core (see run.c). Options of a model: max_tokens, pooling, normalize, dimensions. */
+ * core (see run.c, executor.h). head.h lists the options of a model. */
 
+#include "raw.h"
 #include "run.h"
 
 #include "hearth_inspect.h"
@@ -12,20 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
-#define MAX_TOKENS_LIMIT    8192
-#define DEFAULT_MAX_TOKENS  512
-
-/* Need before it is measured: what one run at the token limit takes beside the weights. Activations
- * of an encoder grow with layers × tokens; an eighth of the weights and a floor of 16 MiB lie above
- * what MiniLM and BERT-base were seen to take. The broker corrects it after loading. */
-#define RUN_FLOOR_BYTES ((uint64_t)16 << 20)
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
 
 struct hearth_engine {
     struct onnx_model model;
     struct runner *runners;
     unsigned runner_count;
     atomic_uint next_runner; /* work() takes one each */
+    struct hearth_engine_port inputs[HEARTH_MAX_TENSORS];
+    struct hearth_engine_port outputs[HEARTH_MAX_TENSORS];
+    struct told told;
+    struct calibration calibration;
 };
 
 static int onnx_preload(const struct hearth_engine_plan *plan, const char **ret_version,
@@ -35,22 +34,47 @@ static int onnx_preload(const struct hearth_engine_plan *plan, const char **ret_
     return runtime_open(ret_version, err);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static bool needs_labels(enum hearth_task task)
+{
+    return task == HEARTH_TASK_CLASSIFY || task == HEARTH_TASK_ENTITIES;
+}
+
 static int require_files(const struct hearth_engine_plan *plan, struct hearth_error *err)
 {
     if (plan->task == HEARTH_TASK_GENERATE) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "the ONNX engine classifies and embeds only");
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "the ONNX engine does not generate text; use a GGUF model");
     }
     if (hearth_plan_file(plan, HEARTH_FILE_MODEL) == NULL) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID, "the manifest names no file of role model");
     }
-    if (hearth_plan_file(plan, HEARTH_FILE_TOKENIZER) == NULL) {
+    if (plan->task != HEARTH_TASK_TENSORS &&
+        hearth_plan_file(plan, HEARTH_FILE_TOKENIZER) == NULL) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "the manifest names no file of role tokenizer");
+                           "the manifest names no file of role tokenizer, which every task but "
+                           "tensors needs");
     }
-    if (plan->task == HEARTH_TASK_CLASSIFY && plan->label_count == 0) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "a classifier without labels");
+    if (needs_labels(plan->task) && plan->label_count == 0) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "task %s without labels",
+                           hearth_task_name(plan->task));
     }
     return 0;
+}
+
+static int read_head(struct head *head, const struct hearth_engine_plan *plan,
+                     struct hearth_error *err)
+{
+    const struct hearth_engine_file *file = hearth_plan_file(plan, HEARTH_FILE_CONFIG);
+    struct hearth_buf json;
+    hearth_buf_init(&json, MAX_CONFIG_BYTES);
+    int rc = file == NULL ? 0 : hearth_file_read_fd(file->fd, file->path, &json, err);
+    if (rc == 0) {
+        rc = head_read(head, plan, hearth_buf_slice(&json), err);
+    }
+    hearth_buf_finish(&json);
+    return rc;
 }
 
 /* Walks the file before the library sees it; external data may lie in the weights file only. */
@@ -76,6 +100,39 @@ static int check_model(const struct hearth_engine_plan *plan, struct hearth_onnx
     return rc < 0 ? hearth_because(err, rc, "%.64s", model->path) : 0;
 }
 
+/* What the file declares of its output must suit labels and options; it may declare less than the
+ * library infers, so the same is asked again of the first run. */
+static int check_declared(const struct hearth_engine_plan *plan,
+                          const struct hearth_onnx_facts *facts, struct hearth_error *err)
+{
+    struct head head;
+    int rc = read_head(&head, plan, err);
+    if (rc < 0 || plan->task == HEARTH_TASK_TENSORS) {
+        return rc;
+    }
+    struct ports *ports = hearth_alloc(1, sizeof *ports);
+    if (ports == NULL) {
+        return hearth_fail_oom(err);
+    }
+    struct encoder encoder = {0};
+    ports_declared(ports, facts);
+    rc = encoder_choose_output(&encoder, ports, &head, err);
+    if (rc == 0 && encoder.output_width != PORT_ANY) {
+        rc = head_check_width(&head, plan->label_count, (size_t)encoder.output_width, err);
+    }
+    hearth_free(ports);
+    return rc;
+}
+
+/* For the estimate of memory, which comes before the tokenizer is read. */
+static size_t expected_tokens(const struct head *head)
+{
+    if (head->task == HEARTH_TASK_TENSORS) {
+        return 0;
+    }
+    return head->max_tokens != 0 ? (size_t)head->max_tokens : HEAD_DEFAULT_TOKENS;
+}
+
 static int onnx_inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
                         struct hearth_error *err)
 {
@@ -84,38 +141,46 @@ static int onnx_inspect(const struct hearth_engine_plan *plan, struct hearth_eng
     if (rc == 0) {
         rc = check_model(plan, &facts, err);
     }
+    if (rc == 0) {
+        rc = check_declared(plan, &facts, err);
+    }
     if (rc < 0) {
         return rc;
     }
-    uint64_t bytes = facts.inline_bytes + facts.external_bytes;
+    const struct hearth_engine_file *tokenizer = hearth_plan_file(plan, HEARTH_FILE_TOKENIZER);
     *ret = (struct hearth_engine_need){
-        .weights_bytes = bytes,
-        .compute_bytes = plan->threads * (bytes / 8 + RUN_FLOOR_BYTES),
         /* tables beside the text of the vocabulary */
-        .tokenizer_bytes = 8 * hearth_plan_file(plan, HEARTH_FILE_TOKENIZER)->size_bytes,
+        .tokenizer_bytes = plan->task == HEARTH_TASK_TENSORS ? 0 : 8 * tokenizer->size_bytes,
     };
-    return 0;
+    struct head head;
+    rc = read_head(&head, plan, err);
+    return rc < 0 ? rc : executor_estimate(plan, expected_tokens(&head), ret, err);
 }
 
-static int read_options(struct onnx_model *model, const struct hearth_engine_plan *plan,
-                        struct hearth_error *err)
+/* ---- loading -------------------------------------------------------------------------------- */
+
+/* What the manifest says, else the tokenizer, else what the graph is fixed to, else a usual number.
+ */
+static int choose_max_tokens(struct onnx_model *model, struct hearth_error *err)
 {
-    uint64_t max_tokens = DEFAULT_MAX_TOKENS;
-    const char *pooling = hearth_plan_string(plan, "pooling");
-    model->task = plan->task;
-    model->pooling = POOLING_MEAN;
-    model->must_normalise = true;
-    int rc = hearth_plan_number(plan, "max_tokens", 2, MAX_TOKENS_LIMIT, &max_tokens, err);
-    if (rc == 0) {
-        rc = hearth_plan_bool(plan, "normalize", &model->must_normalise, err);
+    const struct hearth_tokenizer_facts *facts = hearth_tokenizer_facts(model->tokenizer);
+    size_t told = (size_t)model->head.max_tokens;
+    size_t fixed = model->encoder.fixed_tokens;
+    if (fixed != 0 && told > fixed) {
+        return hearth_fail(err, HEARTH_E_CONFIG,
+                           "option max_tokens is %zu, the graph has a fixed length of %zu", told,
+                           fixed);
     }
-    if (rc == 0 && pooling != NULL && !pooling_parse(pooling, &model->pooling)) {
-        rc = hearth_fail(err, HEARTH_E_CONFIG,
-                         "option pooling is \"%.32s\"; known are mean, cls, max and lasttoken",
-                         pooling);
+    size_t usual = facts->default_max_tokens != 0 ? facts->default_max_tokens : fixed;
+    size_t tokens = told != 0 ? told : usual != 0 ? usual : HEAD_DEFAULT_TOKENS;
+    tokens = HEARTH_MIN(tokens, fixed != 0 ? fixed : HEAD_MAX_TOKENS);
+    if (tokens <= facts->special_tokens) {
+        return hearth_fail(err, HEARTH_E_CONFIG,
+                           "a limit of %zu tokens leaves no room beside %zu special ones", tokens,
+                           facts->special_tokens);
     }
-    model->max_tokens = (size_t)max_tokens;
-    return rc;
+    model->max_tokens = tokens;
+    return 0;
 }
 
 static int read_tokenizer(struct onnx_model *model, const struct hearth_engine_plan *plan,
@@ -123,7 +188,7 @@ static int read_tokenizer(struct onnx_model *model, const struct hearth_engine_p
 {
     const struct hearth_engine_file *file = hearth_plan_file(plan, HEARTH_FILE_TOKENIZER);
     struct hearth_buf json;
-    hearth_buf_init(&json, MAX_TOKENIZER_BYTES);
+    hearth_buf_init(&json, HEARTH_TOKENIZER_MAX_FILE_BYTES);
     int rc = hearth_file_read_fd(file->fd, file->path, &json, err);
     if (rc == 0) {
         rc = hearth_tokenizer_create(hearth_buf_slice(&json), &model->tokenizer, err);
@@ -132,33 +197,26 @@ static int read_tokenizer(struct onnx_model *model, const struct hearth_engine_p
     return rc < 0 ? hearth_because(err, rc, "%.64s", file->path) : 0;
 }
 
-/* Runs one short text: it shows the width that the file may leave open, and that a run works
- * at all. The answer's width must be the plan's. */
-static int learn_width(struct hearth_engine *engine, const struct hearth_engine_plan *plan,
-                       struct hearth_error *err)
+/* Runs once on one token: it shows rank and width, which the file may leave open, and that a run
+ * works at all. */
+static int learn_output(struct hearth_engine *engine, struct hearth_error *err)
 {
     struct onnx_model *model = &engine->model;
-    struct runner *runner = &engine->runners[0];
-    struct hearth_encode_options options = {.max_tokens = model->max_tokens, .add_special = true};
-    int rc = hearth_tokenizer_encode(model->tokenizer, hearth_slice_of_string("a"), &options,
-                                     &runner->encoding, err);
-    int width = rc == 0 ? runner_run(runner, model, err) : rc;
-    if (width < 0) {
-        return width;
+    struct onnx_output output = {0};
+    int rc = runner_probe(&engine->runners[0], model, 1, &output, err);
+    if (rc == 0) {
+        rc = head_check_width(&model->head, model->plan->label_count, output.width, err);
     }
-    uint64_t wanted = plan->label_count;
-    if (plan->task == HEARTH_TASK_EMBED) {
-        wanted = (uint64_t)width;
-        rc = hearth_plan_number(plan, "dimensions", 1, HEARTH_MAX_VECTOR, &wanted, err);
-    }
-    if (rc == 0 && wanted != (uint64_t)width) {
-        rc = hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                         "the manifest promises %llu %s, the model answers with %d",
-                         (unsigned long long)wanted,
-                         plan->task == HEARTH_TASK_EMBED ? "dimensions" : "labels", width);
-    }
-    model->width = (size_t)width;
+    model->output_rank = output.rank;
+    model->width = output.width;
     return rc;
+}
+
+static int run_probe(void *arg, size_t tokens, struct hearth_error *err)
+{
+    struct hearth_engine *engine = arg;
+    struct onnx_output output;
+    return runner_probe(&engine->runners[0], &engine->model, tokens, &output, err);
 }
 
 static void onnx_unload(struct hearth_engine *engine)
@@ -184,9 +242,89 @@ static int make_runners(struct hearth_engine *engine, unsigned count, struct hea
     int rc = 0;
     while (rc == 0 && engine->runner_count < count) {
         struct run_seat *seat = executor_seat(engine->model.executor, engine->runner_count);
-        rc = runner_init(&engine->runners[engine->runner_count++], seat, err);
+        rc = runner_init(&engine->runners[engine->runner_count++], &engine->model, seat, err);
     }
     return rc;
+}
+
+/* What a text model needs beside its session. */
+static int load_text_model(struct onnx_model *model, struct hearth_error *err)
+{
+    int rc = read_tokenizer(model, model->plan, err);
+    if (rc == 0) {
+        rc = encoder_choose(&model->encoder, &model->ports, &model->head, err);
+    }
+    return rc < 0 ? rc : choose_max_tokens(model, err);
+}
+
+static int load_model(struct hearth_engine *engine, const struct hearth_onnx_facts *facts,
+                      struct hearth_error *err)
+{
+    struct onnx_model *model = &engine->model;
+    const struct hearth_engine_plan *plan = model->plan;
+    bool is_raw = plan->task == HEARTH_TASK_TENSORS;
+    int rc = read_head(&model->head, plan, err);
+    if (rc == 0) {
+        rc = executor_open(plan, expected_tokens(&model->head), &model->executor, err);
+    }
+    if (rc == 0) {
+        rc = ports_read(&model->ports, executor_session(model->executor), facts, err);
+    }
+    if (rc == 0) {
+        rc = is_raw ? raw_check_ports(&model->ports, err) : load_text_model(model, err);
+    }
+    if (rc == 0) {
+        rc = make_runners(engine, plan->threads, err);
+    }
+    if (rc == 0 && !is_raw) {
+        rc = learn_output(engine, err);
+    }
+    if (rc == 0) {
+        executor_calibrate(model->executor, model->max_tokens, is_raw ? NULL : run_probe, engine,
+                           &engine->calibration);
+    }
+    return rc;
+}
+
+static void tell_runs(const struct hearth_engine *engine, struct told *told)
+{
+    const struct calibration *found = &engine->calibration;
+    if (found->longest == 0) {
+        told_add(told, "wide_from_tokens", "%s",
+                 executor_has_wide(engine->model.executor) ? "learned" : "never");
+        return;
+    }
+    if (found->wide_from == CHOICE_NEVER) {
+        told_add(told, "wide_from_tokens", "never");
+    } else {
+        told_add(told, "wide_from_tokens", "%zu", found->wide_from);
+    }
+    told_add(told, "tokens_per_second_per_core", "%llu",
+             (unsigned long long)found->tokens_per_second);
+    told_add(told, "calibration_ms", "%llu", (unsigned long long)(found->took_ns / 1000000));
+}
+
+static void tell(struct hearth_engine *engine, const struct hearth_onnx_facts *facts)
+{
+    const struct onnx_model *model = &engine->model;
+    struct told *told = &engine->told;
+    const char *weights = hearth_tensor_type_name((int)facts->weights_type);
+    told_add(told, "opset", "%u", facts->opset);
+    if (facts->producer[0] != '\0') {
+        told_add(told, "producer", "%s", facts->producer);
+    }
+    if (facts->weights_type != 0) {
+        told_add(told, "weights", "%s", weights);
+    }
+    if (model->tokenizer != NULL) {
+        told_add(told, "max_tokens", "%zu", model->max_tokens);
+        told_add(told, "output", "%s", model->encoder.output_name);
+        head_tell(&model->head, model->output_rank == 3, told);
+    }
+    if (model->encoder.fixed_tokens != 0) {
+        told_add(told, "padded_to", "%zu", model->encoder.fixed_tokens);
+    }
+    tell_runs(engine, told);
 }
 
 static int onnx_load(const struct hearth_engine_plan *plan, struct hearth_engine **ret,
@@ -196,33 +334,30 @@ static int onnx_load(const struct hearth_engine_plan *plan, struct hearth_engine
     if (engine == NULL) {
         return hearth_fail_oom(err);
     }
-    int rc = read_options(&engine->model, plan, err);
+    struct hearth_onnx_facts facts;
+    engine->model.plan = plan;
+    int rc = check_model(plan, &facts, err);
     if (rc == 0) {
-        rc = read_tokenizer(&engine->model, plan, err);
-    }
-    if (rc == 0) {
-        rc = executor_open(plan, &engine->model.executor, err);
-    }
-    if (rc == 0) {
-        rc = ports_read(&engine->model.ports, executor_session(engine->model.executor), plan->task,
-                        err);
-    }
-    if (rc == 0) {
-        rc = make_runners(engine, plan->threads, err);
-    }
-    if (rc == 0) {
-        rc = learn_width(engine, plan, err);
+        rc = load_model(engine, &facts, err);
     }
     if (rc < 0) {
         onnx_unload(engine);
         return rc;
     }
+    const struct ports *ports = &engine->model.ports;
+    tell(engine, &facts);
     *ret_facts = (struct hearth_engine_facts){
         .capacity = 2 * HEARTH_MAX_BATCH, /* one batch runs while the next is already there */
         .context_tokens = (uint32_t)engine->model.max_tokens,
         .dimensions = plan->task == HEARTH_TASK_EMBED ? (uint32_t)engine->model.width : 0,
         .run_threads = plan->threads,
         .is_longest_first = true,
+        .inputs = engine->inputs,
+        .input_count = ports_tell(ports->inputs, ports->input_count, engine->inputs),
+        .outputs = engine->outputs,
+        .output_count = ports_tell(ports->outputs, ports->output_count, engine->outputs),
+        .told = engine->told.facts,
+        .told_count = engine->told.count,
     };
     *ret = engine;
     return 0;
@@ -245,7 +380,9 @@ static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job
     executor_interrupt(engine->model.executor, job);
 }
 
-static const char *const option_keys[] = {"max_tokens", "pooling", "normalize", "dimensions", NULL};
+static const char *const option_keys[] = {"max_tokens", "pooling",     "normalize", "dimensions",
+                                          "activation", "aggregation", "output",    "calibrate",
+                                          "compute_mb", NULL};
 
 const struct hearth_engine_ops hearth_engine_onnx = {
     .name = "onnx",
@@ -255,6 +392,6 @@ const struct hearth_engine_ops hearth_engine_onnx = {
     .load = onnx_load,
     .work = onnx_work,
     .interrupt = onnx_interrupt,
-    .set_threads = NULL, /* each run uses one thread; the inbox's width is the number of runs */
+    .set_threads = NULL, /* the inbox's width is the lease: runs side by side, or one wide run */
     .unload = onnx_unload,
 };

@@ -1,27 +1,9 @@
-/* pooling.c — mean, CLS, max and last-token pooling; length 1; softmax. */
+/* pooling.c — mean, CLS, max and last-token pooling; softmax and sigmoid. */
 
 #include "pooling.h"
 
 #include <math.h>
 #include <string.h>
-
-bool pooling_parse(const char *name, enum pooling *ret)
-{
-    static const struct {
-        const char *name;
-        enum pooling pooling;
-    } known[] = {{"mean", POOLING_MEAN},
-                 {"cls", POOLING_CLS},
-                 {"max", POOLING_MAX},
-                 {"lasttoken", POOLING_LAST}};
-    for (size_t i = 0; i < HEARTH_COUNT(known); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            *ret = known[i].pooling;
-            return true;
-        }
-    }
-    return false;
-}
 
 static void fold_mean(const float *hidden, size_t rows, size_t dimensions, float *room)
 {
@@ -59,20 +41,6 @@ void pooling_fold(enum pooling pooling, const float *hidden, size_t rows, size_t
     }
 }
 
-void pooling_normalise(float *vector, size_t dimensions)
-{
-    double sum = 0;
-    for (size_t i = 0; i < dimensions; i++) {
-        sum += (double)vector[i] * (double)vector[i];
-    }
-    if (sum > 0) {
-        float scale = (float)(1.0 / sqrt(sum));
-        for (size_t i = 0; i < dimensions; i++) {
-            vector[i] *= scale;
-        }
-    }
-}
-
 void pooling_softmax(float *logits, size_t count)
 {
     float most = logits[0];
@@ -87,6 +55,13 @@ void pooling_softmax(float *logits, size_t count)
     }
     for (size_t i = 0; i < count; i++) {
         logits[i] = (float)((double)logits[i] / sum);
+    }
+}
+
+void pooling_sigmoid(float *logits, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        logits[i] = (float)(1.0 / (1.0 + exp(-(double)logits[i]))); /* exp may be infinite: 0 */
     }
 }
 

@@ -7,9 +7,6 @@
 
 enum pooling { POOLING_MEAN, POOLING_CLS, POOLING_MAX, POOLING_LAST };
 
-/** Reads "mean", "cls", "max" or "lasttoken"; false for anything else. */
-bool pooling_parse(const char *name, enum pooling *ret);
-
 /**
  * Folds @rows × @dimensions floats (one row a token, all of them real: texts are never padded) into
  * @room (@dimensions floats). @rows is at least 1.
@@ -17,11 +14,11 @@ bool pooling_parse(const char *name, enum pooling *ret);
 void pooling_fold(enum pooling pooling, const float *hidden, size_t rows, size_t dimensions,
                   float *room);
 
-/** Scales @vector to length 1; one of length 0 stays as it is. */
-void pooling_normalise(float *vector, size_t dimensions);
-
 /** Turns @count logits (at least 1) into probabilities in place; stable for large logits. */
 void pooling_softmax(float *logits, size_t count);
+
+/** Turns each of @count logits into its own probability in place: any number may be likely. */
+void pooling_sigmoid(float *logits, size_t count);
 
 /** True if no value is NaN or infinite. */
 bool pooling_is_finite(const float *values, size_t count);

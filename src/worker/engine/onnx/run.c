@@ -1,153 +1,62 @@
-/* run.c — one text through tokenizer and session.
+/* run.c — one item through tokenizer and session.
  *
- * Texts are never padded against each other: each is a batch of one with a mask of ones, so what a
- * text answers cannot depend on its neighbours. */
+ * Texts are never padded against each other: each is a batch of one with a mask of ones (but for
+ * models of a fixed length), so what a text answers cannot depend on its neighbours. */
 
 #include "run.h"
 
+#include "answer.h"
+#include "inputs.h"
+#include "output.h"
+#include "raw.h"
+
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
-int runner_init(struct runner *runner, struct run_seat *seat, struct hearth_error *err)
+#define SCRATCH_CAP_BYTES ((size_t)HEARTH_MAX_MEMFD_BYTES)
+
+int runner_init(struct runner *runner, const struct onnx_model *model, struct run_seat *seat,
+                struct hearth_error *err)
 {
     *runner = (struct runner){.seat = seat};
     hearth_encoding_init(&runner->encoding);
+    hearth_buf_init(&runner->numbers, SCRATCH_CAP_BYTES);
+    hearth_buf_init(&runner->floats, SCRATCH_CAP_BYTES);
     runner->answer = hearth_alloc(HEARTH_MAX_VECTOR, sizeof *runner->answer);
+    if (model->head.task == HEARTH_TASK_ENTITIES) {
+        runner->entities.list = hearth_alloc(HEARTH_MAX_ENTITIES, sizeof *runner->entities.list);
+        if (runner->entities.list == NULL) {
+            return hearth_fail_oom(err);
+        }
+    }
     return runner->answer == NULL ? hearth_fail_oom(err) : 0;
 }
 
 void runner_finish(struct runner *runner)
 {
     hearth_encoding_finish(&runner->encoding);
+    hearth_buf_finish(&runner->numbers);
+    hearth_buf_finish(&runner->floats);
     hearth_free(runner->answer);
+    hearth_free(runner->entities.list);
     *runner = (struct runner){0};
 }
 
-/* Lends @count numbers to a tensor of shape [1, count]. */
-static int lend(const struct session *session, int64_t *numbers, size_t count, OrtValue **ret,
-                struct hearth_error *err)
+/* What is left of an item is nobody else's. */
+static void wipe(struct runner *runner, const struct onnx_model *model)
 {
-    const int64_t shape[2] = {1, (int64_t)count};
-    return runtime_check(runtime_api()->CreateTensorWithDataAsOrtValue(
-                             session->memory, numbers, count * sizeof *numbers, shape, 2,
-                             ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, ret),
-                         HEARTH_E_NO_MEMORY, "make a tensor", err);
+    hearth_encoding_wipe(&runner->encoding);
+    hearth_buf_wipe(&runner->numbers);
+    hearth_buf_wipe(&runner->floats);
+    hearth_wipe(runner->answer, model->width * sizeof *runner->answer);
+    if (runner->entities.list != NULL) {
+        hearth_wipe(runner->entities.list, runner->entities.count * sizeof *runner->entities.list);
+        runner->entities.count = 0;
+    }
 }
 
-static int make_inputs(struct runner *runner, const struct onnx_model *model,
-                       OrtValue *inputs[INPUT_KINDS], struct hearth_error *err)
-{
-    const struct session *session = executor_session(model->executor);
-    struct hearth_encoding *encoding = &runner->encoding;
-    int64_t *numbers[INPUT_KINDS] = {
-        [INPUT_IDS] = encoding->ids,
-        [INPUT_MASK] = encoding->mask,
-        [INPUT_TYPES] = encoding->type_ids,
-    };
-    size_t made = 0;
-    int rc = 0;
-    for (size_t kind = 0; rc == 0 && kind < INPUT_KINDS; kind++) {
-        if (model->ports.has_input[kind]) {
-            rc = lend(session, numbers[kind], encoding->count, &inputs[made++], err);
-        }
-    }
-    return rc;
-}
-
-/* Checks the output against what was asked; the file's promise is not trusted. */
-static int check_output(const struct runner *runner, const struct onnx_model *model,
-                        const OrtValue *output, size_t *ret_width, struct hearth_error *err)
-{
-    const OrtApi *api = runtime_api();
-    OrtTensorTypeAndShapeInfo *info = NULL;
-    int64_t shape[3] = {0};
-    size_t rank = 0;
-    int rc = runtime_check(api->GetTensorTypeAndShape(output, &info), HEARTH_E_ENGINE_FAILED,
-                           "read the output", err);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = runtime_check(api->GetDimensionsCount(info, &rank), HEARTH_E_ENGINE_FAILED,
-                       "read the output", err);
-    if (rc == 0 && rank == model->ports.output_rank) {
-        rc = runtime_check(api->GetDimensions(info, shape, rank), HEARTH_E_ENGINE_FAILED,
-                           "read the output", err);
-    }
-    api->ReleaseTensorTypeAndShapeInfo(info);
-    if (rc < 0) {
-        return rc;
-    }
-    int64_t width = rank >= 2 ? shape[rank - 1] : 0;
-    bool is_right = rank == model->ports.output_rank && shape[0] == 1 && width > 0 &&
-                    width <= HEARTH_MAX_VECTOR &&
-                    (rank == 2 || shape[1] == (int64_t)runner->encoding.count) &&
-                    (model->width == 0 || (size_t)width == model->width);
-    if (!is_right) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "the model answered with rank %zu and %lld values a row", rank,
-                           (long long)width);
-    }
-    *ret_width = (size_t)width;
-    return 0;
-}
-
-static int take_output(struct runner *runner, const struct onnx_model *model, OrtValue *output,
-                       struct hearth_error *err)
-{
-    size_t width = 0;
-    void *values = NULL;
-    int rc = check_output(runner, model, output, &width, err);
-    if (rc == 0) {
-        rc = runtime_check(runtime_api()->GetTensorMutableData(output, &values),
-                           HEARTH_E_ENGINE_FAILED, "read the output", err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    if (model->ports.output_rank == 3) {
-        pooling_fold(model->pooling, values, runner->encoding.count, width, runner->answer);
-    } else {
-        memcpy(runner->answer, values, width * sizeof *runner->answer);
-    }
-    if (!pooling_is_finite(runner->answer, width)) {
-        return hearth_fail(err, HEARTH_E_ENGINE_FAILED, "the model answered with NaN or infinity");
-    }
-    if (model->width == 0) {
-        return (int)width; /* learning the width after load */
-    }
-    if (model->task == HEARTH_TASK_CLASSIFY) {
-        pooling_softmax(runner->answer, width);
-    } else if (model->must_normalise) {
-        pooling_normalise(runner->answer, width);
-    }
-    return 0;
-}
-
-int runner_run(struct runner *runner, const struct onnx_model *model, struct hearth_error *err)
-{
-    const OrtApi *api = runtime_api();
-    const char *output_name = model->ports.output_name;
-    OrtValue *inputs[INPUT_KINDS] = {NULL};
-    OrtValue *output = NULL;
-    int rc = make_inputs(runner, model, inputs, err);
-    if (rc == 0) {
-        rc = executor_run(model->executor, runner->seat, model->ports.input_names,
-                          (const OrtValue *const *)inputs, model->ports.input_count, &output_name,
-                          1, &output, runner->encoding.count, err);
-    }
-    if (rc == 0) {
-        rc = take_output(runner, model, output, err);
-    }
-    if (output != NULL) {
-        api->ReleaseValue(output);
-    }
-    for (size_t i = 0; i < INPUT_KINDS; i++) {
-        if (inputs[i] != NULL) {
-            api->ReleaseValue(inputs[i]);
-        }
-    }
-    return rc;
-}
+/* ---- a text ---------------------------------------------------------------------------------- */
 
 /* A text is cut to what the model takes; ids are taken as they are or not at all. */
 static int read_input(struct runner *runner, const struct onnx_model *model,
@@ -158,40 +67,130 @@ static int read_input(struct runner *runner, const struct onnx_model *model,
                                            model->max_tokens, &runner->encoding, err);
         return rc < 0 ? hearth_because(err, rc, "input %" PRIu32, item->index) : 0;
     }
-    const struct hearth_encode_options options = {.max_tokens = model->max_tokens,
-                                                  .add_special = true};
-    return hearth_tokenizer_encode(model->tokenizer, item->text, &options, &runner->encoding, err);
+    const struct hearth_encode_options options = {
+        .max_tokens = model->max_tokens,
+        .add_special = true,
+        .wants_places = model->head.task == HEARTH_TASK_ENTITIES,
+    };
+    return item->pair.size > 0
+               ? hearth_tokenizer_encode_pair(model->tokenizer, item->text, item->pair, &options,
+                                              &runner->encoding, err)
+               : hearth_tokenizer_encode(model->tokenizer, item->text, &options, &runner->encoding,
+                                         err);
+}
+
+/* Runs the model on what the encoding holds. The value that @ret lends is the caller's to release,
+ * also after a failure. */
+static int run_encoding(struct runner *runner, const struct onnx_model *model,
+                        struct onnx_output *ret, OrtValue **ret_value, struct hearth_error *err)
+{
+    OrtValue *inputs[INPUT_KINDS] = {NULL};
+    const struct encoder *encoder = &model->encoder;
+    int rc = inputs_make(runner, model, inputs, err);
+    if (rc == 0) {
+        rc = executor_run(model->executor, runner->seat, encoder->input_names,
+                          (const OrtValue *const *)inputs, encoder->input_count,
+                          &encoder->output_name, 1, ret_value, inputs_length(runner, model), err);
+    }
+    for (size_t i = 0; i < INPUT_KINDS; i++) {
+        if (inputs[i] != NULL) {
+            runtime_api()->ReleaseValue(inputs[i]);
+        }
+    }
+    return rc < 0 ? rc : output_read(runner, model, *ret_value, ret, err);
+}
+
+static void release(OrtValue *value)
+{
+    if (value != NULL) {
+        runtime_api()->ReleaseValue(value);
+    }
+}
+
+static int run_text(struct runner *runner, const struct onnx_model *model,
+                    const struct hearth_item *item, struct hearth_item_result *result,
+                    struct hearth_error *err)
+{
+    struct hearth_vector_form form = {0};
+    struct onnx_output output;
+    OrtValue *value = NULL;
+    int rc = 0;
+    if (model->head.task == HEARTH_TASK_EMBED) { /* before the work: it may be impossible */
+        rc = hearth_vector_form(hearth_job_request(item->job), (uint32_t)model->width,
+                                model->head.must_normalise, &form, err);
+    }
+    if (rc == 0) {
+        rc = read_input(runner, model, item, err);
+    }
+    if (rc == 0) {
+        rc = run_encoding(runner, model, &output, &value, err);
+    }
+    if (rc == 0) {
+        rc = answer_fill(runner, model, item, &form, &output, result, err);
+    }
+    release(value);
+    result->prompt_tokens = (uint32_t)runner->encoding.count;
+    result->is_truncated = runner->encoding.is_truncated;
+    return rc;
+}
+
+int runner_probe(struct runner *runner, const struct onnx_model *model, size_t tokens,
+                 struct onnx_output *ret, struct hearth_error *err)
+{
+    int64_t unknown = hearth_tokenizer_facts(model->tokenizer)->unk_id;
+    uint32_t *ids = hearth_alloc(tokens, sizeof *ids);
+    if (ids == NULL) {
+        return hearth_fail_oom(err);
+    }
+    for (size_t i = 0; i < tokens; i++) {
+        ids[i] = (uint32_t)HEARTH_MAX(INT64_C(0), unknown);
+    }
+    int rc = hearth_tokenizer_take_ids(model->tokenizer, ids, tokens, model->max_tokens,
+                                       &runner->encoding, err);
+    OrtValue *value = NULL;
+    if (rc == 0) {
+        rc = run_encoding(runner, model, ret, &value, err);
+    }
+    release(value);
+    ret->values = NULL; /* gone with the value */
+    hearth_free(ids);
+    wipe(runner, model);
+    return rc;
+}
+
+/* ---- any item -------------------------------------------------------------------------------- */
+
+/* The library's words may hold a number of the input ("idx=4711 must be within …"). */
+static void hide_index(struct hearth_error *err)
+{
+    char *at = strstr(err->text, "idx=");
+    for (at = at == NULL ? NULL : at + 4; at != NULL && (isdigit((uint8_t)*at) || *at == '-');
+         at++) {
+        *at = '#';
+    }
 }
 
 void runner_answer(struct runner *runner, const struct onnx_model *model, struct hearth_item *item)
 {
     struct hearth_error err = {0};
+    struct hearth_item_result result = {.finish = HEARTH_FINISH_NONE};
+    struct raw_answer raw = {.count = 0};
     int rc = executor_begin(runner->seat, item, &err);
-    if (rc == 0) {
-        rc = read_input(runner, model, item, &err);
-    }
-    if (rc == 0) {
-        rc = runner_run(runner, model, &err);
+    if (rc == 0 && model->head.task == HEARTH_TASK_TENSORS) {
+        rc = raw_run(runner, model, item, &raw, &err);
+        result.tensors = raw.tensors;
+        result.tensor_count = raw.count;
+    } else if (rc == 0) {
+        rc = run_text(runner, model, item, &result, &err);
     }
     executor_end(runner->seat);
     if (rc < 0) {
         int why = hearth_item_must_end(item); /* a terminated run says only that it failed */
+        hide_index(&err);
         hearth_item_fail(item, why < 0 ? why : rc, why < 0 ? NULL : &err);
-        hearth_encoding_wipe(&runner->encoding);
-        return;
-    }
-    struct hearth_item_result result = {
-        .prompt_tokens = (uint32_t)runner->encoding.count,
-        .is_truncated = runner->encoding.is_truncated,
-        .finish = HEARTH_FINISH_NONE,
-    };
-    if (model->task == HEARTH_TASK_CLASSIFY) {
-        result.scores = runner->answer;
     } else {
-        result.vector = runner->answer;
-        result.dimensions = (uint32_t)model->width;
+        hearth_item_finish(item, &result);
     }
-    hearth_item_finish(item, &result);
-    hearth_encoding_wipe(&runner->encoding);
-    hearth_wipe(runner->answer, model->width * sizeof *runner->answer);
+    raw_release(&raw);
+    wipe(runner, model);
 }
