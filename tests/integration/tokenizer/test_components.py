@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 os.environ["RAYON_NUM_THREADS"] = "1"
+os.environ["RUST_BACKTRACE"] = "0"
 
 import both         # noqa: E402
 import decoders     # noqa: E402
@@ -24,9 +25,12 @@ PROGRAM, ROOT = Path(sys.argv[1]), Path(sys.argv[2])
 WANTED = sys.argv[3] if len(sys.argv) > 3 else ""
 FILES = ROOT / "fixtures/tokenizers"
 # What no family of encoders uses: refused at load, by a text that names it.
-REFUSED = {}
+REFUSED = {"pre-tokeniser: UnicodeScripts": "UnicodeScripts", "pre-tokeniser: FixedLength": "FixedLength",
+           "decoder: CTC": "CTC"}
 POOL = []
-LENGTHS = (3, 4, 5, 6, 8, 13, 96)
+PLAIN = 450     # texts that a component is given alone; the pairs are others
+STRATEGIES = {"LongestFirst": "longest_first", "OnlyFirst": "only_first", "OnlySecond": "only_second"}
+LENGTHS = (2, 3, 4, 5, 6, 13)
 
 
 def written(folder, base, edit):
@@ -53,10 +57,10 @@ def component(name):
     base, edit = variants.ALL[name]
 
     def check(path):
-        equal, lines = both.compare(PROGRAM, path, POOL[:700])
-        pairs = list(zip(POOL[700:760], POOL[760:820]))
+        equal, lines = both.compare(PROGRAM, path, POOL[:PLAIN])
+        pairs = list(zip(POOL[PLAIN:PLAIN + 50], POOL[PLAIN + 50:]))
         also, more = both.compare(PROGRAM, path, pairs)
-        return equal + also, 700 + len(pairs), lines + more
+        return equal + also, PLAIN + len(pairs), lines + more
     with tempfile.TemporaryDirectory() as folder:
         return judge(name, written(folder, base, edit), check)
 
@@ -67,32 +71,37 @@ def truncation(name):
 
     def edit(file):
         file["truncation"] = {"max_length": 9, "stride": 0, "strategy": strategy, "direction": direction}
-    given = [text for text in POOL if 0 < len(text) < 40][:60]
-    given += [" ".join(POOL[i:i + 4]) for i in range(0, 40, 4)]
+    given = [text for text in POOL if 0 < len(text) < 40][:16]
+    given += [" ".join(POOL[i:i + 4]) for i in range(0, 24, 4)]
     pairs = list(zip(given, given[7:] + given[:7]))
 
     def check(path):
-        equal, lines, count = 0, [], 0
-        for limit in (None, *LENGTHS):
-            for some in (given, pairs):
-                right, more = truncated(path, some, strategy, direction, limit)
+        equal, lines, count, tokenizer = 0, [], 0, both.reference(path)
+        for some in (given, pairs):
+            tokenizer.no_truncation()
+            full = both.theirs(tokenizer, some).counts
+            for limit in (None, *LENGTHS):
+                tokenizer.enable_truncation(limit or 9, strategy=STRATEGIES[strategy],
+                                            direction=direction.lower())
+                right, more = truncated(path, tokenizer, some, full, limit)
                 equal, lines, count = equal + right, lines + more, count + len(some)
         return equal, count, lines
     with tempfile.TemporaryDirectory() as folder:
         return judge(name, written(folder, base, edit), check)
 
 
-def truncated(path, given, strategy, direction, limit):
-    """The reference refuses a second text that is too short to be cut; then so must we."""
-    tokenizer = both.reference(path)
-    full = both.theirs(tokenizer, given).counts
-    tokenizer.enable_truncation(limit or 9, strategy=strategy, direction=direction)
-    takes = [is_taken(tokenizer, text) for text in given]
+def truncated(path, tokenizer, given, full, limit):
+    """Where the special tokens alone are more than the limit, the reference does not cut and we refuse;
+    so do both where the text that may be cut is too short."""
+    special = tokenizer.num_special_tokens_to_add(isinstance(given[0], tuple))
+    takes = [(limit or 9) >= special and is_taken(tokenizer, text) for text in given]
     got = both.ours(PROGRAM, path, given, limit or both.FILE_LIMIT)
+    right, lines = sum(got.codes[i] != 0 for i, is_one in enumerate(takes) if not is_one), []
     kept = [i for i, is_one in enumerate(takes) if is_one]
+    if not kept:
+        return right, lines
     wanted = both.theirs(tokenizer, [given[i] for i in kept])
     wanted.full = full[kept]
-    right, lines = sum(got.codes[i] != 0 for i, is_one in enumerate(takes) if not is_one), []
     for number, i in enumerate(kept):
         if got.codes[i] == 0 and wanted.of(number) == got.of(i):
             right += 1
@@ -111,6 +120,16 @@ def is_taken(tokenizer, text):
     return True
 
 
+def decoded(tokenizer, ids, skips):
+    """None where the reference breaks down (a Strip longer than its token); we must not."""
+    try:
+        return tokenizer.decode(ids, skip_special_tokens=skips)
+    except BaseException as found:
+        if type(found).__name__ != "PanicException":
+            raise
+        return None
+
+
 def decoding(name):
     base, edit = decoders.ALL[name]
 
@@ -122,9 +141,12 @@ def decoding(name):
         lists += [draw.choices(range(size), k=draw.randrange(12)) for _ in range(500)]
         equal, lines = 0, []
         for skips in (True, False):
-            wanted = tokenizer.decode_batch(lists, skip_special_tokens=skips)
+            wanted = [decoded(tokenizer, ids, skips) for ids in lists]
             got = both.ours_decoded(PROGRAM, path, lists, skips)
             for ids, theirs, ours in zip(lists, wanted, got):
+                if theirs is None:
+                    equal += isinstance(ours, bytes)
+                    continue
                 equal += ours == theirs.encode()
                 if ours != theirs.encode() and len(lines) < 15:
                     lines += [f"# {ids} skips={skips}", f"#   reference {theirs.encode()!r}",
@@ -138,8 +160,8 @@ def jobs():
     """[(name, function)]"""
     found = [(name, component) for name in variants.ALL]
     found += [(f"truncation: {base}, {strategy}, {direction}", truncation)
-              for base in ("bert-uncased", "roberta", "llama", "xlm-roberta", "modernbert")
-              for strategy in ("LongestFirst", "OnlyFirst", "OnlySecond")
+              for base in ("bert-uncased", "roberta", "llama", "xlm-roberta")
+              for strategy in STRATEGIES
               for direction in ("Right", "Left")]
     found += [(name, decoding) for name in decoders.ALL]
     return [(name, function) for name, function in found if WANTED in name]

@@ -31,8 +31,7 @@ SHAPES = {
     "nearly a token": "[SEP", "tokens": "[SEP]</s>", "nearly two": "<t1<t1<t", "▁": "▁", "continued": "##a",
     "a piece and a half": "ingin",
 }
-KINDS = ["bert-uncased", "many-added", "roberta", "modernbert", "llama", "llama-metaspace", "xlm-roberta",
-         "bge-m3", "deberta-v2"]
+KINDS = ["bert-uncased", "many-added", "roberta", "llama", "xlm-roberta"]
 
 
 def text_of(element, size):
@@ -51,9 +50,13 @@ def passes(path, texts, count):
 
 
 def ratio(kind, element):
+    """Looked at more closely if one pass says that it may be too much."""
     path = FILES / f"{kind}.json"
-    small = passes(path, [text_of(element, SMALL)], 8)
-    large = passes(path, [text_of(element, SMALL * TIMES)], 2)
+    for count in (1, 4):
+        small = passes(path, [text_of(element, SMALL)], 4 * count)
+        large = passes(path, [text_of(element, SMALL * TIMES)], count)
+        if large <= FACTOR / 2 * small * TIMES:
+            break
     return large / (small * TIMES), large
 
 
