@@ -133,8 +133,13 @@ class Client:
 
 
 def open_fds(pid):
-    return sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")
-                  if os.path.islink(f"/proc/{pid}/fd/{fd}"))
+    names = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:   # closed meanwhile
+            pass
+    return sorted(names)
 
 
 def memfds_of(pid):

@@ -38,10 +38,10 @@ static void take_chunk(struct worker *worker, const struct hearth_wire_stream_ch
     worker->pool->events->on_chunk(worker->pool->arg, ticket, chunk);
 }
 
-static void close_all(int *fds, uint32_t count)
+static void discard_all(int *fds, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        hearth_fd_close(&fds[i]);
+        hearth_fd_discard(&fds[i]);
     }
 }
 
@@ -62,7 +62,7 @@ static const char *take_memfds(struct worker *worker, uint64_t ticket,
     }
     for (uint32_t i = 0; i < count; i++) {
         if (hearth_memfd_check_data(fds[i], bytes[i], NULL) < 0) {
-            close_all(fds, count);
+            discard_all(fds, count);
             return "memfd that is not what its tensor says";
         }
     }
@@ -90,7 +90,7 @@ static void take_end(struct worker *worker, const struct hearth_wire_inference_r
     worker->deaths_without_answer = 0;
     hearth_list_remove(&ticket->link);
     worker->pool->events->on_end(worker->pool->arg, ticket, response, fds, fd_count);
-    close_all(fds, fd_count);
+    discard_all(fds, fd_count);
 }
 
 static void dispatch(struct worker *worker, const struct hearth_message *message)

@@ -463,6 +463,7 @@ void connection_open(struct hearth_server *server, int fd, int refusal)
         hearth_frame_reader_accept_fds(&connection->reader);
     }
     hearth_frame_queue_init(&connection->queue, MAX_OUTBOUND_BYTES);
+    hearth_frame_discard_fds_by(&connection->reader, &connection->queue, hearth_fd_discard);
     hearth_deferred_init(&connection->more, on_more, connection);
     timeouts_init(connection);
     hearth_list_append(&server->connections, &connection->link);
@@ -493,7 +494,7 @@ static void close_socket(struct connection *connection)
     memfds_forget(connection);
     hearth_frame_reader_finish(&connection->reader);
     hearth_frame_queue_finish(&connection->queue);
-    hearth_fd_close(&connection->fd);
+    hearth_socket_discard(&connection->fd);
 }
 
 void connection_end(struct connection *connection)

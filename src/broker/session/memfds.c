@@ -22,7 +22,11 @@ void memfds_arrived(struct connection *connection, uint32_t count_before)
 {
     struct hearth_server *server = connection->server;
     uint32_t arrived = hearth_frame_reader_fd_count(&connection->reader) - count_before;
-    uint32_t room = MAX_HELD_FDS - server->held_fds;
+    if (arrived == 0) {
+        return;
+    }
+    uint32_t held = server->held_fds + hearth_fd_discards(); /* these are not gone yet */
+    uint32_t room = MAX_HELD_FDS - HEARTH_MIN(held, MAX_HELD_FDS);
     if (arrived > room) { /* their requests are told; nobody else is made to pay */
         hearth_frame_reader_drop_fds(&connection->reader, arrived - room);
         arrived = room;
@@ -45,7 +49,7 @@ void memfds_release(struct hearth_server *server, struct connection *client, str
         client->memfd_bytes -= memfds->bytes;
     }
     for (uint32_t i = 0; i < memfds->count; i++) {
-        hearth_fd_close(&memfds->fds[i]);
+        hearth_fd_discard(&memfds->fds[i]);
     }
     *memfds = (struct memfds){0};
 }

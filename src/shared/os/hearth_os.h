@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "discard.h"
 #include "fd.h"
 #include "file.h"
 #include "loop.h"

@@ -28,7 +28,8 @@ static void compact(struct hearth_buf *buf, size_t *start)
 
 void hearth_frame_reader_init(struct hearth_frame_reader *reader, size_t max_frame_bytes)
 {
-    *reader = (struct hearth_frame_reader){.max_frame_bytes = max_frame_bytes};
+    *reader = (struct hearth_frame_reader){.max_frame_bytes = max_frame_bytes,
+                                           .discard = hearth_fd_close};
     hearth_buf_init(&reader->buf, 0);
     hearth_frame_reader_set_max(reader, max_frame_bytes);
 }
@@ -155,7 +156,7 @@ void hearth_frame_reader_peek(const struct hearth_frame_reader *reader,
 void hearth_frame_queue_init(struct hearth_frame_queue *queue, size_t cap_bytes)
 {
     HEARTH_ASSERT(cap_bytes > HEARTH_FRAME_PREFIX_BYTES && cap_bytes <= SIZE_MAX / 2);
-    *queue = (struct hearth_frame_queue){.cap = cap_bytes};
+    *queue = (struct hearth_frame_queue){.cap = cap_bytes, .discard = hearth_fd_close};
     /* Sent bytes are moved out of the way only when they are the larger half, so that a slow reader
      * does not cost a move of everything for each frame: the room is up to twice the cap. */
     hearth_buf_init(&queue->buf, 2 * cap_bytes);

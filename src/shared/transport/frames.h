@@ -34,13 +34,15 @@
  * that and HEARTH_FRAME_READ_BYTES), not what a prefix promises. Consumed bytes are wiped.
  * Fields are private.
  */
+struct hearth_frame_queue;
 struct hearth_frame_reader {
     struct hearth_buf buf;
     size_t start;           /* first byte not yet taken */
     size_t max_frame_bytes; /* of a payload */
     int broken;             /* the error that ended this stream, or 0 */
     bool accepts_fds;
-    uint32_t fd_count; /* descriptors that no frame has taken yet */
+    void (*discard)(int *fd); /* closes one; hearth_fd_close() */
+    uint32_t fd_count;        /* descriptors that no frame has taken yet */
     int fds[HEARTH_FRAME_MAX_FDS];
 };
 
@@ -86,6 +88,10 @@ void hearth_frame_reader_peek(const struct hearth_frame_reader *reader,
 /** Receives descriptors from now on (close-on-exec); without this the kernel drops them. */
 void hearth_frame_reader_accept_fds(struct hearth_frame_reader *reader);
 
+/** Lets reader and queue close descriptors by @discard, for a thread that must not wait for it. */
+void hearth_frame_discard_fds_by(struct hearth_frame_reader *reader,
+                                 struct hearth_frame_queue *queue, void (*discard)(int *fd));
+
 /** Descriptors that wait to be taken. */
 uint32_t hearth_frame_reader_fd_count(const struct hearth_frame_reader *reader);
 
@@ -110,6 +116,7 @@ struct hearth_frame_queue {
     bool is_building;
     uint64_t sent;               /* bytes since the beginning */
     struct hearth_frame_fd *fds; /* that wait, first to leave first; NULL until there is one */
+    void (*discard)(int *fd);
     uint32_t fd_count;
 };
 

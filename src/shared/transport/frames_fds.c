@@ -16,6 +16,13 @@ void hearth_frame_reader_accept_fds(struct hearth_frame_reader *reader)
     reader->accepts_fds = true;
 }
 
+void hearth_frame_discard_fds_by(struct hearth_frame_reader *reader,
+                                 struct hearth_frame_queue *queue, void (*discard)(int *fd))
+{
+    reader->discard = discard;
+    queue->discard = discard;
+}
+
 uint32_t hearth_frame_reader_fd_count(const struct hearth_frame_reader *reader)
 {
     return reader->fd_count;
@@ -36,7 +43,7 @@ void hearth_frame_reader_drop_fds(struct hearth_frame_reader *reader, uint32_t c
 {
     HEARTH_ASSERT(count <= reader->fd_count);
     for (uint32_t i = reader->fd_count - count; i < reader->fd_count; i++) {
-        hearth_fd_close(&reader->fds[i]);
+        reader->discard(&reader->fds[i]);
     }
 }
 
@@ -49,7 +56,7 @@ static int keep_fds(struct hearth_frame_reader *reader, int *fds, size_t count, 
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
-        hearth_fd_close(&fds[i]);
+        reader->discard(&fds[i]);
     }
     reader->broken = HEARTH_E_INPUT_INVALID;
     return reader->broken;
@@ -101,7 +108,7 @@ uint32_t hearth_frame_queue_fd_count(const struct hearth_frame_queue *queue)
 static void forget_first_fds(struct hearth_frame_queue *queue, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        hearth_fd_close(&queue->fds[i].fd);
+        queue->discard(&queue->fds[i].fd);
     }
     queue->fd_count -= count;
     memmove(queue->fds, queue->fds + count, queue->fd_count * sizeof *queue->fds);

@@ -24,7 +24,7 @@ int hearth_ring_send_fds(struct hearth_ring *ring, uint64_t about, const int *fd
 static void close_all(int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        hearth_fd_close(&fds[i]);
+        hearth_fd_discard(&fds[i]);
     }
 }
 

@@ -1,0 +1,75 @@
+/* discard.c — the thread that closes. */
+
+#include "discard.h"
+
+#include "thread.h"
+
+#include <pthread.h>
+#include <sys/socket.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
+static pthread_cond_t has_more = PTHREAD_COND_INITIALIZER;
+static int waiting[HEARTH_MAX_DISCARDS];
+static unsigned count; /* the one that is being closed is still the last of them */
+static bool is_running;
+
+static void close_all(void *arg HEARTH_UNUSED)
+{
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        while (count == 0) {
+            pthread_cond_wait(&has_more, &lock);
+        }
+        int fd = waiting[0];
+        pthread_mutex_unlock(&lock);
+        hearth_fd_close(&fd);
+        pthread_mutex_lock(&lock);
+        waiting[0] = waiting[--count];
+    }
+}
+
+/* Lock held. */
+static bool start(void)
+{
+    pthread_t thread;
+    if (!is_running && hearth_thread_start(&thread, "closer", 0, close_all, NULL, NULL) == 0) {
+        is_running = true;
+        (void)pthread_detach(thread); /* it ends with the process */
+    }
+    return is_running;
+}
+
+void hearth_fd_discard(int *fd)
+{
+    if (*fd < 0) {
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    bool is_taken = start() && count < HEARTH_MAX_DISCARDS;
+    if (is_taken) {
+        waiting[count++] = *fd;
+        *fd = -1;
+        pthread_cond_signal(&has_more);
+    }
+    pthread_mutex_unlock(&lock);
+    hearth_fd_close(fd);
+}
+
+void hearth_socket_discard(int *fd)
+{
+    uint8_t byte;
+    if (*fd < 0 || recv(*fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+        hearth_fd_close(fd);
+        return;
+    }
+    shutdown(*fd, SHUT_RDWR);
+    hearth_fd_discard(fd);
+}
+
+unsigned hearth_fd_discards(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned now = count;
+    pthread_mutex_unlock(&lock);
+    return now;
+}
