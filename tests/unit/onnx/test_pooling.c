@@ -38,18 +38,6 @@ static void max_takes_the_largest_of_each_column(void **state)
     assert_float_equal(out[1], 1.0f, 0);
 }
 
-static void a_normalised_vector_has_length_one_and_zero_stays_zero(void **state)
-{
-    (void)state;
-    float vector[2] = {3, 4};
-    float zero[2] = {0, 0};
-    pooling_normalise(vector, 2);
-    pooling_normalise(zero, 2);
-    assert_float_equal(vector[0], 0.6f, 1e-6);
-    assert_float_equal(vector[1], 0.8f, 1e-6);
-    assert_float_equal(zero[0], 0.0f, 0);
-}
-
 static void softmax_sums_to_one_and_survives_large_logits(void **state)
 {
     (void)state;
@@ -71,20 +59,20 @@ static void nan_and_infinity_are_found(void **state)
     assert_false(pooling_is_finite(values, 3));
 }
 
-static void an_unknown_pooling_is_refused(void **state)
+static void sigmoid_takes_each_logit_alone_and_survives_large_ones(void **state)
 {
     (void)state;
-    enum pooling pooling = POOLING_CLS;
-    assert_false(pooling_parse("average", &pooling));
-    assert_int_equal(pooling, POOLING_CLS);
-    assert_true(pooling_parse("lasttoken", &pooling));
-    assert_int_equal(pooling, POOLING_LAST);
+    float logits[4] = {0, 2, -800, 800};
+    pooling_sigmoid(logits, 4);
+    assert_float_equal(logits[0], 0.5f, 0);
+    assert_float_equal(logits[1], 0.88079708f, 1e-7); /* 1 / (1 + e^-2) */
+    assert_float_equal(logits[2], 0.0f, 0);
+    assert_float_equal(logits[3], 1.0f, 0);
 }
 
 KIT_MAIN(cmocka_unit_test(mean_is_the_average_of_each_column),
          cmocka_unit_test(cls_and_last_take_one_row),
          cmocka_unit_test(max_takes_the_largest_of_each_column),
-         cmocka_unit_test(a_normalised_vector_has_length_one_and_zero_stays_zero),
          cmocka_unit_test(softmax_sums_to_one_and_survives_large_logits),
-         cmocka_unit_test(nan_and_infinity_are_found),
-         cmocka_unit_test(an_unknown_pooling_is_refused))
+         cmocka_unit_test(sigmoid_takes_each_logit_alone_and_survives_large_ones),
+         cmocka_unit_test(nan_and_infinity_are_found))
