@@ -70,7 +70,7 @@ POOLS = {"mean": lambda rows: rows.mean(axis=0), "cls": lambda rows: rows[0],
 def near(found, wanted, what, tolerance=1e-5):
     found, wanted = numpy.asarray(found, numpy.float64), numpy.asarray(wanted)
     must(found.shape == wanted.shape, f"{what}: shape {found.shape}, wanted {wanted.shape}")
-    worst = float(numpy.abs(found - wanted).max())
+    worst = float(numpy.abs(found - wanted).max(initial=0))
     must(worst <= tolerance, f"{what}: differs by {worst}")
 
 
