@@ -15,8 +15,11 @@
 #define MAX_CASES 64u
 
 static const struct hearth_harness_case *const families[] = {
-    bench_frames,          bench_wire,   bench_ring,       bench_noop_latency,
-    bench_noop_throughput, bench_daemon, bench_tokenizers,
+    bench_frames,          bench_wire,         bench_ring,         bench_noop_latency,
+    bench_noop_throughput, bench_tensors,      bench_daemon,       bench_tokenizers,
+#ifdef HEARTH_BENCH_ONNX
+    bench_onnx_throughput, bench_onnx_servers, bench_onnx_latency, bench_onnx_memory,
+#endif
 };
 
 static const char usage_text[] =

@@ -12,6 +12,11 @@ extern const struct hearth_harness_case bench_wire[];
 extern const struct hearth_harness_case bench_noop_latency[];
 extern const struct hearth_harness_case bench_noop_throughput[];
 extern const struct hearth_harness_case bench_daemon[];
+extern const struct hearth_harness_case bench_tensors[];
 extern const struct hearth_harness_case bench_tokenizers[];
+extern const struct hearth_harness_case bench_onnx_throughput[];
+extern const struct hearth_harness_case bench_onnx_servers[];
+extern const struct hearth_harness_case bench_onnx_latency[];
+extern const struct hearth_harness_case bench_onnx_memory[];
 
 #endif

@@ -24,7 +24,7 @@ struct noop_throughput {
 
 /* ---- protocols ------------------------------------------------------------------------------ */
 
-static size_t make_v2(const void *arg, uint64_t id, uint8_t *room)
+static size_t make_v2(const void *arg, uint64_t id, uint64_t number HEARTH_UNUSED, uint8_t *room)
 {
     const struct noop *noop = arg;
     memcpy(room, noop->request, noop->request_bytes);
@@ -50,7 +50,8 @@ static long take_v2(const void *arg HEARTH_UNUSED, const uint8_t *bytes, size_t 
     return noop_is_answer(bytes, 4 + payload, *ret_id) ? (long)(4 + payload) : -1;
 }
 
-static size_t make_ping(const void *arg HEARTH_UNUSED, uint64_t id HEARTH_UNUSED, uint8_t *room)
+static size_t make_ping(const void *arg HEARTH_UNUSED, uint64_t id HEARTH_UNUSED,
+                        uint64_t number HEARTH_UNUSED, uint8_t *room)
 {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n"; /* as client libraries send it */
     memcpy(room, ping, sizeof ping - 1);
@@ -141,8 +142,8 @@ static int open_depth(unsigned depth, const struct hearth_harness_places *places
         return hearth_fail_oom(err);
     }
     bench->depth = depth;
-    struct load_protocol v2 = {make_v2, take_v2, &bench->noop};
-    struct load_protocol resp = {make_ping, take_pong, NULL};
+    struct load_protocol v2 = {make_v2, take_v2, &bench->noop, 0};
+    struct load_protocol resp = {make_ping, take_pong, NULL, 0};
     int rc = peer_start_redis(&bench->redis, err);
     rc = rc < 0 ? rc : noop_make(&bench->noop, err);
     rc = rc < 0 ? rc

@@ -54,7 +54,8 @@ enum hearth_harness_goal_kind {
     HEARTH_GOAL_NONE,
     HEARTH_GOAL_RATIO_AT_MOST,
     HEARTH_GOAL_RATIO_AT_LEAST,
-    HEARTH_GOAL_MEDIAN_AT_MOST, /* of A's blocks, in the unit of the case */
+    HEARTH_GOAL_MEDIAN_AT_MOST,     /* of A's blocks, in the unit of the case */
+    HEARTH_GOAL_DIFFERENCE_AT_MOST, /* A above B, in the unit of the case */
 };
 
 struct hearth_harness_goal {
@@ -155,6 +156,8 @@ struct hearth_harness_result {
     struct hearth_stats_interval ratio_95;
     struct hearth_stats_interval ratio_99;
     struct hearth_stats_interval same_95; /* a side against itself, in this run */
+    double difference;                    /* A above B: median of the quads */
+    struct hearth_stats_interval difference_95;
     struct hearth_harness_usage usage;
 };
 

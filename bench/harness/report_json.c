@@ -62,6 +62,8 @@ static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *object,
         yyjson_mut_obj_add_val(doc, object, "ratio_95", interval(doc, from->ratio_95));
         yyjson_mut_obj_add_val(doc, object, "ratio_99", interval(doc, from->ratio_99));
         yyjson_mut_obj_add_val(doc, object, "same_95", interval(doc, from->same_95));
+        yyjson_mut_obj_add_real(doc, object, "difference", from->difference);
+        yyjson_mut_obj_add_val(doc, object, "difference_95", interval(doc, from->difference_95));
     }
     const struct hearth_harness_usage *usage = &from->usage;
     yyjson_mut_val *machine = yyjson_mut_obj_add_obj(doc, object, "usage");

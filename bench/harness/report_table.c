@@ -2,6 +2,7 @@
 
 #include "hearth_harness.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *unit_of(const struct hearth_harness_case *of)
@@ -14,9 +15,9 @@ static const char *shown(const struct hearth_harness_case *of, double value, cha
 {
     if (strcmp(unit_of(of), "ns") != 0) {
         snprintf(room, 32, "%.4g %s", value, unit_of(of));
-    } else if (value < 1e4) {
+    } else if (fabs(value) < 1e4) {
         snprintf(room, 32, "%.4g ns", value);
-    } else if (value < 1e7) {
+    } else if (fabs(value) < 1e7) {
         snprintf(room, 32, "%.4g us", value / 1e3);
     } else {
         snprintf(room, 32, "%.4g ms", value / 1e6);
@@ -75,17 +76,23 @@ static void print_goal(FILE *out, const struct hearth_harness_case *of,
     case HEARTH_GOAL_MEDIAN_AT_MOST:
         fprintf(out, "  goal: median of A <= %s%s\n", shown(of, goal->limit, a), stretch);
         return;
+    case HEARTH_GOAL_DIFFERENCE_AT_MOST:
+        fprintf(out, "  goal: A above B <= %s%s\n", shown(of, goal->limit, a), stretch);
+        return;
     }
 }
 
 static void print_ratio(FILE *out, const struct hearth_harness_result *result)
 {
     char a[32];
+    char b[32];
+    char c[32];
     const char *what = result->of->kind == HEARTH_HARNESS_RATE ? "rate A/B" : "A/B";
-    double above = result->sides[0].blocks.median - result->sides[1].blocks.median;
-    fprintf(out, "  ratio %s %.4f [%.4f, %.4f]  A above B: %s%s  (%s)\n", what, result->ratio,
-            result->ratio_95.low, result->ratio_95.high, above < 0 ? "-" : "",
-            shown(result->of, above < 0 ? -above : above, a),
+    fprintf(out, "  ratio %s %.4f [%.4f, %.4f]  A above B: %s [%s, %s]  (%s)\n", what,
+            result->ratio, result->ratio_95.low, result->ratio_95.high,
+            shown(result->of, result->difference, a),
+            shown(result->of, result->difference_95.low, b),
+            shown(result->of, result->difference_95.high, c),
             hearth_harness_change_name(hearth_harness_change_of(result)));
     fprintf(out, "  a side against itself [%.4f, %.4f]\n", result->same_95.low,
             result->same_95.high);

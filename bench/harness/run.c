@@ -127,6 +127,20 @@ static int summarize_side(struct blocks *blocks, size_t which,
                                   &ret->blocks);
 }
 
+/* How far A lies above B in each quad. */
+static int summarize_difference(struct blocks *blocks, struct hearth_harness_result *ret)
+{
+    const double *a = blocks->values[0];
+    const double *b = blocks->values[1];
+    for (size_t i = 0; i < blocks->quads; i++) {
+        blocks->scratch[i] = 0.5 * (a[2 * i] + a[2 * i + 1] - b[2 * i] - b[2 * i + 1]);
+    }
+    hearth_stats_sort(blocks->scratch, blocks->quads);
+    ret->difference = hearth_stats_quantile(blocks->scratch, blocks->quads, 0.5);
+    return hearth_stats_bootstrap(blocks->scratch, blocks->quads, HEARTH_STATS_MEDIAN, 0.95,
+                                  blocks->plan->seed, &ret->difference_95);
+}
+
 static int summarize(struct blocks *blocks, struct hearth_harness_result *ret)
 {
     int rc = 0;
@@ -136,6 +150,7 @@ static int summarize(struct blocks *blocks, struct hearth_harness_result *ret)
         rc = blocks_ratio(blocks, blocks->ratios, 0.95, &ret->ratio, &ret->ratio_95);
         rc = rc < 0 ? rc : blocks_ratio(blocks, blocks->ratios, 0.99, NULL, &ret->ratio_99);
         rc = rc < 0 ? rc : blocks_ratio(blocks, blocks->same, 0.95, NULL, &ret->same_95);
+        rc = rc < 0 ? rc : summarize_difference(blocks, ret); /* before the values are sorted */
     }
     for (size_t i = 0; rc == 0 && i < ret->side_count; i++) {
         rc = summarize_side(blocks, i, &ret->sides[i]);

@@ -55,12 +55,13 @@ enum hearth_harness_change hearth_harness_change_of(const struct hearth_harness_
     return would_have_seen ? HEARTH_CHANGE_UNCHANGED : HEARTH_CHANGE_UNKNOWN;
 }
 
-/* A goal in nanoseconds is judged by the interval of A alone. */
+/* A goal in nanoseconds is judged by the interval of A, or of A above B. */
 static bool is_about_ratio(const struct hearth_harness_result *result)
 {
     bool has_value_goal = false;
     for (size_t i = 0; i < HEARTH_HARNESS_MAX_GOALS; i++) {
-        has_value_goal |= result->of->goals[i].kind == HEARTH_GOAL_MEDIAN_AT_MOST;
+        has_value_goal |= result->of->goals[i].kind == HEARTH_GOAL_MEDIAN_AT_MOST ||
+                          result->of->goals[i].kind == HEARTH_GOAL_DIFFERENCE_AT_MOST;
     }
     return result->side_count == 2 && !has_value_goal;
 }
@@ -96,9 +97,10 @@ static bool is_noisy(const struct hearth_harness_plan *plan, struct hearth_harne
 static enum hearth_harness_verdict judge_goal(const struct hearth_harness_goal *goal,
                                               const struct hearth_harness_result *result)
 {
-    struct hearth_stats_interval interval = goal->kind == HEARTH_GOAL_MEDIAN_AT_MOST
-                                                ? result->sides[0].blocks.median_95
-                                                : result->ratio_95;
+    struct hearth_stats_interval interval =
+        goal->kind == HEARTH_GOAL_MEDIAN_AT_MOST       ? result->sides[0].blocks.median_95
+        : goal->kind == HEARTH_GOAL_DIFFERENCE_AT_MOST ? result->difference_95
+                                                       : result->ratio_95;
     bool is_below = interval.high <= goal->limit;
     bool is_above = interval.low >= goal->limit;
     bool wants_below = goal->kind != HEARTH_GOAL_RATIO_AT_LEAST;

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define IN_BYTES  (64u * 1024u)
+#define IN_BYTES  LOAD_ANSWER_BYTES
 #define OUT_BYTES (LOAD_MAX_DEPTH * PEERS_FRAME_BYTES)
 #define BATCH     64
 
@@ -30,6 +30,7 @@ struct load {
     struct load_protocol protocol;
     int epoll_fd;
     size_t count;
+    uint64_t total;
     uint64_t unsent;
     uint64_t unanswered;
     unsigned depth;
@@ -49,6 +50,10 @@ int load_create(const struct load_protocol *protocol, const int *fds, size_t cou
                           .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                           .count = count,
                           .connections = connections};
+    if (protocol->request_bytes == 0) {
+        load->protocol.request_bytes = PEERS_FRAME_BYTES;
+    }
+    HEARTH_ASSERT(load->protocol.request_bytes <= OUT_BYTES);
     for (size_t i = 0; i < count; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connections[i]};
         connections[i].fd = fds[i];
@@ -109,10 +114,11 @@ static int flush(struct load *load, struct load_connection *connection, struct h
 static int fill(struct load *load, struct load_connection *connection, struct hearth_error *err)
 {
     while (connection->open_count < load->depth && load->unsent > 0 &&
-           connection->out_size + PEERS_FRAME_BYTES <= OUT_BYTES) {
+           connection->out_size + load->protocol.request_bytes <= OUT_BYTES) {
         uint64_t id = ++connection->next_id;
         connection->out_size +=
-            load->protocol.make(load->protocol.arg, id, connection->out + connection->out_size);
+            load->protocol.make(load->protocol.arg, id, load->total - load->unsent,
+                                connection->out + connection->out_size);
         connection->open |= UINT64_C(1) << (id % 64);
         connection->open_count++;
         load->unsent--;
@@ -172,6 +178,7 @@ static int serve(struct load *load, const struct epoll_event *event, struct hear
 int load_run(struct load *load, uint64_t total, unsigned depth, struct hearth_error *err)
 {
     HEARTH_ASSERT(depth > 0 && depth <= LOAD_MAX_DEPTH);
+    load->total = total;
     load->unsent = total;
     load->unanswered = total;
     load->depth = depth;

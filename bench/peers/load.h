@@ -8,17 +8,19 @@
 
 #define LOAD_MAX_CONNECTIONS 64u
 #define LOAD_MAX_DEPTH       64u
+#define LOAD_ANSWER_BYTES    (256u * 1024u) /* room for one answer, at least */
 
 /** How requests look and how answers are recognised. */
 struct load_protocol {
-    /** Writes request @id into @room (PEERS_FRAME_BYTES); returns its size. */
-    size_t (*make)(const void *arg, uint64_t id, uint8_t *room);
+    /** Writes request @id, the @number-th of all connections from 0 on, into @room; its size. */
+    size_t (*make)(const void *arg, uint64_t id, uint64_t number, uint8_t *room);
     /**
      * Looks at the first answer in @bytes: returns its size, 0 if it is not whole yet, or -1 if it
      * is not a good answer; sets *@ret_id (0: answers come in order).
      */
     long (*take)(const void *arg, const uint8_t *bytes, size_t size, uint64_t *ret_id);
     const void *arg;
+    size_t request_bytes; /* of the largest request; 0: PEERS_FRAME_BYTES */
 };
 
 struct load;

@@ -40,6 +40,21 @@ int peer_start_hearthd(const struct hearth_harness_places *places, const char *m
 /** CPU time of a process and all below it, all living threads, by the scheduler's count. */
 uint64_t peer_tree_cpu_ns(pid_t pid);
 
+/** The largest resident set that a worker below @pid ever had; 0 if there is none. */
+uint64_t peer_worker_peak_bytes(pid_t pid);
+
+/**
+ * Starts fastembed behind uvicorn with so many @processes (each then has one thread), or with 0 as
+ * it starts by itself: one process, threads by the library's choice. HEARTH_E_UNSUPPORTED says how
+ * to get it.
+ */
+int peer_start_fastembed(const struct hearth_harness_places *places, unsigned processes,
+                         struct peer *ret, struct hearth_error *err);
+
+/** Starts transformers.js behind node's HTTP server. HEARTH_E_UNSUPPORTED. */
+int peer_start_transformers_js(const struct hearth_harness_places *places, struct peer *ret,
+                               struct hearth_error *err);
+
 /** Starts redis-server on a Unix socket. HEARTH_E_UNSUPPORTED says how to get it. */
 int peer_start_redis(struct peer *ret, struct hearth_error *err);
 

@@ -139,6 +139,45 @@ uint64_t peer_tree_cpu_ns(pid_t pid)
     return sum_ns;
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static uint64_t peak_if_worker(pid_t pid)
+{
+    char path[64];
+    char text[4096];
+    size_t size = 0;
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    if (hearth_file_read_text(path, text, sizeof text, &size, NULL) < 0 ||
+        strncmp(text, "Name:\thearth-worker", 19) != 0) {
+        return 0;
+    }
+    const char *line = strstr(text, "\nVmHWM:");
+    return line != NULL ? strtoull(line + 7, NULL, 10) * 1024 : 0;
+}
+
+uint64_t peer_worker_peak_bytes(pid_t pid)
+{
+    char path[340];
+    char text[4096];
+    uint64_t peak = peak_if_worker(pid);
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char *at = NULL;
+        snprintf(path, sizeof path, "/proc/%ld/task/%s/children", (long)pid, entry->d_name);
+        for (uint64_t child = entry->d_name[0] == '.' ? 0
+                                                      : read_first(path, text, sizeof text, &at);
+             child != 0; child = strtoull(at, &at, 10)) {
+            peak = HEARTH_MAX(peak, peer_worker_peak_bytes((pid_t)child));
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return peak;
+}
+
 /* ---- hearthd -------------------------------------------------------------------------------- */
 
 /* The end of its log: the only one who can say why it does not serve. */

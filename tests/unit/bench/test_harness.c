@@ -165,6 +165,8 @@ static void goals_are_judged_on_both_sides_of_their_limit(void **state)
         {{HEARTH_GOAL_RATIO_AT_LEAST, 2.2, false}, HEARTH_VERDICT_FAIL},
         {{HEARTH_GOAL_MEDIAN_AT_MOST, 210.0, false}, HEARTH_VERDICT_PASS},
         {{HEARTH_GOAL_MEDIAN_AT_MOST, 190.0, false}, HEARTH_VERDICT_FAIL},
+        {{HEARTH_GOAL_DIFFERENCE_AT_MOST, 110.0, false}, HEARTH_VERDICT_PASS},
+        {{HEARTH_GOAL_DIFFERENCE_AT_MOST, 90.0, false}, HEARTH_VERDICT_FAIL},
         {{HEARTH_GOAL_RATIO_AT_MOST, 1.8, true}, HEARTH_VERDICT_MEASURED}, /* a stretch */
     };
     for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
