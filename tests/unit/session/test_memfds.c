@@ -67,7 +67,7 @@ static uint8_t mark_of(int fd)
 static struct hearth_wire_list tensors(uint32_t count)
 {
     static struct hearth_wire_tensor list[HEARTH_MAX_TENSORS];
-    static char names[HEARTH_MAX_TENSORS][4];
+    static char names[HEARTH_MAX_TENSORS][16];
     for (uint32_t i = 0; i < count; i++) {
         snprintf(names[i], sizeof names[i], "t%u", (unsigned)i);
         list[i] = (struct hearth_wire_tensor){.name = hearth_slice_of_string(names[i]),
