@@ -41,7 +41,7 @@ static uint64_t best_ns(const struct state *state, size_t tokens, bool is_wide)
         if (state->runs->run(state->runs->arg, tokens, is_wide, NULL) < 0) {
             return 0;
         }
-        best = HEARTH_MIN(best, elapsed_ns(state) - before);
+        best = HEARTH_MIN(best, HEARTH_MAX(elapsed_ns(state) - before, (uint64_t)1));
     }
     return best;
 }

@@ -202,7 +202,7 @@ void executor_interrupt(struct executor *executor, const struct hearth_job *job)
 static bool is_lonely(const struct executor *executor)
 {
     const struct hearth_inbox *inbox = atomic_load(&executor->inbox);
-    return inbox == NULL || hearth_inbox_is_lonely(inbox, executor->seat_count);
+    return inbox != NULL && hearth_inbox_is_lonely(inbox, executor->seat_count);
 }
 
 /* Asked at the last moment, after the wait for memory. */

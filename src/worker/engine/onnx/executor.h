@@ -62,7 +62,7 @@ void executor_calibrate(struct executor *executor, size_t max_tokens, executor_r
 bool executor_has_wide(const struct executor *executor);
 
 /** Says which inbox the items come from: a run is wide only while nothing else waits in it. Until
- *  then every run counts as lonely. From any thread, as often as one likes. */
+ *  then runs are narrow. From any thread, as often as one likes. */
 void executor_attach(struct executor *executor, const struct hearth_inbox *inbox);
 
 /**
