@@ -64,16 +64,20 @@ static int check_id(struct hearth_tokenizer *tokenizer, struct added_token *toke
 }
 
 static int set_pattern(struct hearth_tokenizer *tokenizer, struct added_token *token,
-                       struct hearth_encoding *scratch, struct hearth_error *err)
+                       struct normal_scratch *scratch, struct hearth_error *err)
 {
     token->pattern = token->content;
     if (!token->is_normalized) {
         return 0;
     }
-    if (normalize(&tokenizer->normalizer, token->content, scratch) < 0) {
-        return hearth_fail_oom(err);
+    const struct view view = {token->content, NULL, 0};
+    struct view normalized;
+    int rc = normalize(&tokenizer->normalizer, &view, false, scratch, &normalized);
+    if (rc < 0) {
+        return hearth_fail(err, rc, "added_tokens[%u]: %s", token->order,
+                           hearth_error_sentence(rc));
     }
-    struct hearth_slice normal = hearth_buf_slice(&scratch->normal);
+    struct hearth_slice normal = normalized.text;
     if (normal.size == 0) {
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
                            "added_tokens[%u]: nothing is left of it after normalisation",
@@ -88,7 +92,7 @@ static int set_pattern(struct hearth_tokenizer *tokenizer, struct added_token *t
 }
 
 static int load_one(struct hearth_tokenizer *tokenizer, yyjson_val *value,
-                    struct hearth_encoding *scratch, struct hearth_error *err)
+                    struct normal_scratch *scratch, struct hearth_error *err)
 {
     struct added_token *token = &tokenizer->added[tokenizer->added_count];
     token->order = (uint32_t)tokenizer->added_count;
@@ -130,6 +134,23 @@ static int load_one(struct hearth_tokenizer *tokenizer, yyjson_val *value,
     return rc < 0 ? rc : set_pattern(tokenizer, token, scratch, err);
 }
 
+static int load_all(struct hearth_tokenizer *tokenizer, yyjson_val *array,
+                    struct normal_scratch *scratch, struct hearth_error *err)
+{
+    size_t i = 0;
+    size_t max = 0;
+    yyjson_val *value = NULL;
+    yyjson_arr_foreach(array, i, max, value)
+    {
+        int rc = load_one(tokenizer, value, scratch, err);
+        if (rc < 0) {
+            return rc;
+        }
+        tokenizer->added_count++;
+    }
+    return 0;
+}
+
 int added_load(struct hearth_tokenizer *tokenizer, yyjson_val *array, struct hearth_error *err)
 {
     size_t count = yyjson_arr_size(array);
@@ -146,23 +167,17 @@ int added_load(struct hearth_tokenizer *tokenizer, yyjson_val *array, struct hea
     if (tokenizer->added == NULL || tokenizer->beyond_pieces == NULL) {
         return hearth_fail_oom(err);
     }
-    HEARTH_AUTO(hearth_encoding) struct hearth_encoding scratch;
-    hearth_encoding_init(&scratch);
-    size_t i = 0;
-    size_t max = 0;
-    yyjson_val *value = NULL;
-    yyjson_arr_foreach(array, i, max, value)
-    {
-        int rc = load_one(tokenizer, value, &scratch, err);
-        if (rc < 0) {
-            return rc;
-        }
-        tokenizer->added_count++;
+    struct tokenizer_scratch *scratch = scratch_create();
+    if (scratch == NULL) {
+        return hearth_fail_oom(err);
     }
-    int rc = build_set(tokenizer, &tokenizer->raw, false, err);
+    int rc = load_all(tokenizer, array, &scratch->normal, err);
+    scratch_destroy(scratch);
+    if (rc == 0) {
+        rc = build_set(tokenizer, &tokenizer->raw, false, err);
+    }
     return rc < 0 ? rc : build_set(tokenizer, &tokenizer->normalized, true, err);
 }
-
 /* The first of tokens[low … high) whose byte at @depth is not below @byte. */
 static size_t lower_bound(const struct added_set *set, size_t low, size_t high, size_t depth,
                           unsigned byte)
@@ -248,10 +263,17 @@ static size_t space_after(struct added_scan *scan, size_t at)
 static const struct added_token *next_match(const struct added_set *set, struct added_scan *scan,
                                             size_t *ret_start)
 {
+    const uint8_t *data = scan->text.data;
     while (set->count > 0 && scan->search_from < scan->text.size) {
         size_t start = scan->search_from;
-        const struct added_token *token =
-            set->starts[scan->text.data[start]] ? longest_at(set, scan->text, start) : NULL;
+        while (start < scan->text.size && !set->starts[data[start]]) {
+            start++;
+        }
+        scan->search_from = start;
+        if (start == scan->text.size) {
+            break;
+        }
+        const struct added_token *token = longest_at(set, scan->text, start);
         scan->search_from += token != NULL ? token->pattern.size : 1;
         if (token != NULL &&
             (!token->is_single_word || is_single_word(scan->text, start, scan->search_from))) {
@@ -277,15 +299,17 @@ bool added_next(const struct added_set *set, struct added_scan *scan, struct add
         stop = start;
     } else {
         ret->id = token->id;
-        if (token->takes_left_space && start > scan->done) {
-            start = space_before(scan->text, start, scan->done);
+        if (token->takes_left_space) {
+            start = start > scan->done ? space_before(scan->text, start, scan->done) : scan->done;
         }
         if (token->takes_right_space) {
             stop = space_after(scan, stop);
         }
     }
-    size_t gap = start > scan->done ? start - scan->done : 0;
-    ret->gap = hearth_slice_of(gap > 0 ? scan->text.data + scan->done : NULL, gap);
+    ret->gap_start = scan->done;
+    ret->gap_end = HEARTH_MAX(start, scan->done);
+    ret->start = HEARTH_MIN(start, stop);
+    ret->end = stop;
     scan->done = stop;
     return true;
 }

@@ -1,90 +1,164 @@
-/* encode.c — the path of one text: added tokens, normalisation, added tokens again, pieces. */
+/* encode.c — the path of a text: added tokens, normalisation, added tokens again, parts, tokens;
+ * then truncation, and the template around what is left. */
 
 #include "tokenizer_priv.h"
 
 #include <string.h>
 
-void hearth_encoding_init(struct hearth_encoding *encoding)
-{
-    *encoding = (struct hearth_encoding){0};
-    hearth_buf_init(&encoding->normal, ENCODED_BYTES_MAX);
-    hearth_buf_init(&encoding->points, ENCODED_BYTES_MAX);
-    hearth_buf_init(&encoding->sorted, ENCODED_BYTES_MAX);
-}
+/* One text on its way. */
+struct passage {
+    struct part_sink parts; /* first: the pre-tokeniser hands parts to it */
+    const struct hearth_tokenizer *tokenizer;
+    struct tokenizer_scratch *scratch;
+    struct token_sink *tokens;
+    struct hearth_buf *notes; /* on added tokens, for places_trim(); NULL: not needed */
+    bool tracks;              /* where text came from must be known on the way */
+};
 
-void hearth_encoding_wipe(struct hearth_encoding *encoding)
+static int model_part(const struct hearth_tokenizer *tokenizer, struct hearth_slice part,
+                      struct model_scratch *scratch, struct token_sink *tokens)
 {
-    /* The whole room: earlier, longer texts lie behind what is in use. */
-    int64_t *arrays[] = {encoding->ids, encoding->type_ids, encoding->mask};
-    for (size_t i = 0; i < HEARTH_COUNT(arrays); i++) {
-        hearth_wipe(arrays[i], encoding->room * sizeof *arrays[i]);
+    switch (tokenizer->kind) {
+    case MODEL_WORDPIECE: return wordpiece_part(&tokenizer->model.wordpiece, part, scratch, tokens);
+    case MODEL_BPE: return bpe_part(&tokenizer->model.bpe, part, scratch, tokens);
+    case MODEL_UNIGRAM: return unigram_part(&tokenizer->model.unigram, part, scratch, tokens);
     }
-    struct hearth_buf *bufs[] = {&encoding->normal, &encoding->points, &encoding->sorted};
-    for (size_t i = 0; i < HEARTH_COUNT(bufs); i++) {
-        hearth_wipe(bufs[i]->data, bufs[i]->room);
-        hearth_buf_clear(bufs[i]);
-    }
-    encoding->count = 0;
-    encoding->full_count = 0;
-    encoding->is_truncated = false;
+    return HEARTH_E_INTERNAL;
 }
 
-void hearth_encoding_finish(struct hearth_encoding *encoding)
+static int take_part(struct part_sink *sink, const struct view *view, size_t start, size_t end)
 {
-    hearth_encoding_wipe(encoding);
-    hearth_free(encoding->ids);
-    hearth_free(encoding->type_ids);
-    hearth_free(encoding->mask);
-    hearth_buf_finish(&encoding->normal);
-    hearth_buf_finish(&encoding->points);
-    hearth_buf_finish(&encoding->sorted);
-    hearth_encoding_init(encoding);
+    struct passage *passage = (struct passage *)(void *)sink;
+    passage->tokens->view = view;
+    passage->tokens->part_start = start;
+    return model_part(passage->tokenizer, hearth_slice_of(view->text.data + start, end - start),
+                      &passage->scratch->model, passage->tokens);
 }
 
-static int put_side(const struct template_side *side, struct hearth_encoding *out)
+/* Text between added tokens, normalised. */
+static int put_normal(struct passage *passage, const struct view *view, size_t start, size_t end)
 {
-    int rc = encoding_reserve(out, side->count);
-    for (size_t i = 0; rc == 0 && i < side->count; i++) {
-        out->ids[out->count] = side->tokens[i].id;
-        out->type_ids[out->count] = side->tokens[i].type_id;
-        out->mask[out->count] = 1;
-        out->count++;
-    }
-    return rc;
-}
-
-/* Ordinary text between added tokens. */
-static int put_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
-                    struct word_sink *sink)
-{
-    if (text.size == 0) {
+    if (start == end) {
         return 0;
     }
-    int rc = normalize(&tokenizer->normalizer, text, sink->out);
-    struct added_scan scan = {.text = hearth_buf_slice(&sink->out->normal)};
+    const struct view gap = {hearth_slice_of(view->text.data + start, end - start),
+                             view->places != NULL ? view->places + start : NULL,
+                             view->origin + (uint32_t)start};
+    return pretokenize(&passage->tokenizer->pretokenizer, &gap, passage->tracks,
+                       &passage->scratch->pretoken, &passage->parts);
+}
+
+static int put_added(struct passage *passage, const struct view *view,
+                     const struct added_split *split)
+{
+    if (split->id == NO_ID) {
+        return 0;
+    }
+    passage->tokens->view = view;
+    passage->tokens->part_start = split->start;
+    int rc = token_put(passage->tokens, split->id, 0, split->end - split->start);
+    if (rc < 0 || passage->notes == NULL) {
+        return rc;
+    }
+    return blanks_note(passage->notes, passage->tokens->total - 1,
+                       hearth_slice_of(view->text.data + split->start, split->end - split->start));
+}
+
+/* Text between added tokens, as it came. */
+static int put_gap(struct passage *passage, struct hearth_slice text, size_t start, size_t end)
+{
+    if (start == end) {
+        return 0;
+    }
+    const struct hearth_tokenizer *tokenizer = passage->tokenizer;
+    const struct view view = {hearth_slice_of(text.data + start, end - start), NULL,
+                              (uint32_t)start};
+    struct view normal;
+    int rc = normalize(&tokenizer->normalizer, &view, passage->tracks, &passage->scratch->normal,
+                       &normal);
+    struct added_scan scan = {.text = normal.text};
     struct added_split split;
     while (rc == 0 && added_next(&tokenizer->normalized, &scan, &split)) {
-        rc = wordpiece_text(tokenizer, split.gap, sink);
-        if (rc == 0 && split.id != NO_ID) {
-            rc = sink_put(sink, split.id);
-        }
+        rc = put_normal(passage, &normal, split.gap_start, split.gap_end);
+        rc = rc < 0 ? rc : put_added(passage, &normal, &split);
     }
     return rc;
 }
 
-static int put_all(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
-                   bool add_special, struct word_sink *sink)
+static int put_text(struct passage *passage, struct hearth_slice text)
 {
-    int rc = add_special ? put_side(&tokenizer->before, sink->out) : 0;
+    const struct view view = {text, NULL, 0};
     struct added_scan scan = {.text = text};
     struct added_split split;
-    while (rc == 0 && added_next(&tokenizer->raw, &scan, &split)) {
-        rc = put_text(tokenizer, split.gap, sink);
-        if (rc == 0 && split.id != NO_ID) {
-            rc = sink_put(sink, split.id);
+    int rc = 0;
+    while (rc == 0 && added_next(&passage->tokenizer->raw, &scan, &split)) {
+        rc = put_gap(passage, text, split.gap_start, split.gap_end);
+        rc = rc < 0 ? rc : put_added(passage, &view, &split);
+    }
+    return rc;
+}
+
+/* What is asked of one call. */
+struct request {
+    struct hearth_slice texts[2];
+    size_t count; /* of texts */
+    size_t limit; /* of tokens, special ones included */
+    bool add_special;
+    bool wants_places;
+    size_t kept[2]; /* of each text */
+};
+
+static void put_item(struct hearth_encoding *out, const struct template_item *item, uint32_t id)
+{
+    size_t at = out->count++;
+    out->ids[at] = id;
+    out->type_ids[at] = item->type_id;
+    out->mask[at] = 1;
+    out->sequences[at] = item->sequence;
+}
+
+/* Puts what is kept of one text. */
+static void put_kept(const struct hearth_tokenizer *tokenizer, const struct request *request,
+                     const struct template_item *item, struct hearth_encoding *out)
+{
+    struct token_sink *tokens = &out->scratch->tokens[item->sequence];
+    size_t kept = request->kept[item->sequence];
+    size_t first = tokens->keeps_last ? tokens->count - kept : 0;
+    if (request->wants_places) {
+        if (tokenizer->post.trims_places) {
+            places_trim(tokenizer, request->texts[item->sequence],
+                        &out->scratch->notes[item->sequence], tokens, first, kept);
+        }
+        if (kept > 0) {
+            memcpy(out->places + out->count, tokens->places + first, kept * sizeof *out->places);
         }
     }
-    return rc == 0 && add_special ? put_side(&tokenizer->behind, sink->out) : rc;
+    for (size_t i = 0; i < kept; i++) {
+        put_item(out, item, tokens->ids[first + i]);
+    }
+}
+
+static int put_all(const struct hearth_tokenizer *tokenizer, const struct template *template,
+                   const struct request *request, struct hearth_encoding *out)
+{
+    size_t count = request->kept[0] + request->kept[1] + template->special_count;
+    int rc = encoding_reserve(out, count, request->wants_places);
+    if (rc < 0) {
+        return rc;
+    }
+    out->places = request->wants_places ? out->place_block : NULL;
+    for (size_t i = 0; i < template->count; i++) {
+        const struct template_item *item = &template->items[i];
+        if (item->sequence != HEARTH_SEQUENCE_SPECIAL) {
+            put_kept(tokenizer, request, item, out);
+        } else if (request->add_special) {
+            if (request->wants_places) {
+                out->places[out->count] = (struct hearth_token_place){0, 0};
+            }
+            put_item(out, item, item->id);
+        }
+    }
+    return 0;
 }
 
 static int check_text(struct hearth_slice text, struct hearth_error *err)
@@ -100,77 +174,126 @@ static int check_text(struct hearth_slice text, struct hearth_error *err)
     return 0;
 }
 
+static int fail(struct hearth_error *err, int rc)
+{
+    if (rc == HEARTH_E_TOO_LARGE) {
+        return hearth_fail(err, rc,
+                           "the text is over %zu bytes once it is normalised, or takes a pattern "
+                           "of the tokenizer too many steps",
+                           HEARTH_TOKENIZER_MAX_NORMAL_BYTES);
+    }
+    if (rc == HEARTH_E_TOO_LONG) {
+        return hearth_fail(err, rc,
+                           "the tokenizer may cut one of the texts only, and that is not "
+                           "enough");
+    }
+    return hearth_fail(err, rc, "%s", hearth_error_sentence(rc));
+}
+
+/* All tokens of all texts, or those that the limit can leave. */
+static int collect(const struct hearth_tokenizer *tokenizer, const struct request *request,
+                   size_t limit, struct hearth_encoding *out)
+{
+    if (out->scratch == NULL) {
+        out->scratch = scratch_create();
+        if (out->scratch == NULL) {
+            return HEARTH_E_NO_MEMORY;
+        }
+    }
+    out->scratch->tokens[1].total = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < request->count; i++) {
+        struct token_sink *tokens = &out->scratch->tokens[i];
+        token_sink_start(tokens, limit, tokenizer->truncation.keeps_last, request->wants_places);
+        hearth_buf_clear(&out->scratch->notes[i]);
+        bool trims = request->wants_places && tokenizer->post.trims_places;
+        struct passage passage = {
+            .parts = {take_part},
+            .tokenizer = tokenizer,
+            .scratch = out->scratch,
+            .tokens = tokens,
+            .notes = trims ? &out->scratch->notes[i] : NULL,
+            .tracks = request->wants_places || tokenizer->pretokenizer.needs_places,
+        };
+        rc = put_text(&passage, request->texts[i]);
+    }
+    return rc;
+}
+
+static int encode(const struct hearth_tokenizer *tokenizer, struct request *request,
+                  struct hearth_encoding *out, struct hearth_error *err)
+{
+    const struct template *template =
+        request->count == 2 ? &tokenizer->post.pair : &tokenizer->post.single;
+    size_t special = request->add_special ? template->special_count : 0;
+    if (request->limit < special) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT,
+                           "max_tokens is %zu, and the special tokens alone are %zu",
+                           request->limit, special);
+    }
+    for (size_t i = 0; i < request->count; i++) {
+        int rc = check_text(request->texts[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    size_t limit = request->limit - special;
+    int rc = collect(tokenizer, request, limit, out);
+    if (rc < 0) {
+        return fail(err, rc);
+    }
+    const size_t totals[2] = {out->scratch->tokens[0].total, out->scratch->tokens[1].total};
+    rc = truncation_apply(&tokenizer->truncation, limit, totals, request->count, request->kept);
+    if (rc == 0) {
+        rc = put_all(tokenizer, template, request, out);
+    }
+    if (rc < 0) {
+        encoding_clear(out);
+        return fail(err, rc);
+    }
+    out->full_count = totals[0] + totals[1] + special;
+    out->is_truncated = out->count < out->full_count;
+    return 0;
+}
+
+static struct request request_of(const struct hearth_tokenizer *tokenizer,
+                                 const struct hearth_encode_options *options)
+{
+    const struct hearth_encode_options chosen =
+        options != NULL ? *options : hearth_encode_options_default();
+    size_t own = tokenizer->facts.default_max_tokens;
+    size_t limit = chosen.max_tokens != HEARTH_ENCODE_FILE_LIMIT ? chosen.max_tokens
+                   : own > 0                                     ? own
+                                                                 : SIZE_MAX;
+    return (struct request){
+        .limit = limit, .add_special = chosen.add_special, .wants_places = chosen.wants_places};
+}
+
 int hearth_tokenizer_encode(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
                             const struct hearth_encode_options *options,
                             struct hearth_encoding *out, struct hearth_error *err)
 {
     HEARTH_CHECK(tokenizer, TOKENIZER_MAGIC);
-    const struct hearth_encode_options chosen =
-        options != NULL ? *options : hearth_encode_options_default();
-    const struct hearth_tokenizer_facts *facts = &tokenizer->facts;
-    out->count = 0;
-    out->full_count = 0;
-    out->is_truncated = false;
-    size_t limit = chosen.max_tokens;
-    if (limit == HEARTH_ENCODE_FILE_LIMIT) {
-        limit = facts->default_max_tokens > 0 ? facts->default_max_tokens : SIZE_MAX;
-    }
-    size_t special = chosen.add_special ? facts->special_tokens : 0;
-    if (limit < special) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT,
-                           "max_tokens is %zu, and the special tokens alone are %zu", limit,
-                           special);
-    }
-    int rc = check_text(text, err);
-    if (rc < 0) {
-        return rc;
-    }
-    struct word_sink sink = {
-        .out = out, .limit = limit - special, .type_id = tokenizer->text_type_id};
-    rc = put_all(tokenizer, text, chosen.add_special, &sink);
-    if (rc < 0) {
-        out->count = 0;
-        return hearth_fail(err, rc, "%s", hearth_error_sentence(rc));
-    }
-    out->full_count = sink.total + special;
-    out->is_truncated = sink.total > sink.kept;
-    return 0;
+    encoding_clear(out);
+    struct request request = request_of(tokenizer, options);
+    request.texts[0] = text;
+    request.count = 1;
+    return encode(tokenizer, &request, out, err);
 }
 
-static int put_ids(const struct hearth_tokenizer *tokenizer, const uint8_t *ids, size_t count,
-                   struct hearth_encoding *out, struct hearth_error *err)
+int hearth_tokenizer_encode_pair(const struct hearth_tokenizer *tokenizer,
+                                 struct hearth_slice first, struct hearth_slice second,
+                                 const struct hearth_encode_options *options,
+                                 struct hearth_encoding *out, struct hearth_error *err)
 {
-    size_t most = hearth_tokenizer_facts(tokenizer)->vocabulary_size;
-    if (encoding_reserve(out, count) != 0) {
-        return hearth_fail_oom(err);
+    HEARTH_CHECK(tokenizer, TOKENIZER_MAGIC);
+    encoding_clear(out);
+    if (!tokenizer->facts.takes_pairs) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer has no template for pairs");
     }
-    for (size_t i = 0; i < count; i++) {
-        uint32_t id;
-        memcpy(&id, ids + i * sizeof id, sizeof id);
-        if (id >= most) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID,
-                               "token id %zu of %zu is not in the vocabulary, which has %zu", i,
-                               count, most);
-        }
-        out->ids[i] = id;
-        out->type_ids[i] = 0;
-        out->mask[i] = 1;
-    }
-    out->count = count;
-    out->full_count = count;
-    return 0;
-}
-
-int hearth_tokenizer_take_ids(const struct hearth_tokenizer *tokenizer, const void *ids,
-                              size_t count, size_t max_tokens, struct hearth_encoding *out,
-                              struct hearth_error *err)
-{
-    out->count = 0;
-    out->full_count = 0;
-    out->is_truncated = false;
-    if (count > max_tokens) {
-        return hearth_fail(err, HEARTH_E_TOO_LONG, "%zu token ids, the model takes %zu", count,
-                           max_tokens);
-    }
-    return put_ids(tokenizer, ids, count, out, err);
+    struct request request = request_of(tokenizer, options);
+    request.texts[0] = first;
+    request.texts[1] = second;
+    request.count = 2;
+    return encode(tokenizer, &request, out, err);
 }

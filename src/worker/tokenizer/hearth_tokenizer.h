@@ -4,10 +4,12 @@
  * anything else happens ("[SEP]" typed by a user becomes the special token, as in the reference);
  * a *special token* is one that the model's template puts around the text.
  *
- * What is known: model WordPiece; normaliser BertNormalizer or none; pre-tokeniser
- * BertPreTokenizer; post-processor TemplateProcessing, BertProcessing or none; added tokens with
- * all their flags; truncation on the right. Anything else is refused by name, never approximated.
- * Padding settings are read and ignored: nothing here pads. Sequence pairs are not offered. */
+ * What is known: the models WordPiece, BPE and Unigram; every normaliser, pre-tokeniser,
+ * post-processor and decoder that encoder models use (normalizer_load.c, pretokenizer_load.c,
+ * postprocessor_load.c and decoder_load.c list them by name); added tokens with all their flags;
+ * truncation with every strategy and direction. Anything else is refused by name, never
+ * approximated. Padding settings are read and ignored: nothing here pads; so is the stride of
+ * truncation, which speaks of what is cut off. */
 
 #ifndef HEARTH_TOKENIZER_H
 #define HEARTH_TOKENIZER_H
@@ -17,15 +19,20 @@
 struct hearth_tokenizer;
 
 /* Limits on what comes from outside; each is refused by name when passed. */
-#define HEARTH_TOKENIZER_MAX_FILE_BYTES    ((size_t)64 << 20)
-#define HEARTH_TOKENIZER_MAX_PIECES        1000000u
-#define HEARTH_TOKENIZER_MAX_PIECE_BYTES   512u
-#define HEARTH_TOKENIZER_MAX_ADDED         10000u
-#define HEARTH_TOKENIZER_MAX_TEMPLATE      16u   /* special tokens on one side of the text */
-#define HEARTH_TOKENIZER_MAX_PREFIX_BYTES  16u   /* of continuing_subword_prefix ("##") */
-#define HEARTH_TOKENIZER_MAX_WORD_CHARS    1000u /* of max_input_chars_per_word */
-#define HEARTH_TOKENIZER_MAX_TEXT_BYTES    ((size_t)16 << 20)
-#define HEARTH_TOKENIZER_MAX_LENGTH_TOKENS ((size_t)1 << 30)
+#define HEARTH_TOKENIZER_MAX_FILE_BYTES     ((size_t)64 << 20)
+#define HEARTH_TOKENIZER_MAX_PIECES         1000000u
+#define HEARTH_TOKENIZER_MAX_PIECE_BYTES    512u
+#define HEARTH_TOKENIZER_MAX_ADDED          10000u
+#define HEARTH_TOKENIZER_MAX_TEMPLATE       16u   /* special tokens on one side of the text */
+#define HEARTH_TOKENIZER_MAX_PREFIX_BYTES   16u   /* of continuing_subword_prefix ("##") */
+#define HEARTH_TOKENIZER_MAX_WORD_CHARS     1000u /* of max_input_chars_per_word */
+#define HEARTH_TOKENIZER_MAX_TEXT_BYTES     ((size_t)16 << 20)
+#define HEARTH_TOKENIZER_MAX_NORMAL_BYTES   ((size_t)64 << 20) /* of a text once normalised */
+#define HEARTH_TOKENIZER_MAX_LENGTH_TOKENS  ((size_t)1 << 30)
+#define HEARTH_TOKENIZER_MAX_STEPS          64u /* of one normaliser, pre-tokeniser or decoder */
+#define HEARTH_TOKENIZER_MAX_DEPTH          8u  /* of sequences in sequences */
+#define HEARTH_TOKENIZER_MAX_CHARSMAP_BYTES 4194304u
+#define HEARTH_TOKENIZER_MAX_DECODE_BYTES   ((size_t)64 << 20)
 
 /**
  * Reads the bytes of a tokenizer.json. @json is not needed after the call.
@@ -45,11 +52,13 @@ HEARTH_DEFINE_CLEANUP(hearth_tokenizer)
 
 /** Facts of a tokenizer; an id is -1 where the file names no such token. */
 struct hearth_tokenizer_facts {
-    size_t vocabulary_size;    /* pieces and added tokens; ids are 0 … vocabulary_size - 1 */
-    size_t default_max_tokens; /* the file's own truncation; 0 = none */
-    size_t special_tokens;     /* how many the template puts around a text */
-    int64_t cls_id;            /* first before the text */
-    int64_t sep_id;            /* first behind the text */
+    size_t vocabulary_size;     /* pieces and added tokens; ids are 0 … vocabulary_size - 1 */
+    size_t default_max_tokens;  /* the file's own truncation; 0 = none */
+    size_t special_tokens;      /* how many the template puts around a text */
+    size_t special_tokens_pair; /* and around two */
+    bool takes_pairs;
+    int64_t cls_id; /* first before the text */
+    int64_t sep_id; /* first behind the text */
     int64_t pad_id;
     int64_t unk_id;
     int64_t mask_id;
@@ -68,7 +77,8 @@ const char *hearth_tokenizer_piece(const struct hearth_tokenizer *tokenizer, int
 #define HEARTH_ENCODE_NO_LIMIT SIZE_MAX
 
 struct hearth_encode_options {
-    size_t max_tokens; /* special tokens included; or one of the two above */
+    size_t max_tokens; /* special tokens included; or one of the two above. Strategy and direction
+                          of truncation are always the file's. */
     bool add_special;  /* put the template's special tokens around the text */
     bool wants_places; /* fill hearth_encoding.places, which costs time */
 };
@@ -103,11 +113,11 @@ struct hearth_encoding {
     size_t full_count;                 /* what count would be without a limit */
     bool is_truncated;
 
-    /* Scratch; not for callers. */
+    /* Not for callers. */
     size_t room;
-    struct hearth_buf normal; /* a stretch of text after normalisation */
-    struct hearth_buf points; /* its code points, uint32_t each */
-    struct hearth_buf sorted; /* for long runs of combining marks */
+    size_t place_room;
+    struct hearth_token_place *place_block;
+    struct tokenizer_scratch *scratch;
 };
 
 /** Prepares an empty encoding; allocates nothing yet. */
@@ -129,9 +139,10 @@ static inline void hearth_encoding_cleanup(struct hearth_encoding *encoding)
  *
  * Safe from several threads on one tokenizer, each with its own @out.
  *
- * Returns 0. Returns HEARTH_E_INPUT_INVALID (not UTF-8), HEARTH_E_TOO_LARGE (text),
- * HEARTH_E_ARGUMENT (max_tokens leaves no room for the special tokens) or HEARTH_E_NO_MEMORY; @out
- * is then empty and may be used again.
+ * Returns 0. Returns HEARTH_E_INPUT_INVALID (not UTF-8), HEARTH_E_TOO_LARGE (the text, its
+ * normalised form, or the steps that a pattern of the file needs), HEARTH_E_ARGUMENT (max_tokens
+ * leaves no room for the special tokens), HEARTH_E_TOO_LONG (the file's truncation may not cut
+ * where it would have to) or HEARTH_E_NO_MEMORY; @out is then empty and may be used again.
  */
 HEARTH_NODISCARD int hearth_tokenizer_encode(const struct hearth_tokenizer *tokenizer,
                                              struct hearth_slice text,
@@ -141,7 +152,8 @@ HEARTH_NODISCARD int hearth_tokenizer_encode(const struct hearth_tokenizer *toke
 /**
  * Encodes two texts together, as a cross-encoder or a model of sentence pairs takes them: the
  * template for pairs is put around both, and truncation follows the file's strategy (the longest
- * first, or one of the two only). Otherwise as hearth_tokenizer_encode().
+ * first, or one of the two only). Otherwise as hearth_tokenizer_encode(), and HEARTH_E_UNSUPPORTED
+ * if the file has no template for pairs.
  */
 HEARTH_NODISCARD int hearth_tokenizer_encode_pair(const struct hearth_tokenizer *tokenizer,
                                                   struct hearth_slice first,

@@ -6,336 +6,47 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_CAP     ((size_t)256 << 20) /* what the largest file within the limits can need */
-#define MOST_KEYS     32                  /* of any object but the vocabulary */
-#define MOST_SPECIALS 4096                /* entries of special_tokens */
-
-int tokenizer_invalid(struct hearth_error *err, const char *where, const char *what)
-{
-    return hearth_fail(err, HEARTH_E_MODEL_INVALID, "%s: %s", where, what);
-}
-
-/* Names the type that @value asks for. It comes from a file, so only plain letters are repeated. */
-int tokenizer_unsupported(struct hearth_error *err, const char *where, yyjson_val *value)
-{
-    char name[48] = "without a type";
-    const char *text = yyjson_get_str(yyjson_obj_get(value, "type"));
-    if (text == NULL) {
-        text = yyjson_get_str(value);
-    }
-    if (text != NULL) {
-        snprintf(name, sizeof name, "%s", text);
-        for (char *c = name; *c != '\0'; c++) {
-            bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                            (*c >= '0' && *c <= '9') || *c == '_';
-            *c = is_plain ? *c : '?';
-        }
-    }
-    return hearth_fail(err, HEARTH_E_UNSUPPORTED, "%s: %s is not supported", where, name);
-}
-
-bool json_string(yyjson_val *value, struct hearth_slice *ret)
-{
-    const char *text = yyjson_get_str(value);
-    if (text == NULL || strlen(text) != yyjson_get_len(value)) {
-        return false;
-    }
-    *ret = hearth_slice_of(text, yyjson_get_len(value));
-    return true;
-}
-
-int json_bool(yyjson_val *object, const char *key, const char *where, bool *ret,
-              struct hearth_error *err)
-{
-    yyjson_val *value = yyjson_obj_get(object, key);
-    if (!yyjson_is_bool(value)) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "%s: \"%s\" is not true or false", where,
-                           key);
-    }
-    *ret = yyjson_get_bool(value);
-    return 0;
-}
-
-int json_bool_or(yyjson_val *object, const char *key, const char *where, bool missing, bool *ret,
-                 struct hearth_error *err)
-{
-    if (json_is_absent(yyjson_obj_get(object, key))) {
-        *ret = missing;
-        return 0;
-    }
-    return json_bool(object, key, where, ret, err);
-}
-
-bool json_is_type(yyjson_val *value, const char *name)
-{
-    return yyjson_equals_str(yyjson_obj_get(value, "type"), name);
-}
-
-bool json_is_absent(yyjson_val *value)
-{
-    return value == NULL || yyjson_is_null(value);
-}
-
-/* Of two equal keys one reader takes the first and another the last: refused. */
-int json_check_keys(yyjson_val *object, const char *where, struct hearth_error *err)
-{
-    if (!yyjson_is_obj(object) || yyjson_obj_size(object) > MOST_KEYS) {
-        return tokenizer_invalid(err, where, "it is not an object of a few entries");
-    }
-    const char *seen[MOST_KEYS];
-    size_t i = 0;
-    size_t max = 0;
-    yyjson_val *key = NULL;
-    yyjson_val *value = NULL;
-    yyjson_obj_foreach(object, i, max, key, value)
-    {
-        (void)value;
-        seen[i] = yyjson_get_str(key);
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(seen[i], seen[j]) == 0) {
-                return tokenizer_invalid(err, where, "one key occurs twice");
-            }
-        }
-    }
-    return 0;
-}
+#define ARENA_CAP ((size_t)256 << 20) /* what the largest file within the limits can need */
+#define MOST_KEYS 32                  /* of any object but the vocabulary */
 
 static int load_model(struct hearth_tokenizer *tokenizer, yyjson_val *model,
-                      struct hearth_error *err)
+                      struct hearth_slice json, struct hearth_error *err)
 {
-    if (!json_is_type(model, "WordPiece")) {
+    struct vocab *vocab = &tokenizer->vocab;
+    struct hearth_arena *arena = &tokenizer->arena;
+    bool is_wordpiece = json_is_type(model, "WordPiece");
+    bool is_bpe = json_is_type(model, "BPE");
+    uint32_t unknown_id = NO_ID;
+    if (!is_wordpiece && !is_bpe && !json_is_type(model, "Unigram")) {
         return tokenizer_unsupported(err, "model", model);
     }
     int rc = json_check_keys(model, "model", err);
-    if (rc == 0) {
-        rc = vocab_build(&tokenizer->vocab, yyjson_obj_get(model, "vocab"), &tokenizer->arena, err);
-    }
     if (rc < 0) {
         return rc;
     }
-    struct hearth_slice prefix;
-    if (!json_string(yyjson_obj_get(model, "continuing_subword_prefix"), &prefix) ||
-        prefix.size > HEARTH_TOKENIZER_MAX_PREFIX_BYTES) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "model.continuing_subword_prefix: not a text of at most %u bytes",
-                           HEARTH_TOKENIZER_MAX_PREFIX_BYTES);
+    if (is_wordpiece) {
+        tokenizer->kind = MODEL_WORDPIECE;
+        rc = wordpiece_build(&tokenizer->model.wordpiece, vocab, model, arena, err);
+        unknown_id = tokenizer->model.wordpiece.unknown_id;
+    } else if (is_bpe) {
+        tokenizer->kind = MODEL_BPE;
+        rc = bpe_build(&tokenizer->model.bpe, vocab, model, arena, err);
+        unknown_id = tokenizer->model.bpe.unknown_id;
+    } else {
+        tokenizer->kind = MODEL_UNIGRAM;
+        rc = unigram_build(&tokenizer->model.unigram, vocab, model, arena, err);
+        rc = rc < 0 ? rc : unigram_read_scores(&tokenizer->model.unigram, json, err);
+        unknown_id = tokenizer->model.unigram.unknown_id;
     }
-    char *copy = hearth_arena_copy(&tokenizer->arena, prefix);
-    if (copy == NULL) {
-        return hearth_fail_oom(err);
-    }
-    tokenizer->prefix = hearth_slice_of(copy, prefix.size);
-    yyjson_val *longest = yyjson_obj_get(model, "max_input_chars_per_word");
-    if (!yyjson_is_uint(longest) || yyjson_get_uint(longest) > HEARTH_TOKENIZER_MAX_WORD_CHARS) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "model.max_input_chars_per_word: not a number up to %u",
-                           HEARTH_TOKENIZER_MAX_WORD_CHARS);
-    }
-    tokenizer->max_word_chars = yyjson_get_uint(longest);
-    struct hearth_slice unknown;
-    uint32_t id = json_string(yyjson_obj_get(model, "unk_token"), &unknown)
-                      ? vocab_find_text(&tokenizer->vocab, unknown)
-                      : NO_ID;
-    if (id == NO_ID) {
-        return tokenizer_invalid(err, "model.unk_token", "it is not in the vocabulary");
-    }
-    tokenizer->facts.unk_id = id;
-    return 0;
+    tokenizer->facts.unk_id = unknown_id == NO_ID ? -1 : (int64_t)unknown_id;
+    return rc;
 }
 
-static int load_normalizer(struct normalizer *normalizer, yyjson_val *value,
-                           struct hearth_error *err)
+static int check_padding(yyjson_val *padding, struct hearth_error *err)
 {
-    if (json_is_absent(value)) {
-        return 0; /* text as it is */
-    }
-    if (!json_is_type(value, "BertNormalizer")) {
-        return tokenizer_unsupported(err, "normalizer", value);
-    }
-    int rc = json_check_keys(value, "normalizer", err);
-    if (rc == 0) {
-        rc = json_bool(value, "clean_text", "normalizer", &normalizer->cleans_text, err);
-    }
-    if (rc == 0) {
-        rc = json_bool(value, "handle_chinese_chars", "normalizer", &normalizer->spaces_chinese,
-                       err);
-    }
-    if (rc == 0) {
-        rc = json_bool(value, "lowercase", "normalizer", &normalizer->lowers, err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    if (json_is_absent(yyjson_obj_get(value, "strip_accents"))) {
-        normalizer->strips_accents = normalizer->lowers;
-        return 0;
-    }
-    return json_bool(value, "strip_accents", "normalizer", &normalizer->strips_accents, err);
-}
-
-static int load_truncation(struct hearth_tokenizer *tokenizer, yyjson_val *value,
-                           struct hearth_error *err)
-{
-    if (json_is_absent(value)) {
-        return 0;
-    }
-    int rc = json_check_keys(value, "truncation", err);
-    if (rc < 0) {
-        return rc;
-    }
-    yyjson_val *direction = yyjson_obj_get(value, "direction");
-    if (direction != NULL && !yyjson_equals_str(direction, "Right")) {
-        return tokenizer_unsupported(err, "truncation.direction", direction);
-    }
-    /* The others differ for pairs, or fail where this one cuts. */
-    yyjson_val *strategy = yyjson_obj_get(value, "strategy");
-    if (!yyjson_equals_str(strategy, "LongestFirst")) {
-        return tokenizer_unsupported(err, "truncation.strategy", strategy);
-    }
-    yyjson_val *longest = yyjson_obj_get(value, "max_length");
-    if (!yyjson_is_uint(longest) || yyjson_get_uint(longest) == 0 ||
-        yyjson_get_uint(longest) > HEARTH_TOKENIZER_MAX_LENGTH_TOKENS) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID, "truncation.max_length: not in 1 … %zu",
-                           HEARTH_TOKENIZER_MAX_LENGTH_TOKENS);
-    }
-    tokenizer->facts.default_max_tokens = yyjson_get_uint(longest);
-    return 0; /* stride says how pieces that are cut off overlap; they are not kept here */
-}
-
-static int put_template(struct hearth_tokenizer *tokenizer, struct template_side *side,
-                        yyjson_val *id, uint64_t type_id, struct hearth_error *err)
-{
-    size_t known = tokenizer->facts.vocabulary_size;
-    if (!yyjson_is_uint(id) || yyjson_get_uint(id) >= known) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "post_processor: the id of a special token is not in 0 … %zu",
-                           known - 1);
-    }
-    if (side->count == HEARTH_TOKENIZER_MAX_TEMPLATE) {
-        return hearth_fail(err, HEARTH_E_TOO_LARGE,
-                           "post_processor: more than %u special tokens on one side",
-                           HEARTH_TOKENIZER_MAX_TEMPLATE);
-    }
-    side->tokens[side->count++] =
-        (struct template_token){(uint32_t)yyjson_get_uint(id), (uint32_t)type_id};
-    return 0;
-}
-
-/* One named special token may stand for several ids. */
-static int put_special(struct hearth_tokenizer *tokenizer, struct template_side *side,
-                       yyjson_val *specials, yyjson_val *special, uint64_t type_id,
-                       struct hearth_error *err)
-{
-    struct hearth_slice name;
-    if (!json_string(yyjson_obj_get(special, "id"), &name)) {
-        return tokenizer_invalid(err, "post_processor.single", "a special token has no id");
-    }
-    yyjson_val *ids =
-        yyjson_obj_get(yyjson_obj_getn(specials, (const char *)name.data, name.size), "ids");
-    if (!yyjson_is_arr(ids)) {
-        return tokenizer_invalid(err, "post_processor.single",
-                                 "a special token is not in special_tokens");
-    }
-    size_t i = 0;
-    size_t max = 0;
-    yyjson_val *id = NULL;
-    yyjson_arr_foreach(ids, i, max, id)
-    {
-        int rc = put_template(tokenizer, side, id, type_id, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-static int put_part(struct hearth_tokenizer *tokenizer, yyjson_val *specials, yyjson_val *part,
-                    bool *has_text, struct hearth_error *err)
-{
-    yyjson_val *special = yyjson_obj_get(part, "SpecialToken");
-    yyjson_val *sequence = yyjson_obj_get(part, "Sequence");
-    yyjson_val *type = yyjson_obj_get(special != NULL ? special : sequence, "type_id");
-    if (yyjson_obj_size(part) != 1 || !yyjson_is_uint(type) || yyjson_get_uint(type) > INT32_MAX) {
-        return tokenizer_invalid(err, "post_processor.single",
-                                 "a part is neither SpecialToken nor Sequence with a type_id");
-    }
-    if (special != NULL) {
-        struct template_side *side = *has_text ? &tokenizer->behind : &tokenizer->before;
-        return put_special(tokenizer, side, specials, special, yyjson_get_uint(type), err);
-    }
-    if (*has_text || !yyjson_equals_str(yyjson_obj_get(sequence, "id"), "A")) {
-        return tokenizer_invalid(err, "post_processor.single", "sequence A must occur once, alone");
-    }
-    *has_text = true;
-    tokenizer->text_type_id = (uint32_t)yyjson_get_uint(type);
-    return 0;
-}
-
-static int load_template(struct hearth_tokenizer *tokenizer, yyjson_val *value,
-                         struct hearth_error *err)
-{
-    yyjson_val *specials = yyjson_obj_get(value, "special_tokens");
-    yyjson_val *single = yyjson_obj_get(value, "single");
-    if (!yyjson_is_arr(single) || !yyjson_is_obj(specials) ||
-        yyjson_obj_size(specials) > MOST_SPECIALS ||
-        yyjson_arr_size(single) > (size_t)2 * HEARTH_TOKENIZER_MAX_TEMPLATE + 1) {
-        return tokenizer_invalid(err, "post_processor",
-                                 "needs a short list \"single\" and an object \"special_tokens\"");
-    }
-    bool has_text = false;
-    size_t i = 0;
-    size_t max = 0;
-    yyjson_val *part = NULL;
-    yyjson_arr_foreach(single, i, max, part)
-    {
-        int rc = put_part(tokenizer, specials, part, &has_text, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return has_text ? 0 : tokenizer_invalid(err, "post_processor.single", "the text is not in it");
-}
-
-static int load_post_processor(struct hearth_tokenizer *tokenizer, yyjson_val *value,
-                               struct hearth_error *err)
-{
-    if (json_is_absent(value)) {
-        return 0;
-    }
-    int rc = json_check_keys(value, "post_processor", err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (json_is_type(value, "TemplateProcessing")) {
-        return load_template(tokenizer, value, err);
-    }
-    if (!json_is_type(value, "BertProcessing")) {
-        return tokenizer_unsupported(err, "post_processor", value);
-    }
-    /* "cls" and "sep" are pairs of text and id. */
-    rc = put_template(tokenizer, &tokenizer->before,
-                      yyjson_arr_get(yyjson_obj_get(value, "cls"), 1), 0, err);
-    return rc < 0 ? rc
-                  : put_template(tokenizer, &tokenizer->behind,
-                                 yyjson_arr_get(yyjson_obj_get(value, "sep"), 1), 0, err);
-}
-
-static int check_rest(yyjson_val *root, struct hearth_error *err)
-{
-    yyjson_val *pre = yyjson_obj_get(root, "pre_tokenizer");
-    if (!json_is_type(pre, "BertPreTokenizer")) {
-        return tokenizer_unsupported(err, "pre_tokenizer", pre);
-    }
-    /* Tokens are never turned into text here, but an unknown decoder tells of an unknown model. */
-    yyjson_val *decoder = yyjson_obj_get(root, "decoder");
-    if (!json_is_absent(decoder) && !json_is_type(decoder, "WordPiece")) {
-        return tokenizer_unsupported(err, "decoder", decoder);
-    }
-    yyjson_val *padding = yyjson_obj_get(root, "padding");
-    if (!json_is_absent(padding) && !yyjson_is_obj(padding)) {
-        return tokenizer_invalid(err, "padding", "it is neither null nor an object");
-    }
-    return 0;
+    return json_is_absent(padding) || yyjson_is_obj(padding)
+               ? 0
+               : tokenizer_invalid(err, "padding", "it is neither null nor an object");
 }
 
 static int64_t id_of(const struct hearth_tokenizer *tokenizer, const char *text)
@@ -350,7 +61,84 @@ static int64_t id_of(const struct hearth_tokenizer *tokenizer, const char *text)
     return id == NO_ID ? -1 : (int64_t)id;
 }
 
-static int load(struct hearth_tokenizer *tokenizer, yyjson_val *root, struct hearth_error *err)
+static int64_t id_of_either(const struct hearth_tokenizer *tokenizer, const char *bert,
+                            const char *other)
+{
+    int64_t id = id_of(tokenizer, bert);
+    return id >= 0 ? id : id_of(tokenizer, other);
+}
+
+/* The first special token before the text, or behind it; -1 if there is none. */
+static int64_t special_beside(const struct template *single, bool behind)
+{
+    bool is_behind = false;
+    for (size_t i = 0; i < single->count; i++) {
+        if (single->items[i].sequence != HEARTH_SEQUENCE_SPECIAL) {
+            is_behind = true;
+        } else if (is_behind == behind) {
+            return single->items[i].id;
+        }
+    }
+    return -1;
+}
+
+static void set_facts(struct hearth_tokenizer *tokenizer)
+{
+    struct hearth_tokenizer_facts *facts = &tokenizer->facts;
+    const struct template *single = &tokenizer->post.single;
+    int64_t before = special_beside(single, false);
+    int64_t behind = special_beside(single, true);
+    facts->default_max_tokens = tokenizer->truncation.max_tokens;
+    facts->special_tokens = single->special_count;
+    facts->special_tokens_pair = tokenizer->post.pair.special_count;
+    facts->takes_pairs = tokenizer->post.pair.count > 0;
+    facts->cls_id = before >= 0 ? before : id_of_either(tokenizer, "[CLS]", "<s>");
+    facts->sep_id = behind >= 0 ? behind : id_of_either(tokenizer, "[SEP]", "</s>");
+    facts->pad_id = id_of_either(tokenizer, "[PAD]", "<pad>");
+    facts->mask_id = id_of_either(tokenizer, "[MASK]", "<mask>");
+}
+
+static int note_special(struct hearth_tokenizer *tokenizer, struct hearth_error *err)
+{
+    tokenizer->special_bits =
+        hearth_arena_alloc(&tokenizer->arena, tokenizer->facts.vocabulary_size / 64 + 1,
+                           sizeof *tokenizer->special_bits);
+    if (tokenizer->special_bits == NULL) {
+        return hearth_fail_oom(err);
+    }
+    for (size_t i = 0; i < tokenizer->added_count; i++) {
+        if (tokenizer->added[i].is_special) {
+            uint32_t id = tokenizer->added[i].id;
+            tokenizer->special_bits[id / 64] |= UINT64_C(1) << (id % 64);
+        }
+    }
+    return 0;
+}
+
+static int load_parts(struct hearth_tokenizer *tokenizer, yyjson_val *root,
+                      struct hearth_error *err)
+{
+    struct hearth_arena *arena = &tokenizer->arena;
+    int rc =
+        normalizer_load(&tokenizer->normalizer, yyjson_obj_get(root, "normalizer"), arena, err);
+    if (rc == 0) {
+        rc = pretokenizer_load(&tokenizer->pretokenizer, yyjson_obj_get(root, "pre_tokenizer"),
+                               arena, err);
+    }
+    if (rc == 0) {
+        rc = decoder_load(&tokenizer->decoder, yyjson_obj_get(root, "decoder"), arena, err);
+    }
+    if (rc == 0) {
+        rc = check_padding(yyjson_obj_get(root, "padding"), err);
+    }
+    if (rc == 0) {
+        rc = added_load(tokenizer, yyjson_obj_get(root, "added_tokens"), err);
+    }
+    return rc;
+}
+
+static int load(struct hearth_tokenizer *tokenizer, yyjson_val *root, struct hearth_slice json,
+                struct hearth_error *err)
 {
     struct hearth_tokenizer_facts *facts = &tokenizer->facts;
     int rc = json_check_keys(root, "tokenizer.json", err);
@@ -358,35 +146,26 @@ static int load(struct hearth_tokenizer *tokenizer, yyjson_val *root, struct hea
         rc = hearth_fail(err, HEARTH_E_UNSUPPORTED, "version: not \"1.0\"");
     }
     if (rc == 0) {
-        rc = load_model(tokenizer, yyjson_obj_get(root, "model"), err);
+        rc = load_model(tokenizer, yyjson_obj_get(root, "model"), json, err);
     }
     if (rc == 0) {
-        rc = load_normalizer(&tokenizer->normalizer, yyjson_obj_get(root, "normalizer"), err);
-    }
-    if (rc == 0) {
-        rc = check_rest(root, err);
-    }
-    if (rc == 0) {
-        rc = added_load(tokenizer, yyjson_obj_get(root, "added_tokens"), err);
+        rc = load_parts(tokenizer, root, err);
     }
     facts->vocabulary_size = tokenizer->vocab.count + tokenizer->beyond_vocab;
     if (rc == 0) {
-        rc = load_post_processor(tokenizer, yyjson_obj_get(root, "post_processor"), err);
+        rc = note_special(tokenizer, err);
     }
     if (rc == 0) {
-        rc = load_truncation(tokenizer, yyjson_obj_get(root, "truncation"), err);
+        rc = postprocessor_load(&tokenizer->post, yyjson_obj_get(root, "post_processor"),
+                                facts->vocabulary_size, err);
     }
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = truncation_load(&tokenizer->truncation, yyjson_obj_get(root, "truncation"), err);
     }
-    const struct template_side *before = &tokenizer->before;
-    const struct template_side *behind = &tokenizer->behind;
-    facts->special_tokens = before->count + behind->count;
-    facts->cls_id = before->count > 0 ? before->tokens[0].id : id_of(tokenizer, "[CLS]");
-    facts->sep_id = behind->count > 0 ? behind->tokens[0].id : id_of(tokenizer, "[SEP]");
-    facts->pad_id = id_of(tokenizer, "[PAD]");
-    facts->mask_id = id_of(tokenizer, "[MASK]");
-    return 0;
+    if (rc == 0) {
+        set_facts(tokenizer);
+    }
+    return rc;
 }
 
 static void *json_malloc(void *context, size_t size)
@@ -444,7 +223,7 @@ int hearth_tokenizer_create(struct hearth_slice json, struct hearth_tokenizer **
     } else {
         tokenizer->magic = TOKENIZER_MAGIC;
         hearth_arena_init(&tokenizer->arena, ARENA_CAP);
-        rc = load(tokenizer, yyjson_doc_get_root(doc), err);
+        rc = load(tokenizer, yyjson_doc_get_root(doc), json, err);
     }
     yyjson_doc_free(doc);
     if (rc == 0) {

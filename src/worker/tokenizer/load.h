@@ -24,6 +24,18 @@ HEARTH_NODISCARD int json_bool(yyjson_val *object, const char *key, const char *
 HEARTH_NODISCARD int json_bool_or(yyjson_val *object, const char *key, const char *where,
                                   bool missing, bool *ret, struct hearth_error *err);
 
+/** The list @key of the type Sequence @value, of at most HEARTH_TOKENIZER_MAX_STEPS, at most
+ * HEARTH_TOKENIZER_MAX_DEPTH deep. */
+HEARTH_NODISCARD int json_sequence(yyjson_val *value, const char *key, const char *where,
+                                   unsigned depth, yyjson_val **ret, struct hearth_error *err);
+
+/** A text of at most HEARTH_TOKENIZER_MAX_PIECE_BYTES, copied into @arena; NUL is a character. */
+HEARTH_NODISCARD int json_text(yyjson_val *object, const char *key, const char *where,
+                               struct hearth_arena *arena, struct hearth_slice *ret,
+                               struct hearth_error *err);
+HEARTH_NODISCARD int json_char(yyjson_val *object, const char *key, const char *where,
+                               uint32_t *ret, struct hearth_error *err);
+
 /** False if @value is no text or holds a NUL. Lends the bytes for the life of the document. */
 bool json_string(yyjson_val *value, struct hearth_slice *ret);
 

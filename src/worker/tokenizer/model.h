@@ -23,7 +23,7 @@
 #ifndef HEARTH_TOKENIZER_MODEL_H
 #define HEARTH_TOKENIZER_MODEL_H
 
-#include "hearth_tokenizer.h"
+#include "text.h"
 #include "vocab.h"
 
 #include <yyjson.h>
@@ -50,23 +50,28 @@ struct token_sink {
     struct hearth_token_place *places; /* of the original text; used only if wants_places */
     size_t count;
     size_t room;
+    size_t place_room;
+    size_t ready;    /* up to here a token can be put without a look at the rest */
     size_t limit;    /* more than these are never kept */
     size_t total;    /* tokens put, kept or not */
     bool keeps_last; /* the last `limit` ones, not the first */
     bool wants_places;
     /* The part that is being encoded: */
-    size_t part_start;                      /* its first byte in the normalised text */
-    const struct hearth_token_place *bytes; /* of each normalised byte; NULL: none are tracked */
+    const struct view *view; /* of the normalised text, which knows where it came from */
+    size_t part_start;       /* its first byte there */
 };
 
-/* Makes room for one more, or drops what cannot be kept. */
+/* tokens.c — makes room for one more, or drops what cannot be kept; notes where it came from. */
 HEARTH_NODISCARD int token_sink_grow(struct token_sink *sink);
 void token_sink_place(struct token_sink *sink, size_t start, size_t end);
+void token_sink_start(struct token_sink *sink, size_t limit, bool keeps_last, bool wants_places);
+void token_sink_wipe(struct token_sink *sink);
+void token_sink_finish(struct token_sink *sink);
 
 static inline int token_put(struct token_sink *sink, uint32_t id, size_t start, size_t end)
 {
     sink->total++;
-    if (sink->count == sink->room || sink->count >= sink->limit) {
+    if (sink->count >= sink->ready) {
         if (sink->count >= sink->limit && !sink->keeps_last) {
             return 0;
         }

@@ -1,147 +1,202 @@
-/* normalize.c — the BERT normaliser: clean, space out Chinese characters, strip accents, lower.
- *
- * First the text becomes code points, cleaned, spaced and decomposed; then runs of combining
- * characters are put in canonical order; last, marks are dropped and the rest is lowered. Marks
- * must stay until the order is settled: one of class 0 keeps its neighbours apart. */
+/* normalize.c — runs the steps of a normaliser, and the small ones among them. */
 
-#include "tokenizer_priv.h"
+#include "normalize.h"
 
-#include <string.h>
+#include "unicode.h"
 
-#define SHORT_RUN 16 /* longer runs are sorted by counting, so that the time stays linear */
-
-static int put_point(struct hearth_buf *points, uint32_t c)
+/* The one step of most models. Plain ASCII keeps its places, so they need not be written down. */
+static bool is_plain(struct hearth_slice text)
 {
-    return hearth_buf_append(points, &c, sizeof c);
-}
-
-static int put_decomposed(const struct normalizer *normalizer, struct hearth_buf *points,
-                          uint32_t c)
-{
-    if (!normalizer->strips_accents || c < 0x80) {
-        return put_point(points, c);
+    size_t at = 0;
+    while (at < text.size && text.data[at] >= ' ' && text.data[at] < 0x7F) {
+        at++;
     }
-    uint32_t parts[UNICODE_MOST_DECOMPOSED];
-    unsigned count = unicode_decompose(c, parts);
-    return hearth_buf_append(points, parts, count * sizeof *parts);
+    return at == text.size;
 }
 
-static int put_cleaned(const struct normalizer *normalizer, struct hearth_buf *points, uint32_t c)
+static int lowercase(const struct view *view, struct writer *writer)
 {
-    if (normalizer->cleans_text && (c < ' ' || c >= 0x7F)) {
-        if (unicode_is_removed(c)) {
-            return 0;
-        }
-        if (unicode_is_space(c)) {
-            c = ' ';
+    struct rewrite rewrite = {view, writer, 0};
+    size_t at = 0;
+    int rc = writer_reserve(writer, view->text.size);
+    while (rc == 0 && at < view->text.size) {
+        uint32_t c;
+        at += hearth_utf8_read(view->text, at, &c);
+        uint32_t lower[2] = {c >= 'A' && c <= 'Z' ? c + 32 : c};
+        unsigned count = c < 0x80 ? 1 : unicode_lower(c, lower);
+        rc = rewrite_keep(&rewrite, lower[0]);
+        if (rc == 0 && count > 1) {
+            rc = rewrite_insert(&rewrite, lower[1]);
         }
     }
-    if (!normalizer->spaces_chinese || !unicode_is_chinese(c)) {
-        return put_decomposed(normalizer, points, c);
-    }
-    int rc = put_point(points, ' ');
-    if (rc == 0) {
-        rc = put_decomposed(normalizer, points, c);
-    }
-    return rc == 0 ? put_point(points, ' ') : rc;
+    return rc;
 }
 
-static void sort_short_run(uint32_t *run, size_t count)
+static int strip_accents(const struct view *view, struct writer *writer)
 {
-    for (size_t i = 1; i < count; i++) {
-        uint32_t c = run[i];
-        unsigned class = unicode_combining_class(c);
-        size_t to = i;
-        while (to > 0 && unicode_combining_class(run[to - 1]) > class) {
-            run[to] = run[to - 1];
-            to--;
+    struct rewrite rewrite = {view, writer, 0};
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0 && at < view->text.size) {
+        uint32_t c;
+        at += hearth_utf8_read(view->text, at, &c);
+        if (unicode_is_combining(c)) {
+            rewrite_drop(&rewrite, 1);
+        } else {
+            rc = rewrite_keep(&rewrite, c);
         }
-        run[to] = c;
     }
+    return rc;
 }
 
-static int sort_long_run(uint32_t *run, size_t count, struct hearth_buf *sorted)
+static int strip(const struct normalizer_step *step, const struct view *view, struct writer *writer)
 {
-    hearth_buf_clear(sorted);
-    int rc = hearth_buf_reserve(sorted, count * sizeof *run);
-    if (rc < 0) {
+    size_t start = 0;
+    size_t end = view->text.size;
+    uint32_t c;
+    while (step->strip.left && start < end) {
+        unsigned length = hearth_utf8_read(view->text, start, &c);
+        if (!unicode_is_space(c)) {
+            break;
+        }
+        start += length;
+    }
+    while (step->strip.right && end > start) {
+        size_t last = end - 1;
+        while ((view->text.data[last] & 0xC0) == 0x80) {
+            last--;
+        }
+        hearth_utf8_read(view->text, last, &c);
+        if (!unicode_is_space(c)) {
+            break;
+        }
+        end = last;
+    }
+    return writer_copy(writer, view, start, end);
+}
+
+static int replace(const struct normalizer_step *step, const struct view *view,
+                   struct normal_scratch *scratch, struct writer *writer, bool *has_changed)
+{
+    struct split_scan scan = {0};
+    struct split_range range;
+    size_t done = 0;
+    int rc = 0;
+    *has_changed = false;
+    for (;;) {
+        rc = split_next(step->replace.pattern, view->text, &scratch->split, &scan, &range);
+        if (rc <= 0) {
+            break;
+        }
+        *has_changed = true;
+        rc = writer_copy(writer, view, done, range.start);
+        struct hearth_token_place place = {view->origin, view->origin};
+        if (writer->tracks && range.end > 0) {
+            place = view_place(view, range.end - 1);
+        }
+        rc = rc < 0 ? rc : writer_put_bytes(writer, step->replace.content, place);
+        if (rc < 0) {
+            return rc;
+        }
+        done = range.end;
+    }
+    if (rc < 0 || !*has_changed) {
         return rc;
     }
-    size_t next[257] = {0};
-    for (size_t i = 0; i < count; i++) {
-        next[(unicode_combining_class(run[i]) & 0xFF) + 1]++;
+    return writer_copy(writer, view, done, view->text.size);
+}
+
+static int prepend(const struct normalizer_step *step, const struct view *view,
+                   struct writer *writer)
+{
+    int rc = writer_put_bytes(writer, step->prepend, view_place(view, 0));
+    return rc < 0 ? rc : writer_copy(writer, view, 0, view->text.size);
+}
+
+static bool is_dropped_by_nmt(uint32_t c)
+{
+    return (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F ||
+           c == 0x8F || c == 0x9F;
+}
+
+static bool is_space_to_nmt(uint32_t c)
+{
+    return c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 ||
+           (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+           c == 0xFEFF || c == 0xFFFD;
+}
+
+static int nmt(const struct view *view, struct writer *writer)
+{
+    struct rewrite rewrite = {view, writer, 0};
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0 && at < view->text.size) {
+        uint32_t c;
+        at += hearth_utf8_read(view->text, at, &c);
+        if (is_dropped_by_nmt(c)) {
+            rewrite_drop(&rewrite, 1);
+        } else {
+            rc = rewrite_keep(&rewrite, is_space_to_nmt(c) ? ' ' : c);
+        }
     }
-    for (size_t class = 1; class < HEARTH_COUNT(next); class ++) {
-        next[class] += next[class - 1];
+    return rc;
+}
+
+static int run_step(const struct normalizer_step *step, const struct view *view,
+                    struct normal_scratch *scratch, struct writer *writer, bool *has_changed)
+{
+    *has_changed = true;
+    switch (step->kind) {
+    case NORMALIZER_BERT: return normalize_bert(&step->bert, view, scratch, writer, has_changed);
+    case NORMALIZER_FORM: return normalize_form(&step->form, view, scratch, writer, has_changed);
+    case NORMALIZER_LOWERCASE: return lowercase(view, writer);
+    case NORMALIZER_STRIP_ACCENTS: return strip_accents(view, writer);
+    case NORMALIZER_STRIP: return strip(step, view, writer);
+    case NORMALIZER_REPLACE: return replace(step, view, scratch, writer, has_changed);
+    case NORMALIZER_PREPEND: return prepend(step, view, writer);
+    case NORMALIZER_NMT: return nmt(view, writer);
+    case NORMALIZER_BYTE_LEVEL: return byte_level_write(view, 0, view->text.size, writer);
+    case NORMALIZER_PRECOMPILED:
+        return normalize_precompiled(&step->precompiled, view, writer, has_changed);
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t to = next[unicode_combining_class(run[i]) & 0xFF]++;
-        memcpy(sorted->data + to * sizeof *run, &run[i], sizeof *run);
+    return HEARTH_E_INTERNAL;
+}
+
+/* Steps that leave plain ASCII alone, or each character of it in its place. */
+static bool keeps_plain_places(enum normalizer_kind kind)
+{
+    return kind == NORMALIZER_BERT || kind == NORMALIZER_LOWERCASE;
+}
+
+int normalize(const struct normalizer *normalizer, const struct view *view, bool tracks,
+              struct normal_scratch *scratch, struct view *ret)
+{
+    *ret = *view;
+    size_t turn = 0;
+    for (size_t i = 0; i < normalizer->count && ret->text.size > 0; i++) {
+        const struct normalizer_step *step = &normalizer->steps[i];
+        struct writer *writer = &scratch->writers[turn];
+        bool stays = ret->places == NULL && keeps_plain_places(step->kind) && is_plain(ret->text);
+        bool has_changed = false;
+        writer_start(writer, tracks && !stays);
+        int rc = run_step(step, ret, scratch, writer, &has_changed);
+        if (rc < 0) {
+            return rc;
+        }
+        if (has_changed) {
+            *ret = writer_view(writer, view->origin);
+            turn = 1 - turn;
+        }
     }
-    memcpy(run, sorted->data, count * sizeof *run);
     return 0;
 }
 
-/* Puts each run of characters of class > 0 in the order of their classes, keeping equals in place.
- */
-static int order_marks(struct hearth_encoding *out)
+void normalizer_finish(struct normalizer *normalizer)
 {
-    uint32_t *points = (uint32_t *)(void *)out->points.data; /* from the heap, so aligned */
-    size_t count = out->points.size / sizeof *points;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        size_t end = i;
-        while (end < count && unicode_combining_class(points[end]) != 0) {
-            end++;
+    for (size_t i = 0; i < normalizer->count; i++) {
+        if (normalizer->steps[i].kind == NORMALIZER_REPLACE) {
+            splitter_finish(normalizer->steps[i].replace.pattern);
         }
-        if (end - i > SHORT_RUN) {
-            rc = sort_long_run(points + i, end - i, &out->sorted);
-        } else if (end - i > 1) {
-            sort_short_run(points + i, end - i);
-        }
-        i = end;
     }
-    return rc;
-}
-
-static int put_lowered(const struct normalizer *normalizer, struct hearth_buf *normal, uint32_t c)
-{
-    uint8_t bytes[8];
-    if (c < 0x80) {
-        bytes[0] = (uint8_t)(normalizer->lowers && c >= 'A' && c <= 'Z' ? c + 32 : c);
-        return hearth_buf_append(normal, bytes, 1);
-    }
-    if (normalizer->strips_accents && unicode_is_mark(c)) {
-        return 0;
-    }
-    uint32_t lower[2] = {c};
-    unsigned count = normalizer->lowers ? unicode_lower(c, lower) : 1;
-    unsigned size = 0;
-    for (unsigned i = 0; i < count; i++) {
-        size += hearth_utf8_write(lower[i], bytes + size);
-    }
-    return hearth_buf_append(normal, bytes, size);
-}
-
-int normalize(const struct normalizer *normalizer, struct hearth_slice text,
-              struct hearth_encoding *out)
-{
-    hearth_buf_clear(&out->normal);
-    hearth_buf_clear(&out->points);
-    int rc = hearth_buf_reserve(&out->points, text.size * sizeof(uint32_t));
-    size_t at = 0;
-    while (rc == 0 && at < text.size) {
-        uint32_t c;
-        at += hearth_utf8_read(text, at, &c);
-        rc = put_cleaned(normalizer, &out->points, c);
-    }
-    if (rc == 0 && normalizer->strips_accents) {
-        rc = order_marks(out);
-    }
-    for (size_t i = 0; rc == 0 && i < out->points.size; i += sizeof(uint32_t)) {
-        uint32_t c;
-        memcpy(&c, out->points.data + i, sizeof c);
-        rc = put_lowered(normalizer, &out->normal, c);
-    }
-    return rc;
 }

@@ -3,15 +3,20 @@
 #ifndef HEARTH_TOKENIZER_PRIV_H
 #define HEARTH_TOKENIZER_PRIV_H
 
+#include "bpe.h"
+#include "decode.h"
 #include "hearth_tokenizer.h"
 #include "load.h"
+#include "model.h"
+#include "normalize.h"
+#include "pretokenize.h"
+#include "template.h"
 #include "unicode.h"
+#include "unigram.h"
 #include "vocab.h"
+#include "wordpiece.h"
 
-#include <yyjson.h>
-
-#define TOKENIZER_MAGIC   0x544F4B31u /* "TOK1" */
-#define ENCODED_BYTES_MAX ((size_t)1 << 30)
+#define TOKENIZER_MAGIC 0x544F4B31u /* "TOK1" */
 
 /** Text that is cut out before the model sees the rest. */
 struct added_token {
@@ -33,41 +38,51 @@ struct added_set {
     bool starts[256]; /* a pattern starts with this byte */
 };
 
-struct normalizer {
-    bool cleans_text;
-    bool spaces_chinese;
-    bool strips_accents;
-    bool lowers;
-};
-
-struct template_token {
-    uint32_t id;
-    uint32_t type_id;
-};
-
-struct template_side {
-    struct template_token tokens[HEARTH_TOKENIZER_MAX_TEMPLATE];
-    size_t count;
-};
+enum model_kind { MODEL_WORDPIECE, MODEL_BPE, MODEL_UNIGRAM };
 
 struct hearth_tokenizer {
     uint32_t magic;
     struct hearth_arena arena; /* holds every array below */
     struct vocab vocab;
     struct normalizer normalizer;
+    struct pretokenizer pretokenizer;
+    enum model_kind kind;
+    union {
+        struct wordpiece wordpiece;
+        struct bpe bpe;
+        struct unigram unigram;
+    } model;
+    struct postprocessor post;
+    struct truncation truncation;
+    struct decoder decoder;
     struct added_token *added;
     size_t added_count;
     struct added_set raw;        /* matched in the text as it came */
     struct added_set normalized; /* matched in the text after normalisation */
     uint32_t beyond_vocab;       /* added tokens with ids behind the vocabulary */
     const char **beyond_pieces;
-    struct hearth_slice prefix; /* "##" */
-    size_t max_word_chars;
-    struct template_side before;
-    struct template_side behind;
-    uint32_t text_type_id;
+    uint64_t *special_bits; /* by id: decoding may skip it */
     struct hearth_tokenizer_facts facts;
 };
+
+/** What one hearth_encoding needs between its face and the models; made by its first text. */
+struct tokenizer_scratch {
+    struct normal_scratch normal;
+    struct pretoken_scratch pretoken;
+    struct model_scratch model;
+    struct token_sink tokens[2]; /* of the first and the second text */
+    struct hearth_buf
+        notes[2]; /* struct blanks of the added tokens in them, if places are trimmed */
+};
+
+/* scratch.c */
+HEARTH_NODISCARD struct tokenizer_scratch *scratch_create(void);
+void scratch_wipe(struct tokenizer_scratch *scratch);
+void scratch_destroy(struct tokenizer_scratch *scratch); /* NULL is fine */
+
+/* encoding.c */
+HEARTH_NODISCARD int encoding_reserve(struct hearth_encoding *out, size_t more, bool wants_places);
+void encoding_clear(struct hearth_encoding *out);
 
 /* added.c */
 struct added_scan {
@@ -79,27 +94,25 @@ struct added_scan {
     bool is_at_end;
 };
 struct added_split {
-    struct hearth_slice gap; /* ordinary text before the token; may be empty */
-    uint32_t id;             /* NO_ID behind the last token */
+    size_t gap_start; /* ordinary text before the token; may be empty */
+    size_t gap_end;
+    size_t start; /* what the token took */
+    size_t end;
+    uint32_t id; /* NO_ID behind the last token */
 };
 int added_load(struct hearth_tokenizer *tokenizer, yyjson_val *array, struct hearth_error *err);
 bool added_next(const struct added_set *set, struct added_scan *scan, struct added_split *ret);
 
-/* normalize.c — writes the normalised form of @text into out->normal. */
-int normalize(const struct normalizer *normalizer, struct hearth_slice text,
-              struct hearth_encoding *out);
-
-/* wordpiece.c */
-struct word_sink {
-    struct hearth_encoding *out;
-    size_t limit; /* body tokens kept */
-    size_t kept;  /* body tokens so far, at most limit */
-    size_t total; /* body tokens so far */
-    uint32_t type_id;
+/* trim.c — takes white space out of the places of @count tokens of @text, from the @first on. */
+struct blanks {
+    size_t ordinal; /* which token of the text */
+    size_t leading;
+    size_t trailing;
 };
-int encoding_reserve(struct hearth_encoding *out, size_t more);
-int sink_put(struct word_sink *sink, uint32_t id);
-int wordpiece_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
-                   struct word_sink *sink);
+HEARTH_NODISCARD int blanks_note(struct hearth_buf *notes, size_t ordinal,
+                                 struct hearth_slice taken);
+void places_trim(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
+                 const struct hearth_buf *notes, struct token_sink *tokens, size_t first,
+                 size_t count);
 
 #endif

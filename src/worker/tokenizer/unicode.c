@@ -111,16 +111,17 @@ unsigned unicode_combining_class(uint32_t c)
     return class != 0 && IS_IN(not_combining, c) ? 0 : class;
 }
 
-unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED])
+/* Decomposes by utf8proc; a character that is left alone is its own decomposition. */
+static unsigned decompose(uint32_t c, bool is_left_alone, utf8proc_option_t options, uint32_t *room,
+                          unsigned most)
 {
-    utf8proc_int32_t points[UNICODE_MOST_DECOMPOSED];
+    utf8proc_int32_t points[UNICODE_MOST_COMPATIBLE];
     int last_class = 0;
     utf8proc_ssize_t count =
-        c < 0xC0 || IS_IN(not_decomposed, c)
-            ? 0
-            : utf8proc_decompose_char((utf8proc_int32_t)c, points, UNICODE_MOST_DECOMPOSED,
-                                      UTF8PROC_DECOMPOSE, &last_class);
-    if (count < 1 || count > UNICODE_MOST_DECOMPOSED) {
+        is_left_alone ? 0
+                      : utf8proc_decompose_char((utf8proc_int32_t)c, points,
+                                                UNICODE_MOST_COMPATIBLE, options, &last_class);
+    if (count < 1 || count > (utf8proc_ssize_t)most) {
         room[0] = c;
         return 1;
     }
@@ -128,6 +129,57 @@ unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED])
         room[i] = (uint32_t)points[i];
     }
     return (unsigned)count;
+}
+
+unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED])
+{
+    return decompose(c, c < 0xC0 || IS_IN(not_decomposed, c), UTF8PROC_DECOMPOSE, room,
+                     UNICODE_MOST_DECOMPOSED);
+}
+
+unsigned unicode_decompose_compatible(uint32_t c, uint32_t room[UNICODE_MOST_COMPATIBLE])
+{
+    return decompose(c, c < 0xA0 || IS_IN(not_compatible, c), UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
+                     room, UNICODE_MOST_COMPATIBLE);
+}
+
+uint32_t unicode_compose(uint32_t first, uint32_t second)
+{
+    if (second < 0x300) {
+        return 0;
+    }
+    utf8proc_int32_t pair[2] = {(utf8proc_int32_t)first, (utf8proc_int32_t)second};
+    utf8proc_ssize_t count = utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    uint32_t composed = (uint32_t)pair[0];
+    return count == 1 && !IS_IN(not_decomposed, composed) ? composed : 0;
+}
+
+bool unicode_is_combining(uint32_t c)
+{
+    if (c < 0x300) {
+        return false;
+    }
+    utf8proc_category_t is = category(c);
+    bool is_mark =
+        is == UTF8PROC_CATEGORY_MN || is == UTF8PROC_CATEGORY_MC || is == UTF8PROC_CATEGORY_ME;
+    return is_mark ? !IS_IN(not_combining_mark, c) : IS_IN(old_combining_mark, c);
+}
+
+bool unicode_is_numeric(uint32_t c)
+{
+    if (c < 0x80) {
+        return c >= '0' && c <= '9';
+    }
+    utf8proc_category_t is = category(c);
+    bool is_number =
+        is == UTF8PROC_CATEGORY_ND || is == UTF8PROC_CATEGORY_NL || is == UTF8PROC_CATEGORY_NO;
+    return is_number ? !IS_IN(not_numeric, c) : IS_IN(newer_numeric, c);
+}
+
+bool unicode_breaks_grapheme(uint32_t before, uint32_t after, int32_t *state)
+{
+    return utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)after,
+                                            state);
 }
 
 unsigned unicode_lower(uint32_t c, uint32_t room[2])

@@ -15,6 +15,15 @@ bool unicode_is_word(uint32_t c); /* \w */
 unsigned unicode_combining_class(uint32_t c);
 #define UNICODE_MOST_DECOMPOSED 8
 unsigned unicode_decompose(uint32_t c, uint32_t room[UNICODE_MOST_DECOMPOSED]);
+/** The compatible decomposition. */
+#define UNICODE_MOST_COMPATIBLE 18
+unsigned unicode_decompose_compatible(uint32_t c, uint32_t room[UNICODE_MOST_COMPATIBLE]);
+/** What the two compose to; 0 if they do not. */
+uint32_t unicode_compose(uint32_t first, uint32_t second);
+bool unicode_is_combining(uint32_t c); /* any mark, dropped by StripAccents */
+bool unicode_is_numeric(uint32_t c);   /* decimal, letter or other number */
+/** Whether a grapheme cluster may end between the two; *state starts at 0. */
+bool unicode_breaks_grapheme(uint32_t before, uint32_t after, int32_t *state);
 unsigned unicode_lower(uint32_t c, uint32_t room[2]);
 
 #endif

@@ -1,9 +1,11 @@
-/* wordpiece.c — normalised text to pieces: split at spaces and punctuation, then longest match.
+/* wordpiece.c — the longest piece at each place of a word.
  *
  * Longest match looks up every prefix of what is left of a word. Hashing them one by one would cost
  * the square of the word; here one pass hashes all prefixes up to the longest piece there is. */
 
-#include "tokenizer_priv.h"
+#include "wordpiece.h"
+
+#include "load.h"
 
 /* A word has at most this many characters, so as many ends of prefixes. */
 #define MOST_ENDS HEARTH_TOKENIZER_MAX_PIECE_BYTES
@@ -13,50 +15,29 @@ struct prefix_end {
     uint64_t hash;
 };
 
-int encoding_reserve(struct hearth_encoding *out, size_t more)
-{
-    if (more <= out->room - out->count) {
-        return 0;
-    }
-    size_t room = HEARTH_MAX(out->count + more, out->room * 2);
-    int64_t **arrays[] = {&out->ids, &out->type_ids, &out->mask};
-    for (size_t i = 0; i < HEARTH_COUNT(arrays); i++) {
-        int64_t *grown = hearth_realloc(*arrays[i], room, sizeof *grown);
-        if (grown == NULL) {
-            return HEARTH_E_NO_MEMORY; /* those that grew stay larger than room says */
-        }
-        *arrays[i] = grown;
-    }
-    out->room = room;
-    return 0;
-}
+struct piece {
+    uint32_t id;
+    size_t end;
+};
 
-int sink_put(struct word_sink *sink, uint32_t id)
+/* Characters of @text, or more than @enough. */
+static size_t count_chars(struct hearth_slice text, size_t enough)
 {
-    sink->total++;
-    if (sink->kept == sink->limit) {
-        return 0;
+    size_t count = 0;
+    for (size_t i = 0; i < text.size && count <= enough; i++) {
+        count += (text.data[i] & 0xC0) != 0x80;
     }
-    int rc = encoding_reserve(sink->out, sink->out->count < 32 ? 64 : 1);
-    if (rc < 0) {
-        return rc;
-    }
-    size_t at = sink->out->count++;
-    sink->out->ids[at] = id;
-    sink->out->type_ids[at] = sink->type_id;
-    sink->out->mask[at] = 1;
-    sink->kept++;
-    return 0;
+    return count;
 }
 
 /* Finds the longest piece at @start of @word; returns its id and where it ends. */
-static uint32_t longest_piece(const struct hearth_tokenizer *tokenizer, struct hearth_slice word,
+static uint32_t longest_piece(const struct wordpiece *wordpiece, struct hearth_slice word,
                               size_t start, size_t *ret_end)
 {
     struct prefix_end ends[MOST_ENDS];
     size_t count = 0;
-    const struct vocab *vocab = &tokenizer->vocab;
-    struct hearth_slice prefix = start > 0 ? tokenizer->prefix : hearth_slice_of(NULL, 0);
+    const struct vocab *vocab = wordpiece->vocab;
+    struct hearth_slice prefix = start > 0 ? wordpiece->prefix : hearth_slice_of(NULL, 0);
     uint64_t hash = vocab_hash(VOCAB_HASH_START, prefix.data, prefix.size);
     size_t longest = vocab->longest_bytes > prefix.size ? vocab->longest_bytes - prefix.size : 0;
     size_t at = start;
@@ -82,59 +63,68 @@ static uint32_t longest_piece(const struct hearth_tokenizer *tokenizer, struct h
     return NO_ID;
 }
 
-/* Puts the pieces of one word, or the unknown token alone if any part of it has none. */
-static int put_word(const struct hearth_tokenizer *tokenizer, struct hearth_slice word,
-                    size_t chars, struct word_sink *sink)
+int wordpiece_part(const struct wordpiece *wordpiece, struct hearth_slice part,
+                   struct model_scratch *scratch, struct token_sink *sink)
 {
-    uint32_t unknown = (uint32_t)tokenizer->facts.unk_id;
-    if (chars > tokenizer->max_word_chars) {
-        return sink_put(sink, unknown);
-    }
-    uint32_t pieces[HEARTH_TOKENIZER_MAX_WORD_CHARS];
+    (void)scratch;
+    struct piece pieces[HEARTH_TOKENIZER_MAX_WORD_CHARS];
     size_t count = 0;
     size_t start = 0;
-    while (start < word.size) {
-        uint32_t id = longest_piece(tokenizer, word, start, &start);
-        if (id == NO_ID) {
-            return sink_put(sink, unknown);
+    /* The unknown token alone stands for a word that is too long or has a part without a piece. */
+    if (part.size > wordpiece->max_word_chars &&
+        count_chars(part, wordpiece->max_word_chars) > wordpiece->max_word_chars) {
+        return token_put(sink, wordpiece->unknown_id, 0, part.size);
+    }
+    while (start < part.size) {
+        struct piece *piece = &pieces[count++];
+        piece->id = longest_piece(wordpiece, part, start, &piece->end);
+        if (piece->id == NO_ID) {
+            return token_put(sink, wordpiece->unknown_id, 0, part.size);
         }
-        pieces[count++] = id;
+        start = piece->end;
     }
     int rc = 0;
+    start = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = sink_put(sink, pieces[i]);
+        rc = token_put(sink, pieces[i].id, start, pieces[i].end);
+        start = pieces[i].end;
     }
     return rc;
 }
 
-int wordpiece_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
-                   struct word_sink *sink)
+int wordpiece_build(struct wordpiece *wordpiece, struct vocab *vocab, yyjson_val *object,
+                    struct hearth_arena *arena, struct hearth_error *err)
 {
-    size_t start = 0;
-    size_t chars = 0;
-    size_t at = 0;
-    int rc = 0;
-    while (rc == 0 && at < text.size) {
-        uint32_t c;
-        unsigned length = hearth_utf8_read(text, at, &c);
-        bool is_alone = unicode_is_punctuation(c);
-        if (is_alone || unicode_is_space(c)) {
-            if (at > start) {
-                rc = put_word(tokenizer, hearth_slice_of(text.data + start, at - start), chars,
-                              sink);
-            }
-            if (rc == 0 && is_alone) {
-                rc = put_word(tokenizer, hearth_slice_of(text.data + at, length), 1, sink);
-            }
-            start = at + length;
-            chars = 0;
-        } else {
-            chars++;
-        }
-        at += length;
+    wordpiece->vocab = vocab;
+    int rc = vocab_build(vocab, yyjson_obj_get(object, "vocab"), arena, err);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc == 0 && at > start) {
-        rc = put_word(tokenizer, hearth_slice_of(text.data + start, at - start), chars, sink);
+    struct hearth_slice prefix;
+    if (!json_string(yyjson_obj_get(object, "continuing_subword_prefix"), &prefix) ||
+        prefix.size > HEARTH_TOKENIZER_MAX_PREFIX_BYTES) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "model.continuing_subword_prefix: not a text of at most %u bytes",
+                           HEARTH_TOKENIZER_MAX_PREFIX_BYTES);
     }
-    return rc;
+    char *copy = hearth_arena_copy(arena, prefix);
+    if (copy == NULL) {
+        return hearth_fail_oom(err);
+    }
+    wordpiece->prefix = hearth_slice_of(copy, prefix.size);
+    yyjson_val *longest = yyjson_obj_get(object, "max_input_chars_per_word");
+    if (!yyjson_is_uint(longest) || yyjson_get_uint(longest) > HEARTH_TOKENIZER_MAX_WORD_CHARS) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "model.max_input_chars_per_word: not a number up to %u",
+                           HEARTH_TOKENIZER_MAX_WORD_CHARS);
+    }
+    wordpiece->max_word_chars = yyjson_get_uint(longest);
+    struct hearth_slice unknown;
+    wordpiece->unknown_id = json_string(yyjson_obj_get(object, "unk_token"), &unknown)
+                                ? vocab_find_text(vocab, unknown)
+                                : NO_ID;
+    if (wordpiece->unknown_id == NO_ID) {
+        return tokenizer_invalid(err, "model.unk_token", "it is not in the vocabulary");
+    }
+    return 0;
 }

@@ -1,6 +1,7 @@
 #include "kit.h"
 
 #include "hearth_tokenizer.h"
+#include "tokenizer_priv.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -215,8 +216,14 @@ static void wipe_leaves_no_text_behind(void **state)
     assert_int_equal(
         hearth_tokenizer_encode(tokenizer, hearth_slice_of_string("secret"), NULL, &out, NULL), 0);
     hearth_encoding_wipe(&out);
-    for (size_t i = 0; i < out.normal.room; i++) {
-        assert_int_equal(out.normal.data[i], 0);
+    const struct writer *normal = &out.scratch->normal.writers[0];
+    assert_true(normal->room > 0);
+    for (size_t i = 0; i < normal->room; i++) {
+        assert_int_equal(normal->bytes[i], 0);
+    }
+    assert_true(out.scratch->tokens[0].room > 0);
+    for (size_t i = 0; i < out.scratch->tokens[0].room; i++) {
+        assert_int_equal(out.scratch->tokens[0].ids[i], 0);
     }
     for (size_t i = 0; i < out.room; i++) {
         assert_int_equal(out.ids[i], 0);
