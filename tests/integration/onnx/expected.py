@@ -81,7 +81,8 @@ class Reference:
 
     def entities(self, text):
         """The "simple" aggregation of the usual pipeline: neighbours of one tag are one entity, unless
-        a B- begins another; its score is the mean of theirs. Without aggregation each stands alone."""
+        a B- begins another; its score is the mean of theirs. Without aggregation each stands alone.
+        A stretch of nothing (a token that is a space alone, which has no place) is none."""
         encoding = self.encode(text)
         chances = softmax(self.run(text)["logits"])
         groups = []
@@ -101,7 +102,8 @@ class Reference:
                  "start_char": group["start_char"], "end_char": group["end_char"],
                  "start_byte": len(text[:group["start_char"]].encode()),
                  "end_byte": len(text[:group["end_char"]].encode())}
-                for group in groups if group["label"] != "O"]
+                for group in groups
+                if group["label"] != "O" and group["start_char"] < group["end_char"]]
 
 
 def parted(label):

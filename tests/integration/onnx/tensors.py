@@ -144,8 +144,8 @@ def what_does_not_fit_is_refused_by_its_name():
     refused({**small(), "matrix": numpy.zeros((2, 4), numpy.float32)}, "input_invalid", "matrix", "[2, 3]")
     refused({**small(), "matrix": numpy.zeros((2, 3, 1), numpy.float32)}, "input_invalid", "matrix")
     refused({name: a for name, a in small().items() if name != "flags"}, "input_invalid", "flags")
-    refused({**small(), "more": numpy.zeros(1, numpy.int64)}, "input_invalid", "more")
-    refused(small(), "input_invalid", "nothing", outputs=["nothing"])
+    refused({**small(), "more": numpy.zeros(1, numpy.int64)}, "input_invalid", "tensors[4]", "matrix")
+    refused(small(), "input_invalid", "outputs[0]", "turned", outputs=["nothing"])
 
 
 def after_refusals_it_answers_as_before():
