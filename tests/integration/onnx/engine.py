@@ -130,12 +130,12 @@ def ids_as_int64(graph, name, element):
     return name if element == "int64" else graph.node("Cast", [name], name + "_64", to=TensorProto.INT64)
 
 
-def embed_tokens(graph, rng, inputs):
+def embed_tokens(graph, rng, inputs, positions):
     """[batch, tokens, HIDDEN] of ids, types and positions, with something of the whole text in each
     row, by the mask: a padded token that is not masked out changes every answer."""
     rows = graph.node("Gather", [graph.value("words", weights(rng, VOCABULARY, HIDDEN)),
                                  ids_as_int64(graph, "input_ids", inputs["input_ids"])], "rows_0")
-    for name, size in (("token_type_ids", 2), ("position_ids", 1024)):
+    for name, size in (("token_type_ids", 2), ("position_ids", positions)):
         if name in inputs:
             more = graph.node("Gather", [graph.value(name + "_w", weights(rng, size, HIDDEN)),
                                          ids_as_int64(graph, name, inputs[name])], name + "_rows")
@@ -157,12 +157,12 @@ def pooled(graph, rows):
 
 
 def make_encoder(path, seed, inputs=None, outputs=("last_hidden_state",), width=0, element="float32",
-                 batch="batch", tokens="tokens", output_shape=True):
+                 batch="batch", tokens="tokens", output_shape=True, positions=1024):
     """Writes a model; outputs by name: logits are of the first row, token_logits (called "logits") of
     each, sentence_embedding and pooler_output the first row, anything else all rows."""
     inputs = inputs or {"input_ids": "int64", "attention_mask": "int64", "token_type_ids": "int64"}
     rng, graph, declared = numpy.random.default_rng(seed), Graph(), []
-    rows = embed_tokens(graph, rng, inputs)
+    rows = embed_tokens(graph, rng, inputs, positions)
     for name in outputs:
         source, shape = rows, [batch, tokens, HIDDEN]
         if name in ("logits", "sentence_embedding", "pooler_output", "flat"):

@@ -279,6 +279,19 @@ def texts_are_cut_to_the_limit_and_say_so():
         must(engine.results([long])[0]["tokens"] == 40, "the tokenizer's own limit")
 
 
+def a_graph_that_bears_fewer_tokens_says_so_itself():
+    inputs = {"input_ids": "int64", "attention_mask": "int64", "position_ids": "int64"}
+    make_encoder(FOLDER / "m.onnx", 75, inputs=inputs, positions=77)
+    long = "word " * 600
+    with load("embed") as engine:
+        must(engine.facts["max_tokens"] == "77" and engine.ready["context_tokens"] == 77, f"{engine.facts}")
+        near(engine.results([long])[0]["vector"], wanted_vector(Reference(limit=77), long, "mean"), "77 tokens")
+    with load("embed", options={"max_tokens": 77}) as engine:
+        must(engine.results([long])[0]["tokens"] == 77, "as told")
+    refused("config", "option max_tokens is 78, the graph fails on more than 77 tokens", "embed",
+            options={"max_tokens": 78})
+
+
 def graphs_that_do_not_fit_are_refused_by_name():
     ids = {"input_ids": "int64", "attention_mask": "int64"}
     cases = [(dict(inputs={**ids, "pixels": "int64"}), "\"pixels\""),
@@ -400,6 +413,7 @@ TESTS = [each_activation_is_applied_to_the_logits,
          halves_are_read_as_halves,
          a_fixed_length_is_padded_to_and_masked,
          texts_are_cut_to_the_limit_and_say_so,
+         a_graph_that_bears_fewer_tokens_says_so_itself,
          graphs_that_do_not_fit_are_refused_by_name,
          an_option_without_meaning_is_refused,
          a_reranker_scores_each_text_with_the_query,

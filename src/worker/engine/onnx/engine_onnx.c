@@ -4,6 +4,7 @@
  * One session is shared; every run thread takes the longest waiting text and runs it alone on one
  * core (see run.c, executor.h). head.h lists the options of a model. */
 
+#include "learn.h"
 #include "raw.h"
 #include "run.h"
 
@@ -159,8 +160,8 @@ static int onnx_inspect(const struct hearth_engine_plan *plan, struct hearth_eng
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-/* What the manifest says, else the tokenizer, else what the graph is fixed to, else a usual number.
- */
+/* What the manifest says, else the tokenizer, else what the graph is fixed to, else a usual number,
+ * which learn_model() lowers if the graph bears less. */
 static int choose_max_tokens(struct onnx_model *model, struct hearth_error *err)
 {
     const struct hearth_tokenizer_facts *facts = hearth_tokenizer_facts(model->tokenizer);
@@ -174,13 +175,19 @@ static int choose_max_tokens(struct onnx_model *model, struct hearth_error *err)
     size_t usual = facts->default_max_tokens != 0 ? facts->default_max_tokens : fixed;
     size_t tokens = told != 0 ? told : usual != 0 ? usual : HEAD_DEFAULT_TOKENS;
     tokens = HEARTH_MIN(tokens, fixed != 0 ? fixed : HEAD_MAX_TOKENS);
-    if (tokens <= facts->special_tokens) {
+    bool is_pair = model->head.task == HEARTH_TASK_RERANK;
+    size_t special = is_pair ? facts->special_tokens_pair : facts->special_tokens;
+    if (tokens <= special) {
         return hearth_fail(err, HEARTH_E_CONFIG,
                            "a limit of %zu tokens leaves no room beside %zu special ones", tokens,
-                           facts->special_tokens);
+                           special);
     }
     model->max_tokens = tokens;
-    return 0;
+    return is_pair && !facts->takes_pairs
+               ? hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                             "the tokenizer does not say how two texts are put together, which a "
+                             "reranker needs")
+               : 0;
 }
 
 static int read_tokenizer(struct onnx_model *model, const struct hearth_engine_plan *plan,
@@ -195,21 +202,6 @@ static int read_tokenizer(struct onnx_model *model, const struct hearth_engine_p
     }
     hearth_buf_finish(&json);
     return rc < 0 ? hearth_because(err, rc, "%.64s", file->path) : 0;
-}
-
-/* Runs once on one token: it shows rank and width, which the file may leave open, and that a run
- * works at all. */
-static int learn_output(struct hearth_engine *engine, struct hearth_error *err)
-{
-    struct onnx_model *model = &engine->model;
-    struct onnx_output output = {0};
-    int rc = runner_probe(&engine->runners[0], model, 1, &output, err);
-    if (rc == 0) {
-        rc = head_check_width(&model->head, model->plan->label_count, output.width, err);
-    }
-    model->output_rank = output.rank;
-    model->width = output.width;
-    return rc;
 }
 
 static int run_probe(void *arg, size_t tokens, struct hearth_error *err)
@@ -277,7 +269,7 @@ static int load_model(struct hearth_engine *engine, const struct hearth_onnx_fac
         rc = make_runners(engine, plan->threads, err);
     }
     if (rc == 0 && !is_raw) {
-        rc = learn_output(engine, err);
+        rc = learn_model(model, &engine->runners[0], err);
     }
     if (rc == 0) {
         executor_calibrate(model->executor, model->max_tokens, is_raw ? NULL : run_probe, engine,
