@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#define CLOSER_NICE 10 /* whoever discards is in more of a hurry than it */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static pthread_cond_t has_more = PTHREAD_COND_INITIALIZER;
 static int waiting[HEARTH_MAX_DISCARDS];
@@ -32,7 +34,8 @@ static void close_all(void *arg HEARTH_UNUSED)
 static bool start(void)
 {
     pthread_t thread;
-    if (!is_running && hearth_thread_start(&thread, "closer", 0, close_all, NULL, NULL) == 0) {
+    if (!is_running &&
+        hearth_thread_start(&thread, "closer", CLOSER_NICE, close_all, NULL, NULL) == 0) {
         is_running = true;
         (void)pthread_detach(thread); /* it ends with the process */
     }
