@@ -99,6 +99,13 @@ static void unknown_characters_are_fused_only_if_asked(void **state)
              "0:0-3 3:3-5 0:5-9");
 }
 
+static void piece_of_unknown_characters_is_never_reached(void **state)
+{
+    (void)state; /* reference */
+    one_case("{\"unk_token\":\"?\",\"fuse_unk\":true,\"vocab\":{\"?\":0,\"xy\":1},\"merges\":[]}",
+             "xy", "0:0-2");
+}
+
 static void without_unknown_token_unknown_characters_vanish(void **state)
 {
     (void)state; /* reference: what is left are neighbours, and the places count what is left */
@@ -381,6 +388,7 @@ KIT_MAIN(cmocka_unit_test(lowest_rank_is_merged_first_and_then_the_leftmost),
          cmocka_unit_test(both_spellings_of_merges_mean_the_same),
          cmocka_unit_test(of_two_equal_merges_the_later_rank_holds),
          cmocka_unit_test(unknown_characters_are_fused_only_if_asked),
+         cmocka_unit_test(piece_of_unknown_characters_is_never_reached),
          cmocka_unit_test(without_unknown_token_unknown_characters_vanish),
          cmocka_unit_test(unknown_characters_become_bytes_if_all_have_a_piece),
          cmocka_unit_test(unknown_token_may_be_merged_with_its_neighbours),

@@ -131,57 +131,67 @@ static void scores_are_rounded_as_the_reference_rounds_them(void **state)
     finish(&given);
 }
 
-/* All cuts of the text, by the definition: the best way to each end, pieces looked up as text. */
+/* The best way to one place of a text. */
+struct way {
+    double score;
+    uint32_t id;
+    size_t start;
+    bool is_reached;
+};
+
+#define MOST_BYTES 700
+
+static uint32_t find(const struct given *given, struct hearth_slice part, size_t start, size_t end)
+{
+    return vocab_find_text(&given->vocab, hearth_slice_of(part.data + start, end - start));
+}
+
+/* Goes on from @start by every piece there is, and by the unknown token if it must. */
+static void go_on(const struct given *given, struct hearth_slice part, size_t start,
+                  size_t char_end, double unknown_score, struct way *ways)
+{
+    for (size_t end = start + 1; end <= part.size; end++) {
+        uint32_t id = find(given, part, start, end);
+        if (id == NO_ID && end != char_end) {
+            continue;
+        }
+        double score =
+            ways[start].score + (id == NO_ID ? unknown_score : given->unigram.scores[id]);
+        if (!ways[end].is_reached || score > ways[end].score) {
+            ways[end] = (struct way){score, id == NO_ID ? 0 : id, start, true};
+        }
+    }
+}
+
+/* All ways through the text, by the definition: pieces are looked up as text, nothing is settled
+ * before the end. */
 static void cut_by_the_definition(const struct given *given, struct hearth_slice part,
                                   struct bench *bench)
 {
-    struct {
-        double score;
-        uint32_t id;
-        size_t start;
-        bool is_reached;
-    } best[700] = {{.is_reached = true}};
+    struct way ways[MOST_BYTES + 1] = {{.is_reached = true}};
     double least = 0;
     for (uint32_t id = 0; id < given->vocab.count; id++) {
         least = HEARTH_MIN(least, given->unigram.scores[id]);
     }
     for (size_t start = 0; start < part.size;) {
         uint32_t c;
-        unsigned length = hearth_utf8_read(part, start, &c);
-        bool has_one = false;
-        for (size_t end = start + 1; end <= part.size; end++) {
-            uint32_t id =
-                vocab_find_text(&given->vocab, hearth_slice_of(part.data + start, end - start));
-            bool is_one = end == start + length;
-            if (id == NO_ID && !(is_one && !has_one)) {
-                continue;
-            }
-            has_one = has_one || is_one;
-            double score =
-                best[start].score + (id == NO_ID ? least - 10 : given->unigram.scores[id]);
-            if (!best[end].is_reached || score > best[end].score) {
-                best[end].score = score;
-                best[end].id = id == NO_ID ? 0 : id;
-                best[end].start = start;
-                best[end].is_reached = true;
-            }
-        }
-        start += length;
+        size_t end = start + hearth_utf8_read(part, start, &c);
+        go_on(given, part, start, end, least - 10, ways);
+        start = end;
     }
-    size_t ends[700];
+    size_t ends[MOST_BYTES];
     size_t count = 0;
-    for (size_t end = part.size; end > 0; end = best[end].start) {
+    for (size_t end = part.size; end > 0; end = ways[end].start) {
         ends[count++] = end;
     }
     bench_start(bench);
     for (size_t start = 0; count > 0;) {
         size_t end = ends[--count];
-        uint32_t id = best[end].id;
-        while (id == 0 && count > 0 && best[ends[count - 1]].id == 0) { /* unknown text is fused */
+        uint32_t id = ways[end].id;
+        while (id == 0 && count > 0 && ways[ends[count - 1]].id == 0) { /* unknown text is fused */
             end = ends[--count];
         }
-        uint32_t found =
-            vocab_find_text(&given->vocab, hearth_slice_of(part.data + start, end - start));
+        uint32_t found = find(given, part, start, end);
         assert_int_equal(token_put(&bench->sink, found != NO_ID ? found : id, start, end), 0);
         start = end;
     }
@@ -227,7 +237,7 @@ static void any_part_is_cut_by_the_definition(struct kit_random *random, void *c
     given_random_model(&given, random);
     bench_init(&other);
     for (int round = 0; round < 20; round++) {
-        char room[700];
+        char room[MOST_BYTES];
         size_t size = 0;
         size_t count = kit_random_between(random, 1, 100);
         size_t kinds = kit_random_between(random, 1, HEARTH_COUNT(chars));
