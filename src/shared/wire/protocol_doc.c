@@ -93,7 +93,22 @@ static const char connection[] =
     "   An `inference_request` ends with exactly one `inference_response`; with the stream\n"
     "   flag any number of `stream_chunk` come before it.\n"
     "3. `cancel_request` works at any time; the request still gets its one\n"
-    "   `inference_response`, with the code of `cancelled` unless it had ended before.\n";
+    "   `inference_response`, with the code of `cancelled` unless it had ended before.\n"
+    "\n"
+    "### Memfds\n"
+    "\n"
+    "The data of a large tensor may be in a memfd (Linux, `memfd_create`) instead of the\n"
+    "message: `data` is empty and `memfd_bytes` is the size of the file, which is what type and\n"
+    "shape make. The file must have the seals `F_SEAL_SHRINK`, `F_SEAL_GROW` and\n"
+    "`F_SEAL_WRITE`. A message claims one descriptor for each such tensor, in their order. They\n"
+    "travel by `SCM_RIGHTS` on the same socket, with any byte of the frame or one before it:\n"
+    "send them in one `sendmsg()` with its first byte, at most 16. Descriptors are kept in the\n"
+    "order in which they come, and each message takes what it claims from the front, also if it\n"
+    "is refused. Too few, or one that is not as it should be, is `input_invalid`; more than 32\n"
+    "that no message has claimed, or more than 16 in one `sendmsg()`, end the connection, as does\n"
+    "a message that cannot be read while descriptors wait. Outputs come as memfds only if the\n"
+    "request's flags say so, and then those that do not fit into the message; they are sealed\n"
+    "in the same way. All this is the same in both versions.\n";
 
 static const char *const kind_names[] = {"u8",  "u16",   "u32",  "u64",  "f32",
                                          "str", "bytes", "f32s", "u32s", "list"};
