@@ -2,7 +2,23 @@
 
 #include "hearth_inspect.h"
 
+#include <string.h>
+
 int hearth_fuzz_onnx_header(const uint8_t *data, size_t size);
+
+static void check_ports(const struct hearth_onnx_port *ports, uint32_t count)
+{
+    HEARTH_ASSERT(count >= 1 && count <= HEARTH_ONNX_MAX_PORTS);
+    for (uint32_t i = 0; i < count; i++) {
+        HEARTH_ASSERT(ports[i].name[0] != '\0');
+        HEARTH_ASSERT(strnlen(ports[i].name, sizeof ports[i].name) < sizeof ports[i].name);
+        HEARTH_ASSERT(ports[i].rank <= HEARTH_ONNX_MAX_DIMENSIONS);
+        HEARTH_ASSERT(ports[i].has_shape || ports[i].rank == 0);
+        for (uint32_t d = 0; d < ports[i].rank; d++) {
+            HEARTH_ASSERT(ports[i].shape[d] >= HEARTH_ONNX_OPEN);
+        }
+    }
+}
 
 int hearth_fuzz_onnx_header(const uint8_t *data, size_t size)
 {
@@ -14,8 +30,10 @@ int hearth_fuzz_onnx_header(const uint8_t *data, size_t size)
         HEARTH_ASSERT(rc == err.code && err.text[0] != '\0');
         return 0;
     }
-    HEARTH_ASSERT(facts.input_count >= 1 && facts.input_count <= HEARTH_ONNX_MAX_PORTS);
-    HEARTH_ASSERT(facts.output_count >= 1 && facts.output_count <= HEARTH_ONNX_MAX_PORTS);
+    check_ports(facts.inputs, facts.input_count);
+    check_ports(facts.outputs, facts.output_count);
+    HEARTH_ASSERT(facts.opset <= HEARTH_ONNX_MAX_OPSET);
+    HEARTH_ASSERT(strnlen(facts.producer, sizeof facts.producer) < sizeof facts.producer);
     HEARTH_ASSERT(facts.node_count >= 1 && facts.node_count <= HEARTH_ONNX_MAX_NODES);
     HEARTH_ASSERT(facts.inline_bytes <= size);
     HEARTH_ASSERT(facts.external_bytes <= (uint64_t)facts.external_count * beside[0].size_bytes);

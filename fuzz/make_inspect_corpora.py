@@ -85,12 +85,26 @@ def tensor(name, dims, raw=None, location=None, offset=None):
     return out + field(14, 1)
 
 
-def onnx(extra=b"", domain="", initializer=None, opset=17):
+def port(name, kind=1, shape=None):
+    """A ValueInfoProto; a dimension is a number or a name."""
+    if shape is None:
+        return field(1, name)
+    dims = b"".join(field(1, field(1 if isinstance(d, int) else 2, d)) for d in shape)
+    return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims)))
+
+
+def function(name, calls, domain="my.domain"):
+    """A FunctionProto whose nodes call others of its domain."""
+    nodes = b"".join(field(7, field(4, c) + field(7, domain if c.startswith("F") else "")) for c in calls)
+    return field(25, field(1, name) + nodes + field(9, field(1, "") + field(2, 17)) + field(10, domain))
+
+
+def onnx(extra=b"", domain="", initializer=None, opset=17, ports=(None, None), more=b"", operator="If"):
     inner = field(1, field(4, "Relu")) + field(12, field(1, "y"))
-    node = field(4, "If") + field(7, domain) + field(5, field(1, "then_branch") + field(6, inner))
+    node = field(4, operator) + field(7, domain) + field(5, field(1, "then_branch") + field(6, inner))
     graph = field(1, node) + field(5, initializer or tensor("w", (2, 2), b"\0" * 16))
-    graph += field(11, field(1, "x")) + field(12, field(1, "y")) + extra
-    return field(1, 8) + field(8, field(1, "") + field(2, opset)) + field(7, graph)
+    graph += field(11, ports[0] or field(1, "x")) + field(12, ports[1] or field(1, "y")) + extra
+    return more + field(1, 8) + field(8, field(1, "") + field(2, opset)) + field(7, graph)
 
 
 GGUF = {
@@ -111,6 +125,18 @@ ONNX = {
     "external-beyond": onnx(initializer=tensor("w", (4, 4), location="w.data", offset="4090")),
     "custom-domain": onnx(domain="org.example"),
     "sparse": onnx(extra=field(15, field(1, tensor("s", (1,), b"\0" * 4)))),
+    "shapes": onnx(ports=(port("x", 7, ("batch", 4)), port("y", 1, ("batch", "tokens", 384)))),
+    "scalar": onnx(ports=(port("x", 10, ()), port("y", 16, (0,)))),
+    "producer": onnx(more=field(2, "pytorch") + field(3, "2.9.0")),
+    "typed-floats": onnx(initializer=field(1, 2) + field(2, 1) + field(4, b"\0" * 8) + field(8, "w")),
+    "typed-varints": onnx(initializer=field(1, 2) + field(2, 7) + field(7, b"\x80\x01\x05") + field(8, "w")),
+    "typed-short": onnx(initializer=field(1, 3) + field(2, 1) + field(4, b"\0" * 8) + field(8, "w")),
+    "typed-text": onnx(initializer=field(1, 1) + field(2, 8) + field(6, "word") + field(8, "w")),
+    "functions": onnx(domain="my.domain", operator="F0", more=function("F1", ["Neg"]) + function("F0", ["F1", "F1"])),
+    "function-recursive": onnx(domain="my.domain", operator="F0",
+                               more=function("F0", ["F1"]) + function("F1", ["F0"])),
+    "function-doubling": onnx(domain="my.domain", operator="F0", more=b"".join(
+        function(f"F{i}", [f"F{i + 1}"] * 2) for i in range(18)) + function("F18", ["Neg"])),
     "cut-off": onnx()[:60],
     "group": onnx() + b"\x0b\x0c",
 }

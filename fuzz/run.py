@@ -50,7 +50,8 @@ ABOUT = {
     "gguf_header": ([f"{INSPECT}/{name}.c" for name in
                      ("gguf", "gguf_hyper", "gguf_read", "gguf_tensors", "shown")], 8192),
     "onnx_header": ([f"{INSPECT}/{name}.c" for name in
-                     ("onnx", "onnx_tensor", "proto", "shown")], 4096),
+                     ("onnx", "onnx_function", "onnx_tensor", "onnx_value", "proto", "shown")], 4096),
+    "pooling_config": ([f"{INSPECT}/pooling.c"], 1024),
     "tensors": (["src/shared/wire/check.c", "src/shared/wire/check_tensors.c"], 2048),
     "tokenizer_json": ([*TOKENIZER, "src/worker/tokenizer/load.c"], 8192),
     "tokenizer_text": (TOKENIZER, 2048),

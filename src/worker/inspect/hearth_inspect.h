@@ -33,6 +33,9 @@
 #define HEARTH_GGUF_MAX_EXPERTS      512u
 #define HEARTH_GGUF_MAX_VOCABULARY   (1u << 20)
 
+#define HEARTH_POOLING_MAX_BYTES      (1u << 20)
+#define HEARTH_POOLING_MAX_DIMENSIONS 65536u
+
 #define HEARTH_ONNX_MAX_MODEL_BYTES  (2u << 30) /* protobuf's own limit */
 #define HEARTH_ONNX_MAX_DEPTH        32u        /* messages inside messages */
 #define HEARTH_ONNX_MAX_FIELDS       (4u << 20) /* in the whole file */
@@ -152,5 +155,30 @@ HEARTH_NODISCARD int hearth_onnx_each_weight(
     struct hearth_slice model, const struct hearth_onnx_file *files, size_t file_count,
     int (*visit)(void *arg, const struct hearth_onnx_weight *weight), void *arg,
     struct hearth_error *err);
+
+/* ---- pooling -------------------------------------------------------------------------------- */
+
+/* How the vectors of tokens become the one of a text. */
+enum hearth_pooling {
+    HEARTH_POOLING_MEAN,
+    HEARTH_POOLING_CLS,
+    HEARTH_POOLING_MAX,
+    HEARTH_POOLING_LAST
+};
+#define HEARTH_POOLING_COUNT 4u
+extern const char *const hearth_pooling_names[HEARTH_POOLING_COUNT]; /* "mean" … "lasttoken" */
+
+/** What a model's own configuration says. */
+struct hearth_pooling_facts {
+    bool is_told; /* false: the file is about something else, and the rest is 0 */
+    enum hearth_pooling pooling;
+    uint32_t dimensions; /* 0: not told */
+};
+
+/** Reads pooling_mode_…, pooling_mode and word_embedding_dimension as sentence-transformers writes
+ *  them (1_Pooling/config.json). Several modes at once, and others, are refused by name. */
+HEARTH_NODISCARD int hearth_pooling_inspect(struct hearth_slice json,
+                                            struct hearth_pooling_facts *ret,
+                                            struct hearth_error *err);
 
 #endif

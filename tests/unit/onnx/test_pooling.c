@@ -14,7 +14,7 @@ static void mean_is_the_average_of_each_column(void **state)
 {
     (void)state;
     float out[2];
-    pooling_fold(POOLING_MEAN, rows, 3, 2, out);
+    pooling_fold(HEARTH_POOLING_MEAN, rows, 3, 2, out);
     assert_float_equal(out[0], 3.0f, 1e-6);
     assert_float_equal(out[1], -1.0f, 1e-6);
 }
@@ -23,9 +23,9 @@ static void cls_and_last_take_one_row(void **state)
 {
     (void)state;
     float out[2];
-    pooling_fold(POOLING_CLS, rows, 3, 2, out);
+    pooling_fold(HEARTH_POOLING_CLS, rows, 3, 2, out);
     assert_float_equal(out[1], -4.0f, 0);
-    pooling_fold(POOLING_LAST, rows, 3, 2, out);
+    pooling_fold(HEARTH_POOLING_LAST, rows, 3, 2, out);
     assert_float_equal(out[0], 6.0f, 0);
 }
 
@@ -33,7 +33,7 @@ static void max_takes_the_largest_of_each_column(void **state)
 {
     (void)state;
     float out[2];
-    pooling_fold(POOLING_MAX, rows, 3, 2, out);
+    pooling_fold(HEARTH_POOLING_MAX, rows, 3, 2, out);
     assert_float_equal(out[0], 6.0f, 0);
     assert_float_equal(out[1], 1.0f, 0);
 }

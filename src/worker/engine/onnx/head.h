@@ -19,7 +19,7 @@ enum aggregation { AGGREGATION_SIMPLE, AGGREGATION_NONE };
 
 struct head {
     enum hearth_task task;
-    enum pooling pooling;
+    enum hearth_pooling pooling;
     bool is_pooling_told; /* by option or configuration; else the graph may pool itself */
     bool must_normalise;
     enum activation activation;

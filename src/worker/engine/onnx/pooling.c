@@ -28,14 +28,14 @@ static void fold_max(const float *hidden, size_t rows, size_t dimensions, float 
     }
 }
 
-void pooling_fold(enum pooling pooling, const float *hidden, size_t rows, size_t dimensions,
+void pooling_fold(enum hearth_pooling pooling, const float *hidden, size_t rows, size_t dimensions,
                   float *room)
 {
     switch (pooling) {
-    case POOLING_MEAN: fold_mean(hidden, rows, dimensions, room); break;
-    case POOLING_CLS: memcpy(room, hidden, dimensions * sizeof *room); break;
-    case POOLING_MAX: fold_max(hidden, rows, dimensions, room); break;
-    case POOLING_LAST:
+    case HEARTH_POOLING_MEAN: fold_mean(hidden, rows, dimensions, room); break;
+    case HEARTH_POOLING_CLS: memcpy(room, hidden, dimensions * sizeof *room); break;
+    case HEARTH_POOLING_MAX: fold_max(hidden, rows, dimensions, room); break;
+    case HEARTH_POOLING_LAST:
         memcpy(room, hidden + (rows - 1) * dimensions, dimensions * sizeof *room);
         break;
     }

@@ -3,15 +3,13 @@
 #ifndef HEARTH_ONNX_POOLING_H
 #define HEARTH_ONNX_POOLING_H
 
-#include "hearth_base.h"
-
-enum pooling { POOLING_MEAN, POOLING_CLS, POOLING_MAX, POOLING_LAST };
+#include "hearth_inspect.h"
 
 /**
  * Folds @rows × @dimensions floats (one row a token, all of them real: texts are never padded) into
  * @room (@dimensions floats). @rows is at least 1.
  */
-void pooling_fold(enum pooling pooling, const float *hidden, size_t rows, size_t dimensions,
+void pooling_fold(enum hearth_pooling pooling, const float *hidden, size_t rows, size_t dimensions,
                   float *room);
 
 /** Turns @count logits (at least 1) into probabilities in place; stable for large logits. */
