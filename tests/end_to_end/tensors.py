@@ -154,8 +154,12 @@ def main():
     write_model(folder.name, "tensors", "tensors", capacity=2)
     write_model(folder.name, "one", "tensors", capacity=1)
     write_model(folder.name, "words", "text_classification", ["x", "y"], capacity=4)
+    write_model(folder.name, "rank", "reranking")
+    write_model(folder.name, "names", "named_entity_recognition", ["O", "B-X", "I-X"])
+    write_model(folder.name, "vectors", "embedding", dimensions=8)
+    models = ["tensors", "one", "words", "rank", "names", "vectors"]
 
-    with Daemon(options.bin, folder.name, ["tensors", "one", "words"], log_level="debug") as daemon:
+    with Daemon(options.bin, folder.name, models, log_level="debug") as daemon:
         pid = daemon.process.pid
 
         def worker(model):
@@ -190,6 +194,18 @@ def main():
             answer = client.ask([sealed(data)], flags=MEMFDS, outputs=[{"name": "b"}],
                                 tensors=[large("a", len(data)), small("b", b"1")])
             must(client.outputs(answer) == {"b": b"1"}, "not what was asked for")
+            client.close()
+
+        def what_does_not_fit_into_a_message_is_refused_with_what_to_do():
+            client = Client(daemon)
+            data = pattern(2 * MIB, 1)
+            answer = client.ask(tensors=[small("a", data), small("b", data)])
+            must(v2.ERRORS.get(answer["code"]) == "too_large", f"code {answer['code']}")
+            must("4194" in answer["error"] and "3145728" in answer["error"] and "memfds" in answer["error"],
+                 answer["error"])
+            answer = client.ask(request_id=2, model_id="vectors", task=1, dimensions=9, texts=[{"text": "x"}])
+            must(answer["error"] == "dimensions: 9, \"vectors\" has 8", f"{answer}")
+            client.works()
             client.close()
 
         def large_outputs_need_the_flag():
@@ -410,7 +426,7 @@ def main():
                 client.close()
 
         def warm_ups_of_every_task_succeed():
-            for model in ("tensors", "words"):
+            for model in models:
                 client = Client(daemon)
                 client.send(message="warmup_request", request_id=7, model_id=model)
                 kind, answer = client.receive()
@@ -431,6 +447,7 @@ def main():
 
         code = run_tests([
             memfds_go_in_and_come_out_in_both_versions, only_the_outputs_that_are_asked_for_come,
+            what_does_not_fit_into_a_message_is_refused_with_what_to_do,
             large_outputs_need_the_flag, what_is_no_sealed_memfd_of_that_size_is_refused_by_name,
             nobody_shrinks_what_was_sent, missing_ones_are_refused_and_strays_go_to_nobody,
             a_flood_of_descriptors_closes_the_connection_with_the_reason,

@@ -174,6 +174,13 @@ static int fill(struct request *request, struct connection *connection,
     request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
     int rc = fill_bytes(request, connection, asked);
     request->job.bytes = request->bytes.size;
+    if (rc == HEARTH_E_TOO_LARGE) {
+        struct hearth_message message = {.type = HEARTH_MSG_inference_request,
+                                         .as.inference_request = *asked};
+        return hearth_fail(err, rc, "the request has %zu bytes, the limit is %u%s",
+                           hearth_wire_size(&message), HEARTH_MAX_RING_MESSAGE_BYTES,
+                           asked->tensors.count > 0 ? "; large tensors can be sent as memfds" : "");
+    }
     return rc < 0 ? hearth_fail(err, rc, "the request: %s", hearth_error_sentence(rc)) : 0;
 }
 
