@@ -70,7 +70,8 @@ static bool find_threshold(const struct state *state, size_t most, bool has_wide
         if (tokens >= most || wins == WINS || (!has_wide && tokens >= 2 * FIRST_TOKENS)) {
             return true;
         }
-        if (elapsed_ns(state) >= CALIBRATE_NS) {
+        /* Twice the length, at least two runs each. */
+        if (elapsed_ns(state) + 4 * (narrow_ns + wide_ns) > CALIBRATE_NS) {
             return true; /* what is longer still is learned from the first requests */
         }
     }

@@ -374,7 +374,7 @@ static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job
 
 static const char *const option_keys[] = {"max_tokens", "pooling",     "normalize", "dimensions",
                                           "activation", "aggregation", "output",    "calibrate",
-                                          "compute_mb", NULL};
+                                          "compute_mb", "wide",        NULL};
 
 const struct hearth_engine_ops hearth_engine_onnx = {
     .name = "onnx",

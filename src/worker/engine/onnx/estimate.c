@@ -9,7 +9,6 @@
 #define LIBRARY_BYTES (28 * MIB)
 /* Graph, plan and kernels of one session: what a second one of the same weights adds. */
 #define SESSION_BYTES (4 * MIB)
-#define RUN_FLOOR     (1 * MIB)
 /* Narrower heads than most models have, wider than the narrowest (32 to 64): their number makes the
  * matrices of attention. */
 #define HEAD_WIDTH 48u
@@ -22,7 +21,7 @@ uint64_t estimate_run(const struct weights_shape *shape, size_t tokens)
     uint64_t length = tokens;
     uint64_t linear = (2 * shape->hidden + 2 * shape->widest) * sizeof(float);
     uint64_t square = 2 * ((shape->hidden + HEAD_WIDTH - 1) / HEAD_WIDTH) * sizeof(float);
-    return RUN_FLOOR + length * linear + length * length * square;
+    return ESTIMATE_LEAST_BYTES + length * linear + length * length * square;
 }
 
 /* Most of what lies in the model file itself is held twice: once as it is and once as the library

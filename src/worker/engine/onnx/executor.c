@@ -11,6 +11,7 @@
 #include "hearth_os.h"
 
 #include <pthread.h>
+#include <string.h>
 
 struct run_seat {
     pthread_mutex_t lock;         /* guards job and the terminate flag in options */
@@ -20,12 +21,14 @@ struct run_seat {
     struct run_claim claim;
 };
 
+enum wide_policy { WIDE_AUTO, WIDE_ALWAYS, WIDE_NEVER };
+
 struct executor {
     struct session session;
     struct run_memory memory;
     struct choice choice;
     struct weights_shape shape;
-    uint64_t heap_start_bytes; /* before the first run */
+    enum wide_policy policy;
     bool may_calibrate;
     bool is_forced; /* while calibrating */
     bool is_forced_wide;
@@ -42,10 +45,29 @@ static int seat_init(struct run_seat *seat, struct hearth_error *err)
     return session_make_run_options(&seat->options, err);
 }
 
-/* More threads must be a gain at best: without the second session the first one serves all. */
+static int read_policy(const struct hearth_engine_plan *plan, enum wide_policy *ret,
+                       struct hearth_error *err)
+{
+    static const char *const names[] = {
+        [WIDE_AUTO] = "auto", [WIDE_ALWAYS] = "always", [WIDE_NEVER] = "never"};
+    const char *told = hearth_plan_string(plan, "wide");
+    for (size_t i = 0; told != NULL && i < HEARTH_COUNT(names); i++) {
+        if (strcmp(told, names[i]) == 0) {
+            *ret = (enum wide_policy)i;
+            return 0;
+        }
+    }
+    return told == NULL
+               ? 0
+               : hearth_fail(err, HEARTH_E_CONFIG,
+                             "option wide is \"%.32s\"; known are auto, always and never", told);
+}
+
+/* More threads are a gain at best: without the second session the first one serves all. */
 static void open_wide(struct executor *executor, const struct hearth_engine_plan *plan)
 {
-    if (plan->threads > 1 && session_open_wide(&executor->session, plan, NULL) < 0) {
+    bool is_wanted = plan->threads > 1 && executor->policy != WIDE_NEVER;
+    if (is_wanted && session_open_wide(&executor->session, plan, NULL) < 0) {
         session_close_wide(&executor->session);
     }
 }
@@ -64,6 +86,9 @@ int executor_open(const struct hearth_engine_plan *plan, size_t max_tokens, stru
     choice_init(&executor->choice);
     int rc = hearth_plan_bool(plan, "calibrate", &executor->may_calibrate, err);
     if (rc == 0) {
+        rc = read_policy(plan, &executor->policy, err);
+    }
+    if (rc == 0) {
         rc = estimate_budget(plan, max_tokens, &executor->shape, &budget_bytes, &arena_bytes, err);
     }
     run_memory_init(&executor->memory, budget_bytes);
@@ -78,7 +103,6 @@ int executor_open(const struct hearth_engine_plan *plan, size_t max_tokens, stru
         return rc;
     }
     open_wide(executor, plan);
-    executor->heap_start_bytes = hearth_heap_bytes();
     *ret = executor;
     return 0;
 }
@@ -145,11 +169,14 @@ void executor_calibrate(struct executor *executor, size_t max_tokens, executor_r
     if (run != NULL && executor->may_calibrate) {
         struct trial trial = {executor, run, arg};
         const struct calibrate_runs runs = {make_trial, trial_clock, trial_heap, &trial};
+        uint64_t heap_bytes = hearth_heap_bytes();
         executor->is_forced = true;
-        calibrate(&runs, max_tokens, executor_has_wide(executor), executor->heap_start_bytes,
-                  &executor->memory, &executor->choice, ret);
+        /* The run that came before has taken the first piece of the arena already. */
+        calibrate(&runs, max_tokens, executor_has_wide(executor),
+                  heap_bytes - HEARTH_MIN(heap_bytes, ESTIMATE_LEAST_BYTES), &executor->memory,
+                  &executor->choice, ret);
         executor->is_forced = false;
-        if (ret->is_worthless) {
+        if (ret->is_worthless && executor->policy == WIDE_AUTO) {
             session_close_wide(&executor->session);
         }
     }
@@ -211,15 +238,20 @@ static bool must_be_wide(struct executor *executor, bool is_alone, size_t tokens
     if (!executor_has_wide(executor)) {
         return false;
     }
-    return executor->is_forced ? executor->is_forced_wide
-                               : is_alone && choice_is_wide(&executor->choice, tokens);
+    if (executor->is_forced) {
+        return executor->is_forced_wide;
+    }
+    return is_alone &&
+           (executor->policy == WIDE_ALWAYS || choice_is_wide(&executor->choice, tokens));
 }
 
 int executor_run(struct executor *executor, struct run_seat *seat, const char *const *input_names,
                  const OrtValue *const *inputs, size_t input_count, const char *const *output_names,
                  size_t output_count, OrtValue **outputs, size_t tokens, struct hearth_error *err)
 {
-    int rc = run_memory_claim(&executor->memory, &seat->claim, tokens, &seat->must_end, err);
+    int rc = executor->is_forced /* what it takes is being found out */
+                 ? 0
+                 : run_memory_claim(&executor->memory, &seat->claim, tokens, &seat->must_end, err);
     if (rc < 0) {
         return rc;
     }

@@ -11,7 +11,8 @@
  * any.
  *
  * Options of a model: compute_mb (memory of all runs together, instead of the estimate), calibrate
- * = true | false (false: narrow or wide is learned from the first requests alone). */
+ * = true | false (false: narrow or wide is learned from the first requests alone), wide = auto |
+ * always | never. */
 
 #ifndef HEARTH_ONNX_EXECUTOR_H
 #define HEARTH_ONNX_EXECUTOR_H
