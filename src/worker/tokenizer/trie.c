@@ -34,6 +34,7 @@ struct builder {
     struct trie trie;
     uint32_t room;
     uint64_t free[BLOCKS_OPEN][BLOCK / 64]; /* bits of the newest blocks, each at its number */
+    uint32_t free_count[BLOCKS_OPEN];
     struct sorted_piece *pieces;
     struct hearth_buf ranges; /* a stack of struct range */
 };
@@ -62,6 +63,13 @@ static void sort_pieces(const struct vocab *vocab, struct sorted_piece *pieces)
     qsort(pieces, vocab->count, sizeof *pieces, compare_pieces);
 }
 
+static void take(struct builder *builder, uint32_t node)
+{
+    uint32_t open = node / BLOCK % BLOCKS_OPEN;
+    builder->free[open][node % BLOCK / 64] &= ~(UINT64_C(1) << (node % 64));
+    builder->free_count[open]--;
+}
+
 static int add_block(struct builder *builder)
 {
     struct trie *trie = &builder->trie;
@@ -80,10 +88,11 @@ static int add_block(struct builder *builder)
     for (uint32_t i = 0; i < BLOCK; i++) {
         trie->nodes[trie->count + i] = (struct trie_node){0, TRIE_NOWHERE, NO_ID};
     }
-    uint64_t *free_bits = builder->free[trie->count / BLOCK % BLOCKS_OPEN];
-    memset(free_bits, 0xFF, sizeof builder->free[0]);
+    uint32_t open = trie->count / BLOCK % BLOCKS_OPEN;
+    memset(builder->free[open], 0xFF, sizeof builder->free[0]);
+    builder->free_count[open] = BLOCK;
     if (trie->count == TRIE_ROOT) {
-        free_bits[0] &= ~UINT64_C(1);
+        take(builder, TRIE_ROOT);
     }
     trie->count += BLOCK;
     return 0;
@@ -121,7 +130,9 @@ static int place_children(struct builder *builder, uint32_t node, const uint8_t 
     uint32_t base = 0;
     uint32_t blocks = trie->count / BLOCK;
     uint32_t block = blocks - HEARTH_MIN(blocks, BLOCKS_OPEN);
-    while (block < blocks && !find_base(builder->free[block % BLOCKS_OPEN], labels, count, &base)) {
+    while (block < blocks &&
+           (builder->free_count[block % BLOCKS_OPEN] < count ||
+            !find_base(builder->free[block % BLOCKS_OPEN], labels, count, &base))) {
         block++;
     }
     if (block == blocks) {
@@ -131,11 +142,11 @@ static int place_children(struct builder *builder, uint32_t node, const uint8_t 
         }
         base = labels[0]; /* in a free block any base will do */
     }
-    trie->nodes[node].base = block * BLOCK + base;
+    base += block * BLOCK;
+    trie->nodes[node].base = base;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = base ^ labels[i];
-        builder->free[block % BLOCKS_OPEN][at / 64] &= ~(UINT64_C(1) << (at % 64));
-        trie->nodes[block * BLOCK + at].parent = node;
+        take(builder, base ^ labels[i]);
+        trie->nodes[base ^ labels[i]].parent = node;
     }
     return 0;
 }
