@@ -28,13 +28,13 @@ TENSORS, MEMFDS, STREAM, IN_ORDER = v2.TASKS["tensors"], v2.FLAGS["memfds"], 1, 
 UINT8 = v2.TENSOR_TYPES["uint8"]
 
 
-def write_model(folder, name, capability, labels=(), **options):
+def write_model(folder, name, capability, labels=(), told=(), **options):
     place = Path(folder) / name
     place.mkdir()
     (place / "manifest.json").write_text(json.dumps({
         "model_id": name, "name": name, "version": "1.2.3", "license": "MIT",
         "capabilities": [capability], "architecture": "echo", "files": [], "options": options,
-        **({"labels": list(labels)} if labels else {})}))
+        **({"labels": list(labels)} if labels else {}), **dict(told)}))
 
 
 def sealed(data, seals=SEALS):
@@ -156,7 +156,9 @@ def main():
     write_model(folder.name, "words", "text_classification", ["x", "y"], capacity=4)
     write_model(folder.name, "rank", "reranking")
     write_model(folder.name, "names", "named_entity_recognition", ["O", "B-X", "I-X"])
-    write_model(folder.name, "vectors", "embedding", dimensions=8)
+    agreement = {"mean_cosine": 0.9995, "min_cosine": 0.995, "texts": 300, "source_sha256": "0" * 64}
+    write_model(folder.name, "vectors", "embedding", dimensions=8,
+                told={"precision": "int8", "agreement": agreement})
     models = ["tensors", "one", "words", "rank", "names", "vectors"]
 
     with Daemon(options.bin, folder.name, models, log_level="debug") as daemon:
@@ -420,6 +422,15 @@ def main():
                 must(told["name"] == "words" and [n["name"] for n in told["labels"]] == ["x", "y"], f"{told}")
                 facts = {fact["key"]: fact["value"] for fact in answer["facts"]}
                 must(facts.get("version") == "1.2.3" and facts.get("name") == "words", f"{facts}")
+                client.send(message="model_request", request_id=6, model_id="vectors")
+                facts = {fact["key"]: fact["value"] for fact in client.receive()[1]["facts"]}
+                must(facts.get("precision") == "int8" and facts.get("agreement_mean_cosine") == "0.9995"
+                     and facts.get("agreement_min_cosine") == "0.995" and facts.get("agreement_labels") == "1"
+                     and facts.get("agreement_texts") == "300", f"{facts}")
+                client.send(message="model_request", request_id=7, model_id="tensors")
+                ports = client.receive()[1]
+                must([(port["name"], port["type"], port["shape"]) for port in ports["inputs"]] ==
+                     [("x", 1, [v2.ANY_SIZE])] and len(ports["outputs"]) == 1, f"{ports}")
                 client.send(message="model_request", request_id=6, model_id="nobody")
                 kind, answer = client.receive()
                 must(v2.ERRORS.get(answer["code"]) == "no_model" and not answer["models"], f"{answer}")

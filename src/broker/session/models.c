@@ -5,6 +5,7 @@
 #include "session_priv.h"
 
 #include "hearth_log.h"
+#include <stdio.h>
 #include <string.h>
 
 /* The list and the names it points to; made for one answer. */
@@ -220,29 +221,56 @@ static void refuse_description(struct connection *connection, uint64_t client_id
     answer_description(connection, &answer);
 }
 
-static void add_fact(struct hearth_wire_option *facts, uint32_t *count, const char *key,
-                     const char *value)
+/* Facts and the text of those that are numbers. */
+struct facts {
+    struct hearth_wire_option list[HEARTH_MAX_MODEL_FACTS];
+    uint32_t count;
+    char numbers[4][32];
+    uint32_t number_count;
+};
+
+static void add_fact(struct facts *facts, const char *key, const char *value)
 {
     if (value != NULL && value[0] != '\0' && strlen(value) <= HEARTH_MAX_ERROR_BYTES) {
-        facts[(*count)++] = (struct hearth_wire_option){.key = hearth_slice_of_string(key),
-                                                        .value = hearth_slice_of_string(value)};
+        facts->list[facts->count++] = (struct hearth_wire_option){
+            .key = hearth_slice_of_string(key), .value = hearth_slice_of_string(value)};
+    }
+}
+
+static void add_number(struct facts *facts, const char *key, double value)
+{
+    char *text = facts->numbers[facts->number_count++];
+    snprintf(text, sizeof facts->numbers[0], "%.7g", value);
+    add_fact(facts, key, text);
+}
+
+/* How far weights in int8 agree with those that they were made of. */
+static void add_agreement(struct facts *facts, const struct hearth_agreement *agreement)
+{
+    if (agreement->texts > 0) {
+        add_number(facts, "agreement_mean_cosine", agreement->mean_cosine);
+        add_number(facts, "agreement_min_cosine", agreement->min_cosine);
+        add_number(facts, "agreement_labels", agreement->label_agreement);
+        add_number(facts, "agreement_texts", agreement->texts);
     }
 }
 
 /* What the manifest says, then what the engine found out. */
-static uint32_t gather_facts(const struct hearth_model *model, struct hearth_wire_list told,
-                             struct hearth_wire_option facts[HEARTH_MAX_MODEL_FACTS])
+static void gather_facts(const struct hearth_model *model, struct hearth_wire_list told,
+                         struct facts *ret)
 {
-    uint32_t count = 0;
-    if (model->manifest != NULL) {
-        add_fact(facts, &count, "name", model->manifest->name);
-        add_fact(facts, &count, "version", model->manifest->version);
+    const struct hearth_manifest *manifest = model->manifest;
+    *ret = (struct facts){0};
+    if (manifest != NULL) {
+        add_fact(ret, "name", manifest->name);
+        add_fact(ret, "version", manifest->version);
+        add_fact(ret, "precision", hearth_precision_name(manifest->precision));
+        add_agreement(ret, &manifest->agreement);
     }
-    while (count < HEARTH_MAX_MODEL_FACTS &&
-           hearth_wire_next(&told, HEARTH_RECORD_option, &facts[count])) {
-        count++;
+    while (ret->count < HEARTH_MAX_MODEL_FACTS &&
+           hearth_wire_next(&told, HEARTH_RECORD_option, &ret->list[ret->count])) {
+        ret->count++;
     }
-    return count;
 }
 
 static void describe(struct connection *connection, const struct hearth_model *model,
@@ -259,17 +287,18 @@ static void describe(struct connection *connection, const struct hearth_model *m
                            hearth_error_sentence(HEARTH_E_NO_MEMORY));
         return;
     }
-    struct hearth_wire_option facts[HEARTH_MAX_MODEL_FACTS];
+    struct facts facts;
     struct hearth_worker_info info;
     hearth_pool_info(server->pool, model->slot, &info);
     memory_begin(server);
     add_model(server, listing, model);
+    gather_facts(model, info.ready->facts, &facts);
     const struct hearth_wire_model_response answer = {
         .request_id = client_id,
         .models = {.count = 1, .items = listing->infos},
         .inputs = info.ready->inputs,
         .outputs = info.ready->outputs,
-        .facts = {.count = gather_facts(model, info.ready->facts, facts), .items = facts},
+        .facts = {.count = facts.count, .items = facts.list},
     };
     answer_description(connection, &answer);
     hearth_free(listing->names);
