@@ -14,7 +14,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SCRATCH_CAP_BYTES ((size_t)HEARTH_MAX_MEMFD_BYTES)
+#define SCRATCH_CAP_BYTES  ((size_t)HEARTH_MAX_MEMFD_BYTES)
+#define SCRATCH_KEEP_BYTES ((size_t)4 << 20) /* of each buffer, between items */
 
 int runner_init(struct runner *runner, const struct onnx_model *model, struct run_seat *seat,
                 struct hearth_error *err)
@@ -43,12 +44,20 @@ void runner_finish(struct runner *runner)
     *runner = (struct runner){0};
 }
 
+static void wipe_and_trim(struct hearth_buf *buf)
+{
+    hearth_buf_wipe(buf);
+    if (buf->room > SCRATCH_KEEP_BYTES) {
+        hearth_buf_finish(buf);
+    }
+}
+
 /* What is left of an item is nobody else's. */
 static void wipe(struct runner *runner, const struct onnx_model *model)
 {
     hearth_encoding_wipe(&runner->encoding);
-    hearth_buf_wipe(&runner->numbers);
-    hearth_buf_wipe(&runner->floats);
+    wipe_and_trim(&runner->numbers);
+    wipe_and_trim(&runner->floats);
     hearth_wipe(runner->answer, model->width * sizeof *runner->answer);
     if (runner->entities.list != NULL) {
         hearth_wipe(runner->entities.list, runner->entities.count * sizeof *runner->entities.list);
