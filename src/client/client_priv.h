@@ -34,8 +34,10 @@
 #define HEARTH_CLIENT_HELLO_BYTES 1024u
 #define HEARTH_CLIENT_FILLS       16 /* reads of 64 KiB in one dispatch: others want their turn */
 
-/* Data larger than this travels as a memfd: see docs/libhearth.md for how it was measured. */
-#define HEARTH_CLIENT_MEMFD_BYTES (64u << 10)
+/* Data larger than this travels as a memfd. A memfd made for it costs more than the copies of a
+ * message at 64 KiB and less at 256 KiB (`hearth-bench tensors/input`); 16 of them fit a message.
+ */
+#define HEARTH_CLIENT_MEMFD_BYTES (128u << 10)
 
 /** Descriptors beside one message, first tensor first. */
 struct client_fds {

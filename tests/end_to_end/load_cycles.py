@@ -103,26 +103,28 @@ def ask_once(daemon, name):
     must(answer["code"] == 0 and len(answer["results"]) == 4, f"{name}: {answer}")
 
 
-def cycle(daemon, names):
+def cycle(daemon, names, group, seen):
     for name in names:
         loaded = daemon.ask("load_request", "load_response", request_id=1, model_id=name)
         must(loaded["code"] == 0, f"{name}: {loaded}")
         ask_once(daemon, name)
+        while_loaded = group.bytes()
         unloaded = daemon.ask("unload_request", "unload_response", request_id=2, model_id=name)
         must(unloaded["code"] == 0, f"{name}: {unloaded}")
+        seen.append(while_loaded)
     # The answer to the unload comes when the worker has ended; the spawner reaps it, and is alone again.
     poll(lambda: len(children(children(daemon.process.pid)[0])) == 0, "the workers to be reaped")
 
 
 def measure(options):
-    group = Group()
+    group, seen = Group(), []
     try:
         with Daemon(options.bin, ROOTS, prefix=group.prefix(), log_level="error") as daemon:
             connection = daemon.connect()
             before = Measured(daemon, group, connection)
             for _ in range(options.cycles):
-                cycle(daemon, options.models.split(","))
-            return before, Measured(daemon, group, connection)
+                cycle(daemon, options.models.split(","), group, seen)
+            return before, Measured(daemon, group, connection), seen
     finally:
         group.remove()
 
@@ -141,7 +143,7 @@ def main():
     has_onnx = (Path(options.bin) / "hearth-worker-onnx").exists()
     options.models = options.models or \
         ("tinybert-classifier,all-minilm-l6-v2" if has_onnx else "classifier,embedder")
-    before, after = measure(options)
+    before, after, seen = measure(options)
     print(f"# {options.cycles} cycles of {options.models}")
 
     def the_memory_of_the_daemon_is_back():
@@ -150,6 +152,8 @@ def main():
     def the_memory_of_the_machine_is_back():
         if before.machine is None:
             raise Skipped("no memory cgroup can be made here")
+        print(f"# with a model loaded: {min(seen) / 1e6:.2f} to {max(seen) / 1e6:.2f} MB")
+        must(min(seen) > before.machine + ALLOWED, "a loaded model is not seen: this measures nothing")
         must(grown("machine", before.machine, after.machine) <= ALLOWED, "it has grown")
 
     def no_descriptor_stays():

@@ -225,6 +225,40 @@ static void check_batch(const char *const models[2])
     hearth_disconnect(client);
 }
 
+static hearth_result *embed_as(hearth_client *client, const struct expectation *this,
+                               uint32_t dimensions, enum hearth_vector_type type)
+{
+    hearth_request_params params = asking(this->model);
+    hearth_result *result = NULL;
+    hearth_error err = {0};
+    const char *text = this->text;
+    params.dimensions = dimensions;
+    params.vector_type = type;
+    hearth_embed(client, &text, 1, &params, &result, &err);
+    assert_string_equal(err.text, "");
+    return result;
+}
+
+/* The first half of the numbers, of length 1 again; and int8 within half a step of float32. */
+static void check_forms(hearth_client *client, const struct expectation *this)
+{
+    uint32_t half = (uint32_t)this->count / 2;
+    hearth_result *cut = embed_as(client, this, half, HEARTH_VECTOR_FLOAT32);
+    hearth_result *small = embed_as(client, this, half, HEARTH_VECTOR_INT8);
+    const hearth_item *item = hearth_result_item(cut, 0);
+    const hearth_item *packed = hearth_result_item(small, 0);
+    assert_int_equal(item->dimensions, half);
+    assert_true(cosine(item->vector, this->values, half) >= COSINE_LEAST);
+    assert_true(fabs(dot(item->vector, item->vector, half) - 1) <= 1e-4);
+    assert_int_equal(packed->packed_bytes, half);
+    for (uint32_t i = 0; i < half; i++) {
+        float number = (float)((const int8_t *)packed->packed)[i] * packed->scale;
+        assert_true(fabsf(number - item->vector[i]) <= 0.501f * packed->scale);
+    }
+    hearth_result_free(cut);
+    hearth_result_free(small);
+}
+
 static void onnx_classifier_basic(void **state)
 {
     (void)state;
@@ -241,6 +275,15 @@ static void onnx_embedder_basic(void **state)
 {
     (void)state;
     check_basic(embedders);
+    hearth_client *client = connected();
+    for (size_t m = 0; m < 2; m++) {
+        const struct expectation *these[4];
+        assert_int_equal(expectations_of(&expected, embedders[m], true, these, 4), 4);
+        for (size_t i = 0; i < 4; i++) {
+            check_forms(client, these[i]);
+        }
+    }
+    hearth_disconnect(client);
 }
 
 static void onnx_embedder_batch(void **state)
