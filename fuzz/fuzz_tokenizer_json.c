@@ -34,11 +34,11 @@ int hearth_fuzz_tokenizer_json(const uint8_t *data, size_t size)
     check_text(
         tokenizer,
         hearth_slice_of_string("[CLS] Ab\xC3\xA9  unhappy!? 12<s>\xE2\x96\x81x\n\xE6\xBC\xA2"),
-        LIMIT_TOKENS);
+        LIMIT_TOKENS, size % 8);
     if (nul != NULL) {
         size_t left = size - json_bytes - 1;
         check_text(tokenizer, hearth_slice_of(nul + 1, HEARTH_MIN(left, (size_t)MOST_TEXT_BYTES)),
-                   LIMIT_TOKENS);
+                   LIMIT_TOKENS, size / 8 % 8);
     }
     hearth_tokenizer_destroy(tokenizer);
     return 0;

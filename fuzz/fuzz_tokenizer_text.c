@@ -1,7 +1,7 @@
 /* fuzz_tokenizer_text.c — any text, with tokenizers of every kind that have every kind of added
  * token.
  *
- * The first byte chooses the tokenizer, the second the limit; the rest is the text. */
+ * The first byte chooses the tokenizer, the second the limit and the way; the rest is the text. */
 
 #include "tokenizer_promises.h"
 
@@ -31,7 +31,7 @@ int hearth_fuzz_tokenizer_text(const uint8_t *data, size_t size);
     "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":[\"<s>\"]}}},"
 #define FEW_ADDED                                                                                  \
     "\"added_tokens\":[" ADDED(1, "<s>", false, false, false,                                      \
-                               false) "," ADDED(2, "ab", true, true, true, true) "],"
+                               false) "," ADDED(2, "by", true, true, true, true) "],"
 
 static const char word_pieces[] =
     "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[" ALL_ADDED "],"
@@ -99,7 +99,7 @@ static const struct kind kinds[] = {
      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," METASPACE(
          "always", "true") "]}",
      UNIGRAM "false", SCORES},
-    {METASPACE("never", "true"), REPLACE("Regex", "(?<=a)b*", "xy"), "null", UNIGRAM "true",
+    {METASPACE("never", "true"), REPLACE("Regex", "a(?=b)|b{2,}", "xy"), "null", UNIGRAM "true",
      SCORES},
 };
 
@@ -137,11 +137,11 @@ static void name_byte(char room[16], unsigned byte, unsigned *unseen, bool is_le
 static void say_vocabulary(struct hearth_buf *json, const struct kind *kind)
 {
     bool has_score = kind->vocabulary == SCORES;
-    unsigned id = 2;
+    unsigned id = 3;
     unsigned unseen = 0;
     char room[16];
-    say(json,
-        has_score ? ",\"vocab\":[[\"<unk>\",0],[\"<s>\",0]" : ",\"vocab\":{\"<unk>\":0,\"<s>\":1");
+    say(json, has_score ? ",\"vocab\":[[\"<unk>\",0],[\"<s>\",0],[\"by\",-9]"
+                        : ",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"by\":2");
     if (kind->vocabulary != BYTES_AS_LETTERS) {
         static const char *const letters[] = {"a",       "b", "e", "x", "y", " ", "\xE2\x96\x81",
                                               "\xCC\x81"};
@@ -235,7 +235,7 @@ int hearth_fuzz_tokenizer_text(const uint8_t *data, size_t size)
         made[choice] = make(choice);
     }
     struct hearth_slice text = hearth_slice_of(data + 2, size - 2);
-    check_text(made[choice], text, 2u + data[1] % 32u);
+    check_text(made[choice], text, 2u + data[1] % 32u, data[1] / 32u);
     check_ids(made[choice], text, data[1] % 32u);
     return 0;
 }

@@ -21,6 +21,9 @@ FILES = ROOT / "fixtures/tokenizers"
 KEPT = set("aeist 1▁Ġ.") | {"##s", "##t", "is", "▁t", "Ġt"}
 MOST_BYTES = 6000
 WORDS = ("type", "behavior", "prepend_scheme", "strategy", "direction")
+OTHERS = {"UnicodeScripts", "FixedLength", "CTC", "WordLevel", "dropout", "[UNK]", "<0x41>", "A", "B"}
+PIECES = ["##", "<0x", "\\xe2\\x96\\x81", "\\xc4\\xa0", "\\\\p{L}", "\\\\s+", "(?!\\\\S)", "(?i:", "[^", "]{2,}", "null",
+          "true", "false", "-1.5", "\\x00"]
 TEXTS = ["a test, it's 12  is\n", "[SEP] <s> e\u0301 ﬁ 漢 🙂", "\u00a0\u0301\u200d\0x", "İß ſ ΑΣ ａ ﾊﾟ 각"]
 TABLE = base64.b64encode(charsmap.build({"ﬁ": "fi", "ａ": "a", "e\u0301": "é", "\u00a0": " ", "\x01": "",
                                          "\u200d": " ", "ﾊﾟ": "パ"})).decode()
@@ -99,6 +102,24 @@ def seeds():
     return found
 
 
+def words_in(part):
+    """Keys, and values that are words of the format."""
+    if isinstance(part, list):
+        return {word for value in part for word in words_in(value)}
+    if not isinstance(part, dict):
+        return set()
+    own = {key for key in part} | {part[key] for key in WORDS if isinstance(part.get(key), str)}
+    return own.union(*(words_in(value) for key, value in part.items() if key not in ("vocab", "special_tokens")))
+
+
+def write_dictionary(files):
+    words = {word for file in files for word in words_in(file)} | OTHERS
+    lines = ["# words of tokenizer_json's inputs; written by make_tokenizer_corpora.py"]
+    lines += [f'"\\"{word}\\""' for word in sorted(words) if word.isascii()]
+    lines += [f'"{piece}"' for piece in PIECES]
+    (HERE / "dictionaries/tokenizer_json").write_text("\n".join(lines) + "\n")
+
+
 def write(target, data):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +127,7 @@ def write(target, data):
 
 
 def main():
+    write_dictionary(seeds().values())
     for number, (name, file) in enumerate(seeds().items()):
         data = json.dumps(file, ensure_ascii=False, separators=(",", ":")).encode()
         data += b"\0" + TEXTS[number % len(TEXTS)].encode()
@@ -114,7 +136,7 @@ def main():
         write("tokenizer_json", data)
     for choice in range(16, 23):
         for number, text in enumerate(TEXTS):
-            write("tokenizer_text", bytes([choice, number]) + text.encode())
+            write("tokenizer_text", bytes([choice, 32 * (2 * number + choice % 2) + number]) + text.encode())
     return 0
 
 

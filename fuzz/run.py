@@ -37,7 +37,13 @@ MINUTES, QUIET_SECONDS, LINES_PERCENT = 10, 300, 80
 CORPUS_BYTES = 200 << 10
 WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "decode", "encode", "layout", "patch")]
 TOKENIZER = [f"src/worker/tokenizer/{name}.c" for name in (
-    "added", "encode", "normalize", "tokenizer", "unicode", "vocab", "wordpiece")]
+    "added", "bpe", "bpe_merge", "byte_level", "categories", "decode", "encode", "encoding",
+    "marks", "normalize", "normalize_bert", "normalize_form", "pretokenize", "scratch", "segments", "split",
+    "split_known", "template", "text", "tokenizer", "tokens", "trie", "trim", "unicode", "unigram", "vocab",
+    "wordpiece")]
+TOKENIZER_FILE = [f"src/worker/tokenizer/{name}.c" for name in (
+    "bpe_load", "charsmap", "decoder_load", "json", "load", "normalizer_load", "postprocessor_load",
+    "pretokenizer_load", "split_regex", "unigram_load")]
 INSPECT = "src/worker/inspect"
 
 # The files that each target is about, and the longest input that it is given.
@@ -53,7 +59,7 @@ ABOUT = {
                      ("onnx", "onnx_function", "onnx_tensor", "onnx_value", "proto", "shown")], 4096),
     "pooling_config": ([f"{INSPECT}/pooling.c"], 1024),
     "tensors": (["src/shared/wire/check.c", "src/shared/wire/check_tensors.c"], 2048),
-    "tokenizer_json": ([*TOKENIZER, "src/worker/tokenizer/load.c"], 8192),
+    "tokenizer_json": ([*TOKENIZER, *TOKENIZER_FILE], 8192),
     "tokenizer_text": (TOKENIZER, 2048),
     "manifest": (["src/broker/registry/manifest.c"], 4096),
     "config": ([f"src/broker/config/config{part}.c" for part in

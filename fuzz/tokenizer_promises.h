@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-#pragma weak hearth_tokenizer_encode_pair
-#pragma weak hearth_tokenizer_decode
-
 #define DECODED_BYTES (1u << 20)
 
 static inline bool is_border(struct hearth_slice text, size_t place)
@@ -92,7 +89,7 @@ static inline int check_encoding(const struct hearth_tokenizer *tokenizer,
     struct hearth_error err = {0};
     int rc = encode_texts(tokenizer, texts, is_pair, &options, encoding, &err);
     bool is_text = hearth_utf8_is_valid(texts[0]) && (!is_pair || hearth_utf8_is_valid(texts[1]));
-    HEARTH_ASSERT((rc == HEARTH_E_INPUT_INVALID) == !is_text);
+    HEARTH_ASSERT(is_text ? rc != HEARTH_E_INPUT_INVALID : rc < 0);
     if (rc < 0) {
         HEARTH_ASSERT(rc == err.code && err.text[0] != '\0' && encoding->count == 0);
         return rc;
@@ -109,29 +106,28 @@ static inline int check_encoding(const struct hearth_tokenizer *tokenizer,
     return rc;
 }
 
-/* One text and a pair, whole and cut, with and without special tokens; and back. */
+/* One text and its halves as a pair, and back. The bits of @way: 1 with a limit, 2 with special
+ * tokens, 4 with places. */
 static inline void check_text(const struct hearth_tokenizer *tokenizer, struct hearth_slice text,
-                              size_t limit)
+                              size_t limit, size_t way)
 {
     size_t half = text.size / 2;
     while (half < text.size && !is_border(text, half)) {
         half++;
     }
-    struct hearth_slice whole[2] = {text, hearth_slice_of(text.data, 0)};
-    struct hearth_slice halves[2] = {hearth_slice_of(text.data, half),
-                                     hearth_slice_of(text.data + half, text.size - half)};
+    const struct hearth_slice whole[2] = {text, hearth_slice_of(text.data, 0)};
+    const struct hearth_slice halves[2] = {hearth_slice_of(text.data, half),
+                                           hearth_slice_of(text.data + half, text.size - half)};
+    const struct hearth_encode_options options = {
+        .max_tokens = way & 1 ? limit : HEARTH_ENCODE_NO_LIMIT,
+        .add_special = (way & 2) != 0,
+        .wants_places = (way & 4) != 0,
+    };
     struct hearth_encoding encoding;
     hearth_encoding_init(&encoding);
-    for (unsigned way = 0; way < 8; way++) {
-        struct hearth_encode_options options = {
-            .max_tokens = way & 1 ? limit : HEARTH_ENCODE_NO_LIMIT,
-            .add_special = (way & 2) != 0,
-            .wants_places = (way & 4) != 0,
-        };
-        (void)check_encoding(tokenizer, halves, true, options, &encoding);
-        if (check_encoding(tokenizer, whole, false, options, &encoding) == 0) {
-            check_decoding(tokenizer, &encoding, (way & 2) != 0);
-        }
+    (void)check_encoding(tokenizer, halves, true, options, &encoding);
+    if (check_encoding(tokenizer, whole, false, options, &encoding) == 0) {
+        check_decoding(tokenizer, &encoding, (way & 2) != 0);
     }
     hearth_encoding_finish(&encoding);
 }

@@ -83,7 +83,7 @@ void places_trim(const struct hearth_tokenizer *tokenizer, struct hearth_slice t
                  size_t count)
 {
     const struct blanks *note = (const void *)notes->data; /* from the heap, so aligned */
-    const struct blanks *notes_end = note + notes->size / sizeof *note;
+    const struct blanks *notes_end = note == NULL ? NULL : note + notes->size / sizeof *note;
     /* The ordinal of tokens->ids[0]: of many only the last may be there. */
     size_t before = tokens->keeps_last ? tokens->total - tokens->count : 0;
     for (size_t i = 0; i < count; i++) {

@@ -19,9 +19,6 @@
 #include <string.h>
 #include <time.h>
 
-#pragma weak hearth_tokenizer_encode_pair
-#pragma weak hearth_tokenizer_decode
-
 #define MOST_BYTES    ((size_t)64 << 20)
 #define MOST_REQUESTS ((size_t)1 << 20)
 

@@ -55,9 +55,15 @@ def code_points():
 
 def telling_points():
     """Those of the planes that hold characters, and every 16th of the others, which are all alike
-    (each of them is in code_points(), which is compared alone)."""
+    (each of them is in code_points(), where sixteen make a text)."""
     return [c for c in code_points()
             if ord(c) < 0x40000 or 0xE0000 <= ord(c) < 0xE1000 or ord(c) % 16 == 0]
+
+
+def joined(texts):
+    """Sixteen of them a text, each a word of its own: a call of the reference costs more than a word."""
+    texts = list(texts)
+    return [" ".join(texts[i:i + 16]) for i in range(0, len(texts), 16)]
 
 
 MARKS = [chr(c) for c in (0x300, 0x301, 0x323, 0x327, 0x334, 0x345, 0x5B0, 0x64B, 0x7FD, 0x898,
@@ -133,9 +139,9 @@ def check_added_tokens(folder):
     compare("added tokens with every flag", path, whole(texts))
     # Every code point beside a token that must be a single word, and one that takes spaces.
     compare("single_word before each telling code point", path,
-            whole("<one>" + c for c in telling_points()))
+            whole(joined("<one>" + c for c in telling_points())))
     compare("lstrip and rstrip beside each telling code point", path,
-            whole("a" + c + "<both>" + c + "b" for c in telling_points()))
+            whole(joined("a" + c + "<both>" + c + "b" for c in telling_points())))
 
 
 def check_normalizers(folder):
@@ -162,7 +168,7 @@ def check_every_character(folder):
         for c in chars + [chr(c) for c in range(0x20, 0x530)] + MARKS:
             vocab.setdefault(c, len(vocab))
             vocab.setdefault("##" + c, len(vocab))
-        texts = chars + [f"a{c}b" for c in chars] + random_texts(3000, first)
+        texts = joined(chars) + joined(f"a{c}b" for c in chars) + random_texts(3000, first)
         for lower in (True, False):
             path = edited(folder, "all", model=dict(vocab=vocab), normalizer=dict(lowercase=lower))
             compare(f"U+{first:04X} and on, each its own piece, lowercase={lower}", path,
@@ -186,8 +192,9 @@ def main():
     for path in (MINILM, TINY):
         compare("special tokens in the text", path, whole(SPECIAL))
         compare("without special tokens", path, [(t, NO_LIMIT, 0) for t in SPECIAL])
-    compare("every code point alone", MINILM, whole(code_points()))
-    compare("each telling code point between letters", MINILM, whole(f"x{c}y" for c in telling_points()))
+    compare("each telling code point alone", MINILM, whole(telling_points()))
+    compare("every code point as a word", MINILM, whole(joined(code_points())))
+    compare("every code point between letters", MINILM, whole(joined(f"x{c}y" for c in code_points())))
     compare("20,000 random texts", MINILM, whole(random_texts(20000, SEED)))
     texts = words(500, SEED)
     compare("words of the vocabulary, joined", MINILM, whole(texts))
