@@ -28,7 +28,8 @@ static void update_events(struct connection *connection)
     bool is_crowded = hearth_frame_queue_is_crowded(&connection->queue);
     bool wants_in = !is_deaf(connection) && !is_crowded && !connection->awaits_list &&
                     !connection->has_input_ended;
-    bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0 && !connection->is_flush_due;
+    bool wants_out = hearth_frame_queue_bytes(&connection->queue) > 0 &&
+                     !connection->is_flush_due && !connection->is_held;
     hearth_loop_modify(connection->server->parts.loop, &connection->watch,
                        (wants_in ? HEARTH_READY_IN : 0u) | (wants_out ? HEARTH_READY_OUT : 0u));
 }
@@ -136,15 +137,44 @@ static int push_fds(struct connection *connection, const struct hearth_message *
     return rc;
 }
 
+/* A socket takes some hundred answers, whatever is behind their descriptors: of much, no more goes
+ * until the client has read all. */
+static bool must_read_first(struct connection *connection)
+{
+    if (hearth_frame_queue_fd_count(&connection->queue) == 0 ||
+        connection->unread_memfd_bytes <= MAX_UNREAD_MEMFD_BYTES) {
+        return false;
+    }
+    if (!hearth_socket_is_read(connection->fd)) {
+        return true;
+    }
+    connection->unread_memfd_bytes = 0;
+    return false;
+}
+
+static int send_some(struct connection *connection)
+{
+    struct hearth_loop *loop = connection->server->parts.loop;
+    connection->is_held = must_read_first(connection);
+    if (connection->is_held) {
+        hearth_loop_arm(loop, &connection->hold_timer,
+                        hearth_clock_deadline_ns(hearth_loop_now_ns(loop), HOLD_LOOK_MS));
+        return HEARTH_E_NOT_READY;
+    }
+    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
+    if (hearth_frame_queue_fd_count(&connection->queue) == 0) {
+        connection->unread_memfd_bytes += connection->unsent_memfd_bytes;
+        connection->unsent_memfd_bytes = 0;
+    }
+    return rc;
+}
+
 static int flush(struct connection *connection)
 {
     size_t before = hearth_frame_queue_bytes(&connection->queue);
     connection->is_flush_due = false;
-    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
+    int rc = send_some(connection);
     size_t after = hearth_frame_queue_bytes(&connection->queue);
-    if (hearth_frame_queue_fd_count(&connection->queue) == 0) {
-        connection->unsent_memfd_bytes = 0;
-    }
     if (after == 0) {
         connection->unread_since_ns = 0;
     } else if (after < before || connection->unread_since_ns == 0) {
@@ -240,8 +270,8 @@ static void stream_broke(struct connection *connection, int code)
     }
     if (code == HEARTH_E_INPUT_INVALID) {
         connection_error(connection, code, 0,
-                         "more than 32 descriptors that no request claims, or more than 16 in one "
-                         "message");
+                         "descriptors were lost: more than 16 in one message, more than 32 that no "
+                         "request claims, or more than the daemon may open");
     } else if (code == HEARTH_E_TOO_LARGE) {
         connection_error(connection, code, 0,
                          connection->state == CONNECTION_NEW
@@ -338,6 +368,14 @@ static void settle(struct connection *connection)
     if (connection->server->is_flushing) {
         server_check_drained(connection->server);
     }
+}
+
+static void on_hold(void *arg, uint64_t now_ns)
+{
+    struct connection *connection = HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC);
+    (void)now_ns;
+    connection->is_flush_due = true;
+    settle(connection);
 }
 
 /* Nobody will take the answers any more. Returns true when no request is left. */
@@ -465,6 +503,7 @@ void connection_open(struct hearth_server *server, int fd, int refusal)
     hearth_frame_queue_init(&connection->queue, MAX_OUTBOUND_BYTES);
     hearth_frame_discard_fds_by(&connection->reader, &connection->queue, hearth_fd_discard);
     hearth_deferred_init(&connection->more, on_more, connection);
+    hearth_timer_init(&connection->hold_timer, on_hold, connection);
     timeouts_init(connection);
     hearth_list_append(&server->connections, &connection->link);
     count_in(connection, 1);
@@ -491,6 +530,7 @@ static void close_socket(struct connection *connection)
     count_in(connection, -1);
     hearth_loop_unwatch(loop, &connection->watch);
     hearth_loop_disarm(loop, &connection->timer);
+    hearth_loop_disarm(loop, &connection->hold_timer);
     memfds_forget(connection);
     hearth_frame_reader_finish(&connection->reader);
     hearth_frame_queue_finish(&connection->queue);

@@ -39,6 +39,8 @@
 
 #define MAX_HELD_FDS           256u                /* of all clients, in this process */
 #define MAX_CLIENT_MEMFD_BYTES (UINT64_C(2) << 30) /* of one client's requests that wait */
+#define MAX_UNREAD_MEMFD_BYTES (UINT64_C(1) << 30) /* of answers that lie in a client's socket */
+#define HOLD_LOOK_MS           10u                 /* how often it is seen whether it reads */
 #define MAX_MEMFD_BYTES        (UINT64_C(8) << 30) /* of all of them */
 
 enum connection_state {
@@ -81,9 +83,12 @@ struct connection {
     bool awaits_list;            /* of the models; nothing more is taken until it is there */
     struct hearth_frame_reader reader;
     struct hearth_frame_queue queue;
-    uint32_t unclaimed_fds;               /* open ones that the reader keeps */
-    uint64_t memfd_bytes;                 /* of its requests that wait */
-    uint64_t unsent_memfd_bytes;          /* of answers, as long as any of them waits */
+    uint32_t unclaimed_fds;         /* open ones that the reader keeps */
+    uint64_t memfd_bytes;           /* of its requests that wait */
+    uint64_t unsent_memfd_bytes;    /* of answers, as long as any of them waits */
+    uint64_t unread_memfd_bytes;    /* of those sent since the client had read all */
+    struct hearth_timer hold_timer; /* armed while it must read before more of them go */
+    bool is_held;
     struct hearth_slice frame;            /* the V2 frame that is being handled */
     char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
     struct hearth_list requests;

@@ -6,7 +6,9 @@
 #include "os_priv.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -121,6 +123,12 @@ int hearth_socket_stream_pair(int ret_fds[2], struct hearth_error *err)
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "make a socket pair");
     }
     return 0;
+}
+
+bool hearth_socket_is_read(int fd)
+{
+    int unread = 0;
+    return ioctl(fd, SIOCOUTQ, &unread) != 0 || unread == 0;
 }
 
 int hearth_socket_receive(int fd, void *room, size_t room_bytes, size_t *ret_bytes)

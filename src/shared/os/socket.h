@@ -76,6 +76,9 @@ int hearth_socket_pair(int ret_fds[2], struct hearth_error *err);
 /** Makes a connected pair of non-blocking streams, close-on-exec. */
 int hearth_socket_stream_pair(int ret_fds[2], struct hearth_error *err);
 
+/** True if the other side has taken all that was sent to it (or nobody can tell). */
+bool hearth_socket_is_read(int fd);
+
 /** As hearth_fd_read()/hearth_fd_write() for stream sockets; never waits, never raises SIGPIPE. */
 int hearth_socket_receive(int fd, void *room, size_t room_bytes, size_t *ret_bytes);
 int hearth_socket_send(int fd, const void *data, size_t size, size_t *ret_bytes);

@@ -247,6 +247,51 @@ static void worker_that_lies_about_memfds_is_killed_and_its_request_lost(void **
     }
 }
 
+/* An answer of 600 MiB that costs nothing: all holes, and nobody here reads it. */
+static void answer_huge(struct world *w, struct fake_worker *worker, uint64_t ticket)
+{
+    static const uint32_t huge[] = {600u << 20};
+    const struct hearth_wire_tensor tensor = {.name = hearth_slice_of_string("t"),
+                                              .type = HEARTH_TENSOR_UINT8,
+                                              .shape = {huge, 1},
+                                              .memfd_bytes = huge[0]};
+    struct hearth_message message = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = ticket, .tensors = {.count = 1, .items = &tensor}}};
+    int fd = -1;
+    assert_int_equal(hearth_memfd_create("test", huge[0], &fd, NULL), 0);
+    assert_int_equal(hearth_memfd_seal(fd, HEARTH_SEALS_OF_DATA, NULL), 0);
+    send_answer_fd(worker, ticket, fd);
+    worker_say(w, worker, &message);
+}
+
+/* Two of them lie in its socket; the others wait until it has read these, and come then. */
+static void client_that_does_not_read_is_given_no_more_than_a_gigabyte_or_two(void **state)
+{
+    struct world *w = *state;
+    struct fake_worker worker = start(w, 4);
+    struct client client = new_client(w);
+    unsigned before = count_fds();
+    for (uint64_t id = 1; id <= 4; id++) {
+        ask(w, &client, id, 1, 'a', 1);
+    }
+    for (int i = 0; i < 4; i++) {
+        uint64_t ticket = worker_hear_request(w, &worker);
+        expect_at_worker(&worker, ticket, 1, 'a');
+        answer_huge(w, &worker, ticket);
+    }
+    assert_int_equal(count_fds(), before + 2);
+    for (int i = 0; i < 4; i++) {
+        int fd = -1;
+        assert_int_equal(client_take(w, &client).as.inference_response.code, 0);
+        assert_true(hearth_frame_reader_take_fds(&client.reader, &fd, 1));
+        hearth_fd_close(&fd);
+    }
+    assert_int_equal(count_fds(), before);
+    client_close(w, &client);
+    worker_finish(&worker);
+}
+
 /* Refused for another reason or for its memfds: the next request gets its own all the same. */
 static void refused_requests_take_their_memfds_along(void **state)
 {
@@ -273,6 +318,7 @@ int main(void)
         WORLD_TEST_BOTH(memfds_go_to_the_worker_and_come_back_and_none_stays),
         WORLD_TEST(requests_that_wait_keep_theirs_until_their_turn_or_end),
         WORLD_TEST(worker_that_lies_about_memfds_is_killed_and_its_request_lost),
+        WORLD_TEST(client_that_does_not_read_is_given_no_more_than_a_gigabyte_or_two),
         WORLD_TEST_BOTH(refused_requests_take_their_memfds_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
