@@ -115,6 +115,11 @@ static int merge_invalid(struct hearth_error *err, size_t entry, const char *wha
     return hearth_fail(err, HEARTH_E_MODEL_INVALID, "model.merges: entry %zu: %s", entry, what);
 }
 
+static int merges_collide(struct hearth_error *err)
+{
+    return tokenizer_invalid(err, "model.merges", "its pairs collide, as if made to");
+}
+
 static int put_merge(struct bpe *bpe, struct hearth_slice left, struct hearth_slice right,
                      size_t entry, uint32_t rank, struct hearth_error *err)
 {
@@ -134,7 +139,7 @@ static int put_merge(struct bpe *bpe, struct hearth_slice left, struct hearth_sl
         return merge_invalid(err, entry, "what it makes is not in the vocabulary");
     }
     if (!merge_table_put(&bpe->merges, left_id, right_id, rank, product)) {
-        return tokenizer_invalid(err, "model.merges", "its pairs collide, as if made to");
+        return merges_collide(err);
     }
     return 0;
 }
@@ -172,7 +177,7 @@ static int load_merges(struct bpe *bpe, yyjson_val *merges, struct hearth_arena 
             return rc;
         }
     }
-    return 0;
+    return merge_table_is_even(&bpe->merges) ? 0 : merges_collide(err);
 }
 
 /* Sets the bits of what a character without a piece can become. */

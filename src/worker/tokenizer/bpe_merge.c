@@ -9,6 +9,7 @@
 
 #define SHORT_ROW   48 /* up to here looking at every pair beats keeping a heap */
 #define MOST_PROBES 256
+#define MOST_RUN    1024 /* of slots without an empty one; chance makes some dozens of them */
 #define NOWHERE     UINT32_MAX
 
 /** A symbol in a long row, linked to its neighbours as those between are merged away. */
@@ -74,6 +75,16 @@ bool merge_table_put(struct merge_table *table, uint32_t left, uint32_t right, u
         at = (at + 1) & table->slot_mask;
     }
     return false;
+}
+
+bool merge_table_is_even(const struct merge_table *table)
+{
+    /* Twice around, because a run may go over the end. */
+    uint32_t run = 0;
+    for (uint64_t i = 0; i < ((uint64_t)table->slot_mask + 1) * 2 && run <= MOST_RUN; i++) {
+        run = table->slots[i & table->slot_mask].rank == NO_RANK ? 0 : run + 1;
+    }
+    return run <= MOST_RUN;
 }
 
 /* The rank of the pair that starts at @at, NO_RANK at the end of the row. */

@@ -33,6 +33,9 @@ HEARTH_NODISCARD int merge_table_init(struct merge_table *table, uint32_t count,
 HEARTH_NODISCARD bool merge_table_put(struct merge_table *table, uint32_t left, uint32_t right,
                                       uint32_t rank, uint32_t product);
 
+/** False if the pairs fill long runs of slots, as if made to: then a look-up would take long. */
+HEARTH_NODISCARD bool merge_table_is_even(const struct merge_table *table);
+
 /** Symbols in a row: ids and sizes in bytes, in two bufs of the scratch. */
 struct merge_row {
     uint32_t *ids;

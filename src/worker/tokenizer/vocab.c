@@ -10,6 +10,7 @@
 
 /* A longer search than this means a file made to collide; honest ones stay far below. */
 #define MOST_PROBES 256
+#define MOST_RUN    1024 /* of slots without an empty one; chance makes some dozens of them */
 
 /* FNV-1a, because it can go on from where a prefix ended; the finish spreads it over the table. */
 uint64_t vocab_hash(uint64_t seed, const uint8_t *bytes, size_t size)
@@ -136,6 +137,16 @@ static int insert(struct vocab *vocab, uint32_t id, struct hearth_error *err)
     return 0;
 }
 
+/* A search for what is not there ends at an empty slot. Twice around: a run may go over the end. */
+static bool has_long_run(const struct vocab *vocab)
+{
+    uint32_t run = 0;
+    for (uint64_t i = 0; i < ((uint64_t)vocab->slot_mask + 1) * 2 && run <= MOST_RUN; i++) {
+        run = vocab->slots[i & vocab->slot_mask] == 0 ? 0 : run + 1;
+    }
+    return run > MOST_RUN;
+}
+
 static int fill(struct vocab *vocab, const char **keys, struct hearth_arena *arena,
                 struct hearth_error *err)
 {
@@ -161,7 +172,9 @@ static int fill(struct vocab *vocab, const char **keys, struct hearth_arena *are
             return rc;
         }
     }
-    return 0;
+    return has_long_run(vocab)
+               ? tokenizer_invalid(err, "model.vocab", "its pieces collide, as if made to")
+               : 0;
 }
 
 static int build(struct vocab *vocab, yyjson_val *entries, size_t count, struct hearth_arena *arena,

@@ -366,6 +366,77 @@ static void what_is_wrong_with_a_model_is_named(void **state)
     }
 }
 
+/* Where a pair is looked for first; a file that is made to collide is made with this. */
+static uint32_t first_slot(const struct merge_table *table, uint32_t left, uint32_t right)
+{
+    uint64_t hash = ((uint64_t)left << 32 | right) * UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(hash >> 32 ^ hash >> 15) & table->slot_mask;
+}
+
+/* Puts @count pairs that look for their slots from @slot on, all at one or each at the next. */
+static bool put_colliding(struct merge_table *table, uint32_t count, uint32_t step)
+{
+    bool is_put = true;
+    uint32_t left = 0;
+    for (uint32_t i = 0; is_put && i < count; i++) {
+        uint32_t right = 0;
+        do {
+            right++;
+            left += right % 4096 == 0 ? 1 : 0;
+        } while (first_slot(table, left, right) != 7 + i * step);
+        is_put = merge_table_put(table, left++, right, i, i);
+    }
+    return is_put;
+}
+
+static void pairs_that_are_made_to_collide_are_noticed(void **state)
+{
+    (void)state;
+    struct hearth_arena arena;
+    struct merge_table table;
+    hearth_arena_init(&arena, 1 << 20);
+    assert_int_equal(merge_table_init(&table, 2048, &arena), 0);
+    assert_false(put_colliding(&table, 2048, 0)); /* all at one slot */
+    assert_int_equal(merge_table_init(&table, 2048, &arena), 0);
+    assert_true(put_colliding(&table, 1000, 1)); /* one slot each, side by side */
+    assert_true(merge_table_is_even(&table));
+    assert_int_equal(merge_table_init(&table, 2048, &arena), 0);
+    assert_true(put_colliding(&table, 1100, 1));
+    assert_false(merge_table_is_even(&table));
+    hearth_arena_finish(&arena);
+}
+
+/* Where a piece of a vocabulary of 4096 slots is looked for first. */
+static uint32_t first_vocab_slot(const char *piece)
+{
+    uint64_t hash = vocab_hash(VOCAB_HASH_START, (const uint8_t *)piece, strlen(piece));
+    hash ^= hash >> 32;
+    hash *= UINT64_C(0xD6E8FEB86659FD93);
+    return (uint32_t)(hash ^ hash >> 32) & 4095;
+}
+
+static void vocabulary_that_is_made_to_collide_is_refused(void **state)
+{
+    (void)state;
+    HEARTH_AUTO(hearth_buf) struct hearth_buf json;
+    struct given given;
+    struct hearth_error err;
+    unsigned number = 0;
+    hearth_buf_init(&json, 1 << 20);
+    assert_int_equal(hearth_buf_printf(&json, "{\"merges\":[],\"vocab\":{"), 0);
+    for (uint32_t id = 0; id < 1100; id++) { /* one slot each, side by side */
+        char piece[16];
+        do {
+            snprintf(piece, sizeof piece, "%u", number++);
+        } while (first_vocab_slot(piece) != 7 + id);
+        assert_int_equal(hearth_buf_printf(&json, "%s\"%s\":%u", id > 0 ? "," : "", piece, id), 0);
+    }
+    assert_int_equal(hearth_buf_printf(&json, "}}"), 0);
+    assert_int_equal(build(&given, (const char *)json.data, &err), HEARTH_E_MODEL_INVALID);
+    KIT_ASSERT_ERROR(err, HEARTH_E_MODEL_INVALID, "model.vocab: its pieces collide");
+    hearth_arena_finish(&given.arena);
+}
+
 static void any_failed_allocation_is_reported_and_harmless(void **state)
 {
     (void)state;
@@ -398,4 +469,6 @@ KIT_MAIN(cmocka_unit_test(lowest_rank_is_merged_first_and_then_the_leftmost),
          cmocka_unit_test(segments_and_whole_pieces_change_no_token),
          cmocka_unit_test(one_mebibyte_of_one_letter_is_one_row),
          cmocka_unit_test(what_is_wrong_with_a_model_is_named),
+         cmocka_unit_test(vocabulary_that_is_made_to_collide_is_refused),
+         cmocka_unit_test(pairs_that_are_made_to_collide_are_noticed),
          cmocka_unit_test(any_failed_allocation_is_reported_and_harmless))
