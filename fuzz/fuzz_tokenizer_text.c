@@ -72,6 +72,9 @@ struct kind {
              "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"
 #define UNIGRAM "\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":"
 
+#define VISIBLE_SPACES REPLACE("String", " ", "\xE2\x96\x81")
+#define ONE_SPACE      REPLACE("Regex", " {2,}", " ")
+
 static const struct kind kinds[] = {
     {BYTE_LEVEL(false, true), "null", BYTE_LEVEL(false, true), BPE("\"unk_token\":null"),
      BYTES_AS_LETTERS},
@@ -81,13 +84,13 @@ static const struct kind kinds[] = {
      "\"behavior\":\"Isolated\",\"invert\":false}," BYTE_LEVEL(true, false) "]}",
      BPE("\"ignore_merges\":true"), BYTES_AS_LETTERS},
     {FALLBACK_DECODER,
-     "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xE2\x96\x81\"}," REPLACE(
-         "String", " ", "\xE2\x96\x81") "]}",
+     "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\","
+     "\"prepend\":\"\xE2\x96\x81\"}," VISIBLE_SPACES "]}",
      "null", FALLBACK, BYTES_AS_TOKENS},
     {METASPACE("first", "false"),
      "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKD\"},{\"type\":\"Lowercase\"},"
-     "{\"type\":\"StripAccents\"},{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}," REPLACE(
-         "Regex", " {2,}", " ") ",{\"type\":\"NFKC\"}]}",
+     "{\"type\":\"StripAccents\"},{\"type\":\"Strip\","
+     "\"strip_left\":true,\"strip_right\":true}," ONE_SPACE ",{\"type\":\"NFKC\"}]}",
      METASPACE("first", "false"), FALLBACK, BYTES_AS_TOKENS},
     {"null", "{\"type\":\"NFD\"}",
      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"},"
