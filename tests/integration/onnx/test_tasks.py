@@ -11,17 +11,24 @@ import onnxruntime
 import tokenizers
 
 from engine import (HIDDEN, TOKENIZER, Engine, expect_refused, make_encoder, must, write_config)
-from daemon import run_tests
+from daemon import ROOT, run_tests
 
 TEXTS = ["The quick brown fox", "jumps", "over the lazy dog, twice!", "Zürich is not in Österreich 🙂 .",
          "a b c d e f g h i j k l m n o p q r s t u v w x y z"]
 DRIVER = sys.argv[1]
 FILES = {"model": "m.onnx", "tokenizer": "t.json"}
 FOLDER = Path(tempfile.mkdtemp(prefix="hearth-tasks-"))
-PLAIN = tokenizers.Tokenizer.from_file(str(TOKENIZER))
-PLAIN.no_truncation()
-PLAIN.no_padding()
-(FOLDER / "t.json").write_text(PLAIN.to_str())
+
+
+def use_tokenizer(path):
+    """Without the file's own limits: those of the model count."""
+    plain = tokenizers.Tokenizer.from_file(str(path))
+    plain.no_truncation()
+    plain.no_padding()
+    (FOLDER / "t.json").write_text(plain.to_str())
+
+
+use_tokenizer(TOKENIZER)
 
 
 class Reference:
@@ -321,16 +328,22 @@ def an_option_without_meaning_is_refused():
 
 # ---- reranking -------------------------------------------------------------------------------------
 
+QUERY = "which animal is quick"
+
+
+def check_reranking(options, wanted):
+    with load("rerank", options=options) as engine:
+        for text, result in zip(TEXTS, engine.results(TEXTS, query=QUERY)):
+            logits, count = Reference().run((QUERY, text))
+            near(result["score"], wanted(logits), f"{options}")
+            must(result["tokens"] == count, f"{result['tokens']} tokens, wanted {count}")
+
+
 def a_reranker_scores_each_text_with_the_query():
-    query = "which animal is quick"
     for width, options, wanted in ((1, {}, lambda x: sigmoid(x)[0]), (1, {"activation": "none"}, lambda x: x[0]),
                                    (2, {"activation": "softmax"}, lambda x: softmax(x)[1])):
         make_encoder(FOLDER / "m.onnx", 100 + width, outputs=("logits",), width=width)
-        with load("rerank", options=options) as engine:
-            for text, result in zip(TEXTS, engine.results(TEXTS, query=query)):
-                logits, count = Reference().run((query, text))
-                near(result["score"], wanted(logits), f"{options}")
-                must(result["tokens"] == count, f"{result['tokens']} tokens, wanted {count}")
+        check_reranking(options, wanted)
 
 
 def a_reranker_of_another_width_is_refused():
@@ -391,6 +404,18 @@ def entities_are_grouped_as_the_reference_pipeline_groups_them():
     must(met["none"] > met["simple"] >= 50, f"too few to tell: {met}")
 
 
+def tokenizers_of_other_kinds_pair_and_place_as_the_reference():
+    try:
+        for name in ("roberta", "xlm-roberta", "deberta-v2", "modernbert", "mpnet"):
+            use_tokenizer(ROOT / f"fixtures/tokenizers/{name}.json")
+            make_encoder(FOLDER / "m.onnx", 128, outputs=("token_logits",), width=5)
+            must(check_entities(TAGS, "none") > 0, f"{name}: no entity to compare")
+            make_encoder(FOLDER / "m.onnx", 129, outputs=("logits",), width=1)
+            check_reranking({}, lambda x: sigmoid(x)[0])
+    finally:
+        use_tokenizer(TOKENIZER)
+
+
 def too_many_entities_are_an_error_and_no_crash():
     make_encoder(FOLDER / "m.onnx", 130, outputs=("token_logits",), width=2)
     with load("entities", labels=["B-A", "B-B"], options={"max_tokens": 4096}) as engine:
@@ -420,6 +445,7 @@ TESTS = [each_activation_is_applied_to_the_logits,
          a_reranker_scores_each_text_with_the_query,
          a_reranker_of_another_width_is_refused,
          entities_are_grouped_as_the_reference_pipeline_groups_them,
+         tokenizers_of_other_kinds_pair_and_place_as_the_reference,
          too_many_entities_are_an_error_and_no_crash]
 
 if __name__ == "__main__":

@@ -234,6 +234,20 @@ static void a_wrong_model_is_refused_and_says_why(void **state)
     }
 }
 
+static void an_inspection_survives_a_failed_allocation(void **state)
+{
+    (void)state;
+    const struct recipe recipe = {0};
+    struct proto file = model(&recipe);
+    KIT_FOR_EACH_FAILURE(n) {
+        struct hearth_onnx_facts facts;
+        struct hearth_error err = {0};
+        int rc =
+            hearth_onnx_inspect(hearth_slice_of(file.bytes, file.size), files, 1, &facts, &err);
+        assert_int_equal(rc, hearth_alloc_has_failed() ? HEARTH_E_NO_MEMORY : 0);
+    }
+}
+
 /* The graph is the last field, so every cut falls into it or leaves it out. */
 static void every_cut_of_a_sound_model_is_refused(void **state)
 {
@@ -267,7 +281,8 @@ static void any_two_changed_bytes_give_an_answer(void **state)
     kit_property(5000, flip_bytes, &file);
 }
 
-KIT_MAIN(cmocka_unit_test(a_sound_model_gives_its_facts),
+KIT_MAIN(cmocka_unit_test(an_inspection_survives_a_failed_allocation),
+         cmocka_unit_test(a_sound_model_gives_its_facts),
          cmocka_unit_test(external_data_inside_a_listed_file_is_counted),
          cmocka_unit_test(a_wrong_model_is_refused_and_says_why),
          cmocka_unit_test(every_cut_of_a_sound_model_is_refused),
