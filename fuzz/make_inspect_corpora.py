@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seed inputs of the targets gguf_header and onnx_header: one small sound file each, and
+"""Writes the seed inputs of the targets gguf_header, onnx_header and pooling_config: small sound files, and
 files with one thing wrong. Needs nothing but Python; the output is the same each time."""
 
+import json
 import os
 import struct
 
@@ -140,10 +141,28 @@ ONNX = {
     "cut-off": onnx()[:60],
     "group": onnx() + b"\x0b\x0c",
 }
+MODES = [f"pooling_mode_{mode}" for mode in ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens",
+                                             "weightedmean_tokens", "lasttoken")]
+POOLING = {
+    **{mode[13:]: {"word_embedding_dimension": 384, **{m: m == mode for m in MODES}, "include_prompt": True}
+       for mode in MODES},
+    "two": {MODES[0]: True, MODES[1]: True},
+    "none": {MODES[0]: False},
+    "named": {"pooling_mode": "max"},
+    "named-wrong": {"pooling_mode": ["max"]},
+    "contradiction": {"pooling_mode": "max", MODES[0]: True},
+    "no-bool": {MODES[0]: 1},
+    "other": {"model_type": "bert"},
+    "list": [1],
+    "dimension-0": {MODES[0]: True, "word_embedding_dimension": 0},
+    "dimension-huge": {MODES[0]: True, "word_embedding_dimension": 1e30},
+}
+POOLING = {name: json.dumps(value).encode() for name, value in POOLING.items()}
+POOLING.update({"cut": POOLING["named"][:-3], "empty": b""})
 
 
 def main():
-    for target, inputs in (("gguf_header", GGUF), ("onnx_header", ONNX)):
+    for target, inputs in (("gguf_header", GGUF), ("onnx_header", ONNX), ("pooling_config", POOLING)):
         folder = os.path.join(HERE, "corpus", target)
         os.makedirs(folder, exist_ok=True)
         for name, data in inputs.items():

@@ -10,7 +10,8 @@
  *   fail:        fails with HEARTH_E_ENGINE_FAILED
  *   alloc:64     takes that many MiB, touches them and gives them back before it answers
  *
- * The rest is the text that is answered. */
+ * The rest is the text that is answered. Of a rerank request each text is read so, not the query;
+ * of a tensors request the bytes of an input of type uint8 that is called "directives". */
 
 #ifndef ECHO_DIRECTIVES_H
 #define ECHO_DIRECTIVES_H
