@@ -221,6 +221,24 @@ def main():
             client.close()
             nothing_stays()
 
+        def outputs_that_do_not_fit_together_come_apart():
+            data = pattern(1_900_000, 1)
+            tensors = [large("a", len(data)), large("b", len(data)), small("c", b"also")]
+            # JSON takes half a megabyte, so there the first goes the other way too.
+            for version, wanted in ((2, [0, len(data), 0]), (1, [len(data), len(data), 0])):
+                client = Client(daemon, version)
+                answer = client.ask([sealed(data), sealed(data[::-1])], flags=MEMFDS, tensors=tensors)
+                ways = [tensor["memfd_bytes"] for tensor in answer["tensors"]]
+                must(ways == wanted, f"V{version}: {ways}, {answer['error']}")
+                must(client.outputs(answer) == {"a": data, "b": data[::-1], "c": b"also"}, "other data")
+                client.close()
+            client = Client(daemon)
+            answer = client.ask([sealed(data), sealed(data)], tensors=tensors)
+            must(v2.ERRORS.get(answer["code"]) == "too_large" and "\"b\" has 1900000" in answer["error"],
+                 f"{answer['error']}")
+            client.close()
+            nothing_stays()
+
         def what_is_no_sealed_memfd_of_that_size_is_refused_by_name():
             data = pattern(3 * MIB, 1)
             pipe = os.pipe()
@@ -459,8 +477,8 @@ def main():
         code = run_tests([
             memfds_go_in_and_come_out_in_both_versions, only_the_outputs_that_are_asked_for_come,
             what_does_not_fit_into_a_message_is_refused_with_what_to_do,
-            large_outputs_need_the_flag, what_is_no_sealed_memfd_of_that_size_is_refused_by_name,
-            nobody_shrinks_what_was_sent, missing_ones_are_refused_and_strays_go_to_nobody,
+            large_outputs_need_the_flag, outputs_that_do_not_fit_together_come_apart,
+            what_is_no_sealed_memfd_of_that_size_is_refused_by_name, nobody_shrinks_what_was_sent, missing_ones_are_refused_and_strays_go_to_nobody,
             a_flood_of_descriptors_closes_the_connection_with_the_reason,
             descriptors_of_a_frame_that_cannot_be_read_reach_no_other,
             a_connection_that_ends_takes_its_strays_along, many_in_a_row_find_each_its_own,

@@ -138,3 +138,36 @@ int memfds_claim(struct connection *connection, struct hearth_wire_list tensors,
     rc = rc < 0 ? rc : reserve_bytes(connection, bytes, ret, err);
     return rc < 0 ? rc : check(tensors, ret, err);
 }
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+int memfds_move_out(struct hearth_wire_list *tensors,
+                    struct hearth_wire_tensor room[HEARTH_MAX_TENSORS], int *fds,
+                    struct memfds *ret, struct hearth_error *err)
+{
+    struct hearth_wire_list cursor = *tensors;
+    uint32_t count = 0;
+    uint32_t taken = 0;
+    for (; count < HEARTH_MAX_TENSORS &&
+           hearth_wire_next(&cursor, HEARTH_RECORD_tensor, &room[count]);
+         count++) {
+        struct hearth_wire_tensor *tensor = &room[count];
+        int *fd = &ret->fds[ret->count];
+        *fd = -1;
+        if (tensor->memfd_bytes != 0) {
+            *fd = HEARTH_TAKE_FD(fds[taken]);
+            taken++;
+            ret->count++;
+        } else if (tensor->data.size >= MOVED_OUT_BYTES) {
+            int rc = hearth_memfd_of_data("hearth-output", tensor->data, fd, err);
+            if (rc < 0) {
+                return rc;
+            }
+            ret->count++;
+            tensor->memfd_bytes = tensor->data.size;
+            tensor->data = hearth_slice_of(NULL, 0);
+        }
+    }
+    *tensors = (struct hearth_wire_list){.count = count, .items = room};
+    return 0;
+}

@@ -7,6 +7,7 @@
 
 #include "session_priv.h"
 
+#include "hearth_log.h"
 #include <string.h>
 
 /* ---- memory ------------------------------------------------------------------------------- */
@@ -139,19 +140,27 @@ void request_tell_warmup(struct connection *connection,
     connection_send(connection, &message);
 }
 
-static void tell_end(const struct request *request,
-                     const struct hearth_wire_inference_response *response, int *fds,
-                     uint32_t fd_count)
+/* JSON takes half a megabyte; a client that takes memfds gets the rest there. */
+static void tell_in_memfds(struct connection *client, struct hearth_message *message, int *fds)
+{
+    struct hearth_wire_list *tensors = &message->as.inference_response.tensors;
+    struct hearth_wire_tensor room[HEARTH_MAX_TENSORS];
+    struct memfds moved = {0};
+    struct hearth_error err = {0};
+    if (memfds_move_out(tensors, room, fds, &moved, &err) < 0) {
+        hearth_log(HEARTH_LOG_WARN, "answer.not_moved", "error", hearth_log_err(&err), NULL);
+    }
+    connection_send_fds(client, message, moved.fds, moved.count);
+    for (uint32_t i = 0; i < moved.count; i++) {
+        hearth_fd_discard(&moved.fds[i]);
+    }
+}
+
+static void tell_warmup(const struct request *request,
+                        const struct hearth_wire_inference_response *response)
 {
     const struct hearth_model *model =
         hearth_registry_at(request->server->parts.registry, request->slot);
-    struct hearth_message message = {.type = HEARTH_MSG_inference_response,
-                                     .as.inference_response = *response};
-    if (!request->is_warmup) {
-        message.as.inference_response.request_id = request->client_id;
-        connection_send_fds(request->client, &message, fds, fd_count);
-        return;
-    }
     struct hearth_wire_warmup_response told = {
         .request_id = request->client_id,
         .model_id = hearth_slice_of_string(model != NULL ? model->id : ""),
@@ -161,6 +170,24 @@ static void tell_end(const struct request *request,
         .elapsed_ms = response->total_us / 1000,
     };
     request_tell_warmup(request->client, &told);
+}
+
+static void tell_end(const struct request *request,
+                     const struct hearth_wire_inference_response *response, int *fds,
+                     uint32_t fd_count)
+{
+    struct hearth_message message = {.type = HEARTH_MSG_inference_response,
+                                     .as.inference_response = *response};
+    message.as.inference_response.request_id = request->client_id;
+    if (request->is_warmup) {
+        tell_warmup(request, response);
+    } else if (request->client->is_json && request->ticket.takes_memfds &&
+               response->tensors.count > 0 &&
+               hearth_wire_size(&message) > HEARTH_MAX_JSON_ANSWER_BYTES) {
+        tell_in_memfds(request->client, &message, fds);
+    } else {
+        connection_send_fds(request->client, &message, fds, fd_count);
+    }
 }
 
 /* The one end: the job has left the scheduler. */

@@ -39,6 +39,7 @@
 
 #define MAX_HELD_FDS           256u                /* of all clients, in this process */
 #define MAX_CLIENT_MEMFD_BYTES (UINT64_C(2) << 30) /* of one client's requests that wait */
+#define MOVED_OUT_BYTES        (8u << 10)          /* smaller tensors stay in a JSON answer */
 #define MAX_UNREAD_MEMFD_BYTES (UINT64_C(1) << 30) /* of answers that lie in a client's socket */
 #define HOLD_LOOK_MS           10u                 /* how often it is seen whether it reads */
 #define MAX_MEMFD_BYTES        (UINT64_C(8) << 30) /* of all of them */
@@ -303,6 +304,12 @@ void memfds_forget(struct connection *connection); /* with its reader the unclai
 int memfds_claim(struct connection *connection, struct hearth_wire_list tensors, struct memfds *ret,
                  struct hearth_error *err);
 void memfds_release(struct hearth_server *server, struct connection *client, struct memfds *memfds);
+/* For a client whose encoding has no room for data that the message has: moves that of all but the
+ * smallest tensors into memfds. @tensors become @room; *@ret has those of @fds (taken) and the new
+ * ones. Release it. HEARTH_E_NO_MEMORY, HEARTH_E_SYSTEM. */
+int memfds_move_out(struct hearth_wire_list *tensors,
+                    struct hearth_wire_tensor room[HEARTH_MAX_TENSORS], int *fds,
+                    struct memfds *ret, struct hearth_error *err);
 
 /* warmup.c */
 void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked);
