@@ -300,13 +300,13 @@ static void tell(struct hearth_engine *engine, const struct hearth_onnx_facts *f
 {
     const struct onnx_model *model = &engine->model;
     struct told *told = &engine->told;
-    const char *weights = hearth_tensor_type_name((int)facts->weights_type);
     told_add(told, "opset", "%u", facts->opset);
     if (facts->producer[0] != '\0') {
         told_add(told, "producer", "%s", facts->producer);
     }
-    if (facts->weights_type != 0) {
-        told_add(told, "weights", "%s", weights);
+    if (hearth_wire_element_bytes(facts->weights_type) !=
+        0) { /* bfloat16 and others have no name */
+        told_add(told, "weights", "%s", hearth_tensor_type_name((int)facts->weights_type));
     }
     if (model->tokenizer != NULL) {
         told_add(told, "max_tokens", "%zu", model->max_tokens);
