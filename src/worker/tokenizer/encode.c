@@ -142,7 +142,7 @@ static int put_all(const struct hearth_tokenizer *tokenizer, const struct templa
                    const struct request *request, struct hearth_encoding *out)
 {
     size_t count = request->kept[0] + request->kept[1] + template->special_count;
-    int rc = encoding_reserve(out, count, request->wants_places);
+    int rc = encoding_reserve(out, HEARTH_MAX(count, 1), request->wants_places);
     if (rc < 0) {
         return rc;
     }

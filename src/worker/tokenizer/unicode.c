@@ -176,10 +176,24 @@ bool unicode_is_numeric(uint32_t c)
     return is_number ? !IS_IN(not_numeric, c) : IS_IN(newer_numeric, c);
 }
 
+/* A character that utf8proc takes for what the reference takes @c for, at the edges of clusters. */
+static utf8proc_int32_t cluster_proxy(uint32_t c)
+{
+    if (c < 0x300) {
+        return (utf8proc_int32_t)c;
+    }
+    if (IS_IN(more_extending, c)) {
+        return 0x300;
+    }
+    if (IS_IN(more_prepending, c)) {
+        return 0x600;
+    }
+    return IS_IN(not_prepending, c) ? 'a' : (utf8proc_int32_t)c;
+}
+
 bool unicode_breaks_grapheme(uint32_t before, uint32_t after, int32_t *state)
 {
-    return utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)after,
-                                            state);
+    return utf8proc_grapheme_break_stateful(cluster_proxy(before), cluster_proxy(after), state);
 }
 
 unsigned unicode_lower(uint32_t c, uint32_t room[2])

@@ -21,6 +21,9 @@ class Utf8proc:
         lib.utf8proc_decompose_char.argtypes = [
             ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p]
         lib.utf8proc_get_property.restype = ctypes.POINTER(ctypes.c_int16)
+        lib.utf8proc_grapheme_break.restype = ctypes.c_bool
+        lib.utf8proc_grapheme_break.argtypes = [ctypes.c_int32, ctypes.c_int32]
+        self.breaks = lib.utf8proc_grapheme_break
         lib.utf8proc_unicode_version.restype = ctypes.c_char_p
         self.version = lib.utf8proc_unicode_version().decode()
         room, last = (ctypes.c_int32 * 32)(), ctypes.c_int()
@@ -67,6 +70,19 @@ def reference_combines(nfd, c):
 def one_flag(**flags):
     wanted = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
     return normalizers.BertNormalizer(**{**wanted, **flags}).normalize_str
+
+
+def clusters():
+    """Which characters continue a grapheme cluster, and which start one that takes in the next: a
+    map of sentencepiece that knows only q replaces a short cluster with q at its start by r."""
+    units = [0] * 1024
+    units[0] = 256 << 10
+    units[256 ^ ord("q")] = 512 << 10 | 1 << 8 | ord("q")
+    units[256 ^ ord("q") ^ 512] = 1 << 31
+    trie = b"".join(u.to_bytes(4, "little") for u in units)
+    run = normalizers.Precompiled(len(trie).to_bytes(4, "little") + trie + b"r\0").normalize_str
+    return ({c for c in ALL if run("q" + chr(c)) == "r" and c != ord("q")},
+            {c for c in ALL if run(chr(c) + "q\u0301") == chr(c) + "r\u0301"})
 
 
 def words():
@@ -134,6 +150,13 @@ def main():
     numeric = {c for c in ALL if len(digits("a" + chr(c) + "b")) == 3}
     show("not_numeric", "N* for utf8proc, no number for the reference.", n - numeric)
     show("newer_numeric", "A number for the reference alone.", numeric - n)
+    continues, takes = clusters()
+    known = {c for c in ALL if not u8.breaks(ord("q"), c)}
+    show("more_extending", "Continues a grapheme cluster for the reference alone.", continues - known)
+    assert not known - continues, ranges(known - continues)
+    known = {c for c in ALL if not u8.breaks(c, ord("q"))}
+    show("more_prepending", "Takes in what follows it for the reference alone.", takes - known)
+    show("not_prepending", "Takes in what follows it for utf8proc alone.", known - takes)
     show("more_word", "What \\w means to the reference beyond L*, M*, Nd, Nl, Pc of utf8proc.",
          word - our_word)
     assert not our_word - word, ranges(our_word - word)
