@@ -13,7 +13,8 @@ from engine import Engine, expect_refused, must
 from daemon import run_tests
 
 DRIVER = sys.argv[1]
-FOLDER = Path(tempfile.mkdtemp(prefix="hearth-files-"))
+KEPT = tempfile.TemporaryDirectory(prefix="hearth-files-")      # gone when the program ends
+FOLDER = Path(KEPT.name)
 MODEL = FOLDER / "m.onnx"
 FILES = {"model": "m.onnx"}
 OURS = "my.domain"

@@ -17,7 +17,8 @@ TEXTS = ["The quick brown fox", "jumps", "over the lazy dog, twice!", "Zürich i
          "a b c d e f g h i j k l m n o p q r s t u v w x y z"]
 DRIVER = sys.argv[1]
 FILES = {"model": "m.onnx", "tokenizer": "t.json"}
-FOLDER = Path(tempfile.mkdtemp(prefix="hearth-tasks-"))
+KEPT = tempfile.TemporaryDirectory(prefix="hearth-tasks-")      # gone when the program ends
+FOLDER = Path(KEPT.name)
 
 
 def use_tokenizer(path):

@@ -14,7 +14,8 @@ from engine import Engine, Graph, Refused, expect_refused, must, save, v2, weigh
 from daemon import run_tests
 
 DRIVER = sys.argv[1]
-FOLDER = Path(tempfile.mkdtemp(prefix="hearth-tensors-"))
+KEPT = tempfile.TemporaryDirectory(prefix="hearth-tensors-")      # gone when the program ends
+FOLDER = Path(KEPT.name)
 ELEMENTS = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16,
             "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": TensorProto.INT32,
             "int64": TensorProto.INT64, "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16,
