@@ -16,6 +16,19 @@ SPACE = "▁"
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 GPT_4 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+GPT_2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+QWEN_2 = GPT_4.replace(r"\p{N}{1,3}", r"\p{N}")
+# Expressions that a tokenizer.json may hold: equal answers, or refused by what is not supported.
+EXPRESSIONS = [
+    r"[a-z]+", r"[^a-z\s]+", r"[[:alpha:]]+", r"[[:^alpha:]]", r"[[:punct:]]", r"[[:space:]]+", r"[[:upper:]]",
+    r"[[:word:]]+", r"[[:alnum:]]+", r"[[:cntrl:]]", r"[[:xdigit:]]{2}", r"\d+", r"\D+", r"\s", r"\S+", r"\w+", r"\W",
+    r"\h+", r"\H", r"\R", r"\X", r".", r"..", r"\p{Lu}\p{Ll}*", r"\p{^L}+", r"\P{L}+", r"\p{Han}", r"\p{Hiragana}|\p{Katakana}",
+    r"\p{Latin}+", r"\p{M}", r"\p{Nd}{1,3}", r"\p{So}", r"\p{Cn}", r"\p{Cf}", r"\p{Co}", r"\p{Zs}", r"\p{P}", r"\p{Alphabetic}+",
+    r"a+?", r"a*?b", r"a{2,3}", r"a{,2}b", r"a{2}+", r"a++", r"(?>a+)b", r"(?i)the", r"(?i:SS|ß)", r"(?-i:T)he", r"(?m:.+)",
+    r"(?x: a b )", r"\bthe\b", r"\Bin", r"^.", r".$", r"\A\w", r"\w\z", r"\w\Z", r"(?=\s)", r"(?!\w)", r"(?<=a)n", r"(?<!a)n", r"(?<=\s|^)t",
+    r"(a)(n)\1", r"(?<x>a)\k<x>", r"[a-c&&[b-z]]", r"[\p{L}&&[^a-z]]", r"[\]a]", r"[]a]", r"\x{4E00}", r"\u00e9", r"\t|\n|\e|\0",
+    r"\Qa.b\E", r"a|", r"|a", r"(a|b)*c", r"(?:in|ing|g)", r"(ing|in|i)", r"[A-ZÀ-Ý]+", r"[一-龥]", r"漢|字", r"🙂+", r"\G\w",
+    r"e\u0301", "e\u0301", r"[e\x{301}]", r"\.", r"[.]", r"\-", r"[\-a]", r"{", r"}", r"a{", r"a{1", r"]", r"\z", r"\K", r"(?~ab)", r"(*FAIL)"]
 ALL = {}
 
 
@@ -148,8 +161,12 @@ for prefix in (False, True):
             "trim_offsets": trims, "add_prefix_space": prefix})
         variant(f"ByteLevel as post-processor trims={trims} prefix={prefix}", "roberta",
                 pre_tokenizer=byte_level(prefix), post_processor=byte_level(prefix, True, trims))
-variant("Split of GPT-4, then ByteLevel", "modernbert", pre_tokenizer=chain(
-    "pretokenizers", split(regex(GPT_4)), byte_level(False, False)))
+for label, expression in {"GPT-2": GPT_2, "GPT-4": GPT_4, "Qwen2": QWEN_2}.items():
+    for kind, text in {"": expression, ", not recognised": f"(?:{expression})"}.items():
+        variant(f"Split of {label}{kind}, then ByteLevel", "modernbert", pre_tokenizer=chain(
+            "pretokenizers", split(regex(text)), byte_level(False, False)))
+for expression in EXPRESSIONS:
+    variant(f"expression {ascii(expression)}", "llama", normalizer=None, pre_tokenizer=split(regex(expression)))
 variant("Digits, then ByteLevel", "modernbert", pre_tokenizer=chain(
     "pretokenizers", {"type": "Digits", "individual_digits": True}, byte_level()))
 variant("ByteLevel as normaliser", "modernbert", normalizer=chain(
