@@ -75,14 +75,14 @@ def resident(pid):
     return 1024 * (int(status["RssAnon"].split()[0]) + int(status["RssShmem"].split()[0]))
 
 
-def descriptors(pid):
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def descriptors(pids):
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
 class Measured:
     """The daemon without workers, and with no connection but the one that asks."""
 
-    def __init__(self, daemon, group, connection):
+    def __init__(self, daemon, group, connection, before=None):
         def is_alone():
             connection.send("health_check", check_type=2)
             return connection.receive()[1]["connections"] == 1
@@ -90,8 +90,10 @@ class Measured:
         poll(is_alone, "other connections to be closed")
         pids = [daemon.process.pid, *children(daemon.process.pid)]
         must(len(pids) == 2, f"hearthd and its spawner are {pids}")
+        if before:      # what is closed behind an answer may still be on its way; what stays, stays
+            poll(lambda: descriptors(pids) <= before.descriptors, "descriptors to be closed", 20)
         self.daemon = sum(map(resident, pids))
-        self.descriptors = sum(map(descriptors, pids))
+        self.descriptors = descriptors(pids)
         self.machine = group.bytes()
 
 
@@ -124,7 +126,7 @@ def measure(options):
             before = Measured(daemon, group, connection)
             for _ in range(options.cycles):
                 cycle(daemon, options.models.split(","), group, seen)
-            return before, Measured(daemon, group, connection), seen
+            return before, Measured(daemon, group, connection, before), seen
     finally:
         group.remove()
 
@@ -157,7 +159,7 @@ def main():
         must(grown("machine", before.machine, after.machine) <= ALLOWED, "it has grown")
 
     def no_descriptor_stays():
-        must(after.descriptors == before.descriptors, f"{before.descriptors}, then {after.descriptors}")
+        must(after.descriptors <= before.descriptors, f"{before.descriptors}, then {after.descriptors}")
 
     return run_tests([the_memory_of_the_daemon_is_back, the_memory_of_the_machine_is_back,
                       no_descriptor_stays])
