@@ -31,6 +31,7 @@ static const char usage_text[] =
     "  --quick          a look: wide intervals, seconds a case (daemon/…: half a minute)\n"
     "  --seconds N      the time limit of a case (20)\n"
     "  --precision P    measures until half of the 95 % interval is below P percent (1)\n"
+    "  --check          compares the results and times nothing\n"
     "  --aa             A against itself: must be called unchanged\n"
     "  --json FILE      writes the run to FILE as well\n"
     "  --commit TEXT    the commit that was built, for the record\n"
@@ -56,6 +57,7 @@ struct request {
     bool wants_self_check;
     bool is_quick;
     bool is_aa;
+    bool is_check_only;
     char *const *names;
     int name_count;
 };
@@ -77,6 +79,7 @@ enum which {
     SECONDS,
     PRECISION,
     AA,
+    CHECK_ONLY,
     JSON,
     COMMIT,
     BIN,
@@ -97,6 +100,7 @@ static const struct option_row {
     {"seconds", required_argument, SECONDS},
     {"precision", required_argument, PRECISION},
     {"aa", no_argument, AA},
+    {"check", no_argument, CHECK_ONLY},
     {"json", required_argument, JSON},
     {"commit", required_argument, COMMIT},
     {"bin", required_argument, BIN},
@@ -114,6 +118,7 @@ static int take_option(enum which which, const char *value, struct request *ret)
     case ALL: ret->wants_all = true; return 0;
     case QUICK: ret->is_quick = true; return 0;
     case AA: ret->is_aa = true; return 0;
+    case CHECK_ONLY: ret->is_check_only = true; return 0;
     case CHECK: ret->wants_self_check = true; return 0;
     case JSON: ret->json_path = value; return 0;
     case COMMIT: ret->commit = value; return 0;
@@ -151,6 +156,8 @@ static int read_arguments(int argc, char **argv, struct request *ret)
     ret->name_count = argc - optind;
     hearth_harness_plan_default(&ret->plan, ret->is_quick);
     ret->plan.is_aa = ret->is_aa;
+    ret->plan.is_check_only = ret->is_check_only;
+    ret->plan.keeps_values = ret->json_path != NULL;
     if (ret->seconds > 0.0) {
         ret->plan.time_limit_ns = (uint64_t)(ret->seconds * 1e9);
     }

@@ -8,6 +8,7 @@
 #   --all         every case
 #   --quick       a look at all of them, or at NAME...: wide intervals, seconds a case
 #                 (half a minute for daemon/...)
+#   --check       compares the results of both sides and times nothing
 #   --aa          a case against itself: must be called unchanged
 #   --self-check  checks the harness on data whose truth is known, 1,000 runs a claim
 #   --seconds N, --precision PERCENT, --json FILE: see `hearth-bench --help`
@@ -34,7 +35,7 @@ for argument in "$@"; do
     --all) names=1 ;;
     --json) has_json=yes value=yes ;;
     --seconds | --precision | --runs | --bin | --models | --commit) value=yes ;;
-    --aa) ;;
+    --aa | --check) ;;
     -*) echo "bench.sh: unknown option $argument (see scripts/bench.sh --help)" >&2 && exit 2 ;;
     *) names=1 ;;
     esac

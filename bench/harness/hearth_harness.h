@@ -98,7 +98,9 @@ struct hearth_harness_plan {
     double steal_limit;   /* share of the machine's time that the hypervisor took */
     double foreign_limit; /* cores that other programs used, as a share of all cores */
     uint64_t seed;
-    bool is_aa; /* A against itself */
+    bool is_aa;         /* A against itself */
+    bool is_check_only; /* results are compared and nothing is timed */
+    bool keeps_values;  /* of all blocks, in the result */
     uint64_t (*now_ns)(void);
 };
 
@@ -129,6 +131,7 @@ struct hearth_harness_side_result {
     struct hearth_stats_summary blocks;
     size_t calls; /* all, of which the next four are quantiles */
     double p50, p90, p99, most;
+    double *values; /* of the blocks, two a quad, as they came; hearth_alloc(), or NULL: not kept */
 };
 
 /** What the machine did meanwhile. */

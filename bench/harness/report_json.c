@@ -31,6 +31,10 @@ static yyjson_mut_val *side(yyjson_mut_doc *doc, const struct hearth_harness_sid
     yyjson_mut_obj_add_real(doc, object, "most", blocks->most);
     yyjson_mut_obj_add_real(doc, object, "per_second",
                             blocks->mean > 0.0 ? 1e9 / blocks->mean : 0.0);
+    yyjson_mut_val *values = yyjson_mut_obj_add_arr(doc, object, "values");
+    for (size_t i = 0; from->values != NULL && i < blocks->count; i++) {
+        yyjson_mut_arr_add_real(doc, values, from->values[i]);
+    }
     yyjson_mut_val *outliers = yyjson_mut_obj_add_obj(doc, object, "outliers");
     yyjson_mut_obj_add_uint(doc, outliers, "low_severe", wild->low_severe);
     yyjson_mut_obj_add_uint(doc, outliers, "low_mild", wild->low_mild);

@@ -103,7 +103,7 @@ void hearth_harness_print(FILE *out, const struct hearth_harness_result *result)
     const struct hearth_harness_usage *usage = &result->usage;
     fprintf(out, "%s: %s%s%s\n", result->of->id, hearth_harness_verdict_name(result->verdict),
             result->reason[0] != '\0' ? ": " : "", result->reason);
-    if (result->verdict == HEARTH_VERDICT_SKIPPED || result->verdict == HEARTH_VERDICT_BROKEN) {
+    if (result->quads == 0 || result->verdict == HEARTH_VERDICT_BROKEN) {
         return;
     }
     for (size_t i = 0; i < result->side_count; i++) {
