@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy
 import onnx
+import tokenizers
 from onnx import helper
 
 HERE = Path(__file__).resolve().parent
@@ -60,10 +61,11 @@ def lines_of(model, texts):
     """What the reference says; an embedding has values without names."""
     reference, facts = Reference(MANIFESTS[model]), json.loads(MANIFESTS[model].read_text())
     most = facts["options"]["max_tokens"]
-    whole = Reference(MANIFESTS[model])
-    whole.tokenizer.no_truncation()
+    path = next(f["path"] for f in facts["files"] if f["role"] == "tokenizer")
+    whole = tokenizers.Tokenizer.from_file(str(MANIFESTS[model].parent / path))
+    whole.no_truncation()
     for text in texts:
-        is_truncated = len(whole.ids(text)) > most
+        is_truncated = len(whole.encode(text).ids) > most
         ask = reference.classify if model in CLASSIFIERS else reference.embed
         tokens, values = ask(text)
         names = facts["labels"] if model in CLASSIFIERS else [""] * len(values)
