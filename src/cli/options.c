@@ -70,7 +70,7 @@ static const struct option_row rows[] = {
     {"output", TEXT, CLI_EMBED, AT(output), "FILE",
      "write the vectors there; replaced if it exists; -: standard output"},
     {"format", TEXT, CLI_EMBED, AT(format), "F",
-     "npy (for NumPy) or f32 (raw); default: as FILE ends, else f32"},
+     "npy (for NumPy) or raw: f32, f16 or i8 as --type; default: as FILE ends, else raw"},
     {"stats", FLAG, ASKS, AT(is_stats), NULL, "print times and counts to standard error"},
     {"priority", TEXT, ASKS, AT(priority), "P", "low, normal, high or critical (default normal)"},
     {"timeout", REAL, ASKS | CLI_MODELS | CLI_RUN, AT(timeout_secs), "SECONDS",

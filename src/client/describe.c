@@ -99,6 +99,9 @@ int hearth_describe(hearth_client *client, const char *name, hearth_model_detail
                     hearth_error *err)
 {
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
+    if (name == NULL || name[0] == '\0') {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "no model is named");
+    }
     struct hearth_message message = {.type = HEARTH_MSG_model_request};
     message.as.model_request.request_id = ++client->last_id;
     message.as.model_request.model_id = hearth_slice_of_string(name);

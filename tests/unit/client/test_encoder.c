@@ -417,6 +417,7 @@ static void a_model_is_described_with_its_inside(void **state)
     hearth_model_details_free(NULL);
     assert_int_equal(hearth_describe(client, "nope", &details, &err), HEARTH_E_NO_MODEL);
     KIT_ASSERT_ERROR(err, HEARTH_E_NO_MODEL, "no model of that name");
+    assert_int_equal(hearth_describe(client, NULL, &details, &err), HEARTH_E_ARGUMENT);
     hearth_disconnect(client);
 }
 
