@@ -98,24 +98,18 @@ static void set_facts(struct hearth_tokenizer *tokenizer)
     facts->mask_id = id_of_either(tokenizer, "[MASK]", "<mask>");
 }
 
-/* The reference decodes an added token that is normalised to its normal form, and does not know a
- * special one again by that. */
-static int note_decoded(struct hearth_tokenizer *tokenizer, struct hearth_error *err)
+static int note_special(struct hearth_tokenizer *tokenizer, struct hearth_error *err)
 {
-    size_t words = tokenizer->facts.vocabulary_size / 64 + 1;
-    struct hearth_arena *arena = &tokenizer->arena;
-    tokenizer->special_bits = hearth_arena_alloc(arena, words, sizeof *tokenizer->special_bits);
-    tokenizer->spoken_bits = hearth_arena_alloc(arena, words, sizeof *tokenizer->spoken_bits);
-    if (tokenizer->special_bits == NULL || tokenizer->spoken_bits == NULL) {
+    tokenizer->special_bits =
+        hearth_arena_alloc(&tokenizer->arena, tokenizer->facts.vocabulary_size / 64 + 1,
+                           sizeof *tokenizer->special_bits);
+    if (tokenizer->special_bits == NULL) {
         return hearth_fail_oom(err);
     }
     for (size_t i = 0; i < tokenizer->added_count; i++) {
-        const struct added_token *token = &tokenizer->added[i];
-        uint64_t bit = UINT64_C(1) << (token->id % 64);
-        if (!hearth_slice_equal(token->pattern, token->content)) {
-            tokenizer->spoken_bits[token->id / 64] |= bit;
-        } else if (token->is_special) {
-            tokenizer->special_bits[token->id / 64] |= bit;
+        if (tokenizer->added[i].is_special) {
+            uint32_t id = tokenizer->added[i].id;
+            tokenizer->special_bits[id / 64] |= UINT64_C(1) << (id % 64);
         }
     }
     return 0;
@@ -159,7 +153,7 @@ static int load(struct hearth_tokenizer *tokenizer, yyjson_val *root, struct hea
     }
     facts->vocabulary_size = tokenizer->vocab.count + tokenizer->beyond_vocab;
     if (rc == 0) {
-        rc = note_decoded(tokenizer, err);
+        rc = note_special(tokenizer, err);
     }
     if (rc == 0) {
         rc = postprocessor_load(&tokenizer->post, yyjson_obj_get(root, "post_processor"),

@@ -32,33 +32,19 @@ const char *hearth_tokenizer_piece(const struct hearth_tokenizer *tokenizer, int
                              : tokenizer->beyond_pieces[id - vocab->count];
 }
 
-/* What decoding makes of one id, before the decoder; NULL data for an id that does not exist. */
-static struct hearth_slice spoken(const struct hearth_tokenizer *tokenizer, int64_t id)
-{
-    const char *piece = hearth_tokenizer_piece(tokenizer, id);
-    if (piece == NULL || !bit_is_set(tokenizer->spoken_bits, (uint32_t)id)) {
-        return hearth_slice_of_string(piece);
-    }
-    size_t i = 0;
-    while (tokenizer->added[i].id != id) {
-        i++; /* the bit says that it is there */
-    }
-    return tokenizer->added[i].pattern;
-}
-
 static int collect(const struct hearth_tokenizer *tokenizer, const int64_t *ids, size_t count,
                    bool skips_special, struct texts *texts, struct hearth_error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct hearth_slice piece = spoken(tokenizer, ids[i]);
-        if (piece.data == NULL) {
+        const char *piece = hearth_tokenizer_piece(tokenizer, ids[i]);
+        if (piece == NULL) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                                "token id %zu of %zu is not in the vocabulary, which has %zu", i,
                                count, tokenizer->facts.vocabulary_size);
         }
         if (!skips_special || !bit_is_set(tokenizer->special_bits, (uint32_t)ids[i])) {
-            rc = texts_add(texts, piece);
+            rc = texts_add(texts, hearth_slice_of_string(piece));
         }
     }
     return rc < 0 ? hearth_fail(err, rc, "%s", hearth_error_sentence(rc)) : 0;

@@ -62,7 +62,6 @@ struct hearth_tokenizer {
     uint32_t beyond_vocab;       /* added tokens with ids behind the vocabulary */
     const char **beyond_pieces;
     uint64_t *special_bits; /* by id: decoding may skip it */
-    uint64_t *spoken_bits;  /* by id: decoding says the pattern of the added token */
     struct hearth_tokenizer_facts facts;
 };
 

@@ -160,8 +160,10 @@ def case_of(name, parts, text):
         which = encoded.sequence_ids[i]
         place = [0, 0] if which is None else [bytes_of(texts[which])[p] for p in encoded.offsets[i]]
         rows.append([id, encoded.type_ids[i], 255 if which is None else which, *place])
+    # With a normaliser, this version decodes an added token to its normal form, not to its content.
+    plain = Tokenizer.from_str(json.dumps({**spec, "normalizer": None, "model": MODEL}))
     return {"name": name, "spec": compact(spec), "texts": texts, "tokens": rows,
-            "decoded": tokenizer.decode(encoded.ids, skip_special_tokens=True)}
+            "decoded": plain.decode(encoded.ids, skip_special_tokens=True)}
 
 
 def main():
