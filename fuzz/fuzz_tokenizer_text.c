@@ -21,14 +21,17 @@ int hearth_fuzz_tokenizer_text(const uint8_t *data, size_t size);
 #define ALL_ADDED   SEP_TOKEN "," WORD_TOKEN "," SPACE_TOKEN "," ACUTE_TOKEN
 
 #define START "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"decoder\":%s,"
+#define ROBERTA                                                                                    \
+    "{\"type\":\"RobertaProcessing\",\"sep\":[\"by\",2],\"cls\":[\"<s>\",1],"                      \
+    "\"trim_offsets\":true,\"add_prefix_space\":true}"
 #define TEMPLATE                                                                                   \
-    "\"post_processor\":{\"type\":\"TemplateProcessing\","                                         \
+    "{\"type\":\"TemplateProcessing\","                                                            \
     "\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},"                               \
     "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"                                                \
     "\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"                                       \
     "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":1}},"                                           \
     "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"                                                \
-    "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":[\"<s>\"]}}},"
+    "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":[\"<s>\"]}}}"
 #define FEW_ADDED                                                                                  \
     "\"added_tokens\":[" ADDED(1, "<s>", false, false, false,                                      \
                                false) "," ADDED(2, "by", true, true, true, true) "],"
@@ -45,8 +48,9 @@ static const char word_pieces[] =
     "\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":4,\"##a\":5,\"ab\":6,"
     "\"##b\":7,\"!\":8,\"\xE6\xBC\xA2\":9,\"e\":10,\"##\xCC\x81\":11}}}";
 
-/* Four parts for each other kind: decoder, normaliser, pre-tokeniser, settings of the model. */
+/* The parts of each other kind. */
 struct kind {
+    const char *post_processor;
     const char *decoder;
     const char *normalizer;
     const char *pre_tokenizer;
@@ -76,34 +80,34 @@ struct kind {
 #define ONE_SPACE      REPLACE("Regex", " {2,}", " ")
 
 static const struct kind kinds[] = {
-    {BYTE_LEVEL(false, true), "null", BYTE_LEVEL(false, true), BPE("\"unk_token\":null"),
+    {ROBERTA, BYTE_LEVEL(false, true), "null", BYTE_LEVEL(false, true), BPE("\"unk_token\":null"),
      BYTES_AS_LETTERS},
-    {BYTE_LEVEL(false, true), "{\"type\":\"NFC\"}",
+    {TEMPLATE, BYTE_LEVEL(false, true), "{\"type\":\"NFC\"}",
      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
      "\"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}|\\\\s+(?!\\\\S)|\\\\s+\"},"
      "\"behavior\":\"Isolated\",\"invert\":false}," BYTE_LEVEL(true, false) "]}",
      BPE("\"ignore_merges\":true"), BYTES_AS_LETTERS},
-    {FALLBACK_DECODER,
+    {TEMPLATE, FALLBACK_DECODER,
      "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\","
      "\"prepend\":\"\xE2\x96\x81\"}," VISIBLE_SPACES "]}",
      "null", FALLBACK, BYTES_AS_TOKENS},
-    {METASPACE("first", "false"),
+    {TEMPLATE, METASPACE("first", "false"),
      "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKD\"},{\"type\":\"Lowercase\"},"
      "{\"type\":\"StripAccents\"},{\"type\":\"Strip\","
      "\"strip_left\":true,\"strip_right\":true}," ONE_SPACE ",{\"type\":\"NFKC\"}]}",
      METASPACE("first", "false"), FALLBACK, BYTES_AS_TOKENS},
-    {"null", "{\"type\":\"NFD\"}",
+    {TEMPLATE, "null", "{\"type\":\"NFD\"}",
      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"},"
      "{\"type\":\"Punctuation\",\"behavior\":\"MergedWithPrevious\"},"
      "{\"type\":\"Digits\",\"individual_digits\":true}]}",
      BPE("\"unk_token\":\"<unk>\",\"fuse_unk\":false,\"end_of_word_suffix\":\"b\""),
      BYTES_AS_TOKENS},
-    {METASPACE("always", "true"), "{\"type\":\"NFKC\"}",
+    {TEMPLATE, METASPACE("always", "true"), "{\"type\":\"NFKC\"}",
      "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," METASPACE(
          "always", "true") "]}",
      UNIGRAM "false", SCORES},
-    {METASPACE("never", "true"), REPLACE("Regex", "a(?=b)|b{2,}", "xy"), "null", UNIGRAM "true",
-     SCORES},
+    {TEMPLATE, METASPACE("never", "true"), REPLACE("Regex", "a(?=b)|b{2,}", "xy"), "null",
+     UNIGRAM "true", SCORES},
 };
 
 static void say(struct hearth_buf *json, const char *text)
@@ -173,7 +177,8 @@ static void say_vocabulary(struct hearth_buf *json, const struct kind *kind)
 
 static void say_kind(struct hearth_buf *json, const struct kind *kind)
 {
-    HEARTH_ASSERT(hearth_buf_printf(json, START FEW_ADDED TEMPLATE, kind->decoder) == 0);
+    HEARTH_ASSERT(hearth_buf_printf(json, START FEW_ADDED "\"post_processor\":%s,", kind->decoder,
+                                    kind->post_processor) == 0);
     HEARTH_ASSERT(hearth_buf_printf(json, "\"normalizer\":%s,\"pre_tokenizer\":%s,\"model\":{%s",
                                     kind->normalizer, kind->pre_tokenizer, kind->model) == 0);
     say_vocabulary(json, kind);

@@ -87,7 +87,7 @@ def seeds():
     found, said = {}, set()
     edits = {path.stem: (path.stem, lambda file: None) for path in sorted(FILES.glob("*.json"))}
     for name, (base, edit) in {**edits, **variants.ALL, **decoders.ALL}.items():
-        if name.startswith("Precompiled: all"):
+        if name.startswith(("Precompiled: all", "expression")):
             continue
         file = json.loads((FILES / f"{base}.json").read_text(encoding="utf-8"))
         edit(file)
@@ -112,6 +112,15 @@ def words_in(part):
     return own.union(*(words_in(value) for key, value in part.items() if key not in ("vocab", "special_tokens")))
 
 
+def expressions():
+    """The smallest file that has a pattern, for every expression of the comparison."""
+    vocab = {text: number for number, text in enumerate(("u", "a", "n", "t", "h", "e", " ", "an"))}
+    for expression in variants.EXPRESSIONS:
+        yield {"version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None, "decoder": None, "truncation": None, "padding": None,
+               "pre_tokenizer": variants.split(variants.regex(expression)),
+               "model": {"type": "BPE", "unk_token": "u", "vocab": vocab, "merges": ["a n"]}}
+
+
 def write_dictionary(files):
     words = {word for file in files for word in words_in(file)} | OTHERS
     lines = ["# words of tokenizer_json's inputs; written by make_tokenizer_corpora.py"]
@@ -128,6 +137,8 @@ def write(target, data):
 
 def main():
     write_dictionary(seeds().values())
+    for file in expressions():
+        write("tokenizer_json", json.dumps(file, ensure_ascii=False, separators=(",", ":")).encode())
     for number, (name, file) in enumerate(seeds().items()):
         data = json.dumps(file, ensure_ascii=False, separators=(",", ":")).encode()
         data += b"\0" + TEXTS[number % len(TEXTS)].encode()

@@ -58,7 +58,7 @@ ABOUT = {
     "onnx_header": ([f"{INSPECT}/{name}.c" for name in
                      ("onnx", "onnx_function", "onnx_tensor", "onnx_value", "proto", "shown")], 4096),
     "pooling_config": ([f"{INSPECT}/pooling.c"], 1024),
-    "tensors": (["src/shared/wire/check.c", "src/shared/wire/check_tensors.c"], 2048),
+    "tensors": (["src/shared/wire/check_tensors.c"], 2048),
     "tokenizer_json": ([*TOKENIZER, *TOKENIZER_FILE], 8192),
     "tokenizer_text": (TOKENIZER, 2048),
     "manifest": (["src/broker/registry/manifest.c"], 4096),
