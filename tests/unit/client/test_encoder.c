@@ -431,6 +431,68 @@ static void elements_have_the_bytes_of_their_type(void **state)
     assert_int_equal(hearth_tensor_element_bytes((enum hearth_tensor_type) - 1), 0);
 }
 
+/* ── Failing allocations ─────────────────────────────────────────────────────────────────────── */
+
+static int ask_texts(hearth_client *client)
+{
+    const char *texts[] = {"ab", "abcde"};
+    hearth_request_params params = asking("names");
+    hearth_result *result = NULL;
+    int rc = hearth_entities(client, texts, 2, &params, &result, NULL);
+    hearth_result_free(result);
+    result = NULL;
+    rc = rc < 0 ? rc : hearth_rerank(client, "q", texts, 2, &params, &result, NULL);
+    hearth_result_free(result);
+    result = NULL;
+    params.vector_type = HEARTH_VECTOR_INT8;
+    params.dimensions = 3;
+    rc = rc < 0 ? rc : hearth_embed(client, texts, 2, &params, &result, NULL);
+    hearth_result_free(result);
+    return rc;
+}
+
+static int story(void **state)
+{
+    struct scripted_server *server = *state;
+    static const uint8_t data[150000];
+    const hearth_tensor inputs[] = {{.name = "small",
+                                     .type = HEARTH_TENSOR_UINT8,
+                                     .rank = 1,
+                                     .shape = {2},
+                                     .data = "ab",
+                                     .bytes = 2},
+                                    {.name = "large",
+                                     .type = HEARTH_TENSOR_UINT8,
+                                     .rank = 1,
+                                     .shape = {sizeof data},
+                                     .data = data,
+                                     .bytes = sizeof data}};
+    hearth_connect_params connecting = hearth_connect_params_default();
+    hearth_request_params params = asking("scorer");
+    hearth_client *client = NULL;
+    hearth_result *result = NULL;
+    hearth_model_details *details = NULL;
+    connecting.socket_path = server->path;
+    int rc = hearth_connect(&connecting, &client, NULL);
+    rc = rc < 0 ? rc : hearth_describe(client, "parity", &details, NULL);
+    rc = rc < 0 ? rc : hearth_run(client, inputs, 2, &params, &result, NULL);
+    rc = rc < 0 ? rc : ask_texts(client);
+    hearth_result_free(result);
+    hearth_model_details_free(details);
+    hearth_disconnect(client);
+    return rc;
+}
+
+static void any_failed_allocation_is_an_error_and_nothing_stays_open(void **state)
+{
+    size_t before = open_descriptors();
+    KIT_FOR_EACH_FAILURE(n) {
+        int rc = story(state);
+        assert_int_equal(rc, hearth_alloc_has_failed() ? HEARTH_E_NO_MEMORY : 0);
+        assert_int_equal(open_descriptors(), before);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scripted_start, scripted_stop)
 
 KIT_MAIN(TEST(texts_are_ranked_by_their_scores),
@@ -443,4 +505,5 @@ KIT_MAIN(TEST(texts_are_ranked_by_their_scores),
          TEST(tensors_that_do_not_hold_together_are_refused_before_they_leave),
          TEST(memory_that_is_not_as_promised_ends_the_connection),
          TEST(tensors_are_submitted_like_texts), TEST(a_model_is_described_with_its_inside),
+         TEST(any_failed_allocation_is_an_error_and_nothing_stays_open),
          cmocka_unit_test(elements_have_the_bytes_of_their_type))
