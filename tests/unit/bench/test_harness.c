@@ -97,11 +97,14 @@ static int open_nothing(const struct hearth_harness_places *places,
     return hearth_fail(err, HEARTH_E_UNSUPPORTED, "a-server is missing: install a-package");
 }
 
-static struct hearth_harness_result run(const struct hearth_harness_case *of)
+static struct hearth_harness_result run_with(const struct hearth_harness_case *of,
+                                             bool is_check_only, bool keeps_values)
 {
     struct hearth_harness_plan plan;
     struct hearth_harness_result result;
     hearth_harness_plan_default(&plan, true);
+    plan.is_check_only = is_check_only;
+    plan.keeps_values = keeps_values;
     plan.now_ns = no_clock;
     plan.warm_up_ns = 0;
     plan.max_quads = 40;
@@ -116,6 +119,11 @@ static int fresh(void **state)
     (void)state;
     world = (struct world){.ns = {200.0, 100.0}};
     return 0;
+}
+
+static struct hearth_harness_result run(const struct hearth_harness_case *of)
+{
+    return run_with(of, false, false);
 }
 
 /* ---- claims --------------------------------------------------------------------------------- */
@@ -173,6 +181,33 @@ static void goals_are_judged_on_both_sides_of_their_limit(void **state)
         struct hearth_harness_case of = {.id = "x", .open = open_world, .goals = {rows[i].goal}};
         assert_int_equal(run(&of).verdict, rows[i].verdict);
     }
+}
+
+static void a_check_times_nothing_and_still_finds_a_wrong_result(void **state)
+{
+    (void)state;
+    struct hearth_harness_case of = {.id = "x", .open = open_world};
+    assert_int_equal(run_with(&of, true, false).verdict, HEARTH_VERDICT_MEASURED);
+    assert_int_equal(world.blocks, 0);
+    assert_true(world.was_closed);
+    world.check_code = HEARTH_E_INTERNAL;
+    assert_int_equal(run_with(&of, true, false).verdict, HEARTH_VERDICT_BROKEN);
+}
+
+static void values_of_all_blocks_are_kept_as_they_came(void **state)
+{
+    (void)state;
+    struct hearth_harness_case of = {.id = "x", .open = open_world};
+    struct hearth_harness_result result = run_with(&of, false, true);
+    for (size_t i = 0; i < 2; i++) {
+        double sum = 0.0;
+        for (size_t j = 0; j < 2 * result.quads; j++) {
+            sum += result.sides[i].values[j];
+        }
+        assert_near(sum / (double)(2 * result.quads), result.sides[i].blocks.mean, 1e-9);
+        hearth_free(result.sides[i].values);
+    }
+    assert_null(run(&of).sides[0].values);
 }
 
 static struct hearth_harness_result judged(struct hearth_harness_result result)
@@ -274,6 +309,8 @@ static void harness_tells_the_truth_about_known_data(void **state)
 KIT_MAIN(cmocka_unit_test_setup(quads_are_interleaved_in_both_orders, fresh),
          cmocka_unit_test_setup(ratio_of_times_is_found_and_that_of_rates_is_its_inverse, fresh),
          cmocka_unit_test_setup(goals_are_judged_on_both_sides_of_their_limit, fresh),
+         cmocka_unit_test_setup(a_check_times_nothing_and_still_finds_a_wrong_result, fresh),
+         cmocka_unit_test_setup(values_of_all_blocks_are_kept_as_they_came, fresh),
          cmocka_unit_test_setup(noise_ends_as_inconclusive_whatever_the_ratio, fresh),
          cmocka_unit_test_setup(wrong_result_is_never_timed, fresh),
          cmocka_unit_test_setup(failing_measurement_is_broken_and_says_which, fresh),
