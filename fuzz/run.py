@@ -64,6 +64,7 @@ ABOUT = {
     "manifest": (["src/broker/registry/manifest.c"], 4096),
     "config": ([f"src/broker/config/config{part}.c" for part in
                 ("", "_defaults", "_file", "_values")], 4096),
+    "npy": (["src/cli/npy.c"], 1024),
 }
 
 
