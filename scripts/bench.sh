@@ -54,6 +54,9 @@ if [ "$wants_run" = yes ]; then
     if [ ! -x /usr/bin/redis-server ]; then
         note "noop/throughput needs redis-server: apt-get install --no-install-recommends redis-server"
     fi
+    if [ ! -d .deps/bench/model ]; then
+        note "onnx/servers needs servers to compare with: deps/bench gets them (1 GB)"
+    fi
     if [ -z "$has_json" ]; then
         mkdir -p build/bench
         arguments+=(--json "build/bench/$(date -u +%Y%m%dT%H%M%SZ).json")
