@@ -8,10 +8,26 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-uint64_t hearth_heap_bytes(void)
+#define PAGES_ASKED 256u
+
+size_t hearth_mapping_resident(const void *memory, size_t size_bytes)
 {
-    struct mallinfo2 info = mallinfo2();
-    return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t at = (uintptr_t)memory / page * page;
+    uintptr_t end = (uintptr_t)memory + size_bytes;
+    unsigned char is_there[PAGES_ASKED];
+    size_t pages = 0;
+    while (at < end) {
+        size_t count = HEARTH_MIN((end - at + page - 1) / page, (uintptr_t)PAGES_ASKED);
+        if (mincore((void *)at, count * page, is_there) != 0) {
+            break;
+        }
+        for (size_t i = 0; i < count; i++) {
+            pages += is_there[i] & 1u;
+        }
+        at += count * page;
+    }
+    return pages * page;
 }
 
 void hearth_heap_trim(void)

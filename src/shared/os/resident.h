@@ -5,9 +5,9 @@
 
 #include "hearth_base.h"
 
-/** Bytes that the allocator of libc has handed out and not got back; 0 if it does not tell (under
- *  sanitizers). Walks its arenas: not for the hot path. */
-uint64_t hearth_heap_bytes(void);
+/** Bytes of the pages from @memory on that are there, not only promised; it ends at the first page
+ *  that is not mapped at all. Asks for each page: not for the hot path. */
+size_t hearth_mapping_resident(const void *memory, size_t size_bytes);
 
 /** Gives what libc keeps of freed memory back to the system. Takes milliseconds. */
 void hearth_heap_trim(void);

@@ -43,6 +43,7 @@ static const struct call allowed_calls[] = {
     {SCMP_SYS(munmap), ALL, "malloc, thread stacks"},
     {SCMP_SYS(mremap), ALL, "realloc"},
     {SCMP_SYS(madvise), ALL, "malloc, thread stacks"},
+    {SCMP_SYS(mincore), ONNX, "how much of its arena a run touched"},
     {SCMP_SYS(mlock), GGUF, "option mlock"},
     {SCMP_SYS(munlock), GGUF, "option mlock"},
     {SCMP_SYS(get_mempolicy), GGUF, "asks how memory is spread over nodes"},

@@ -14,7 +14,7 @@ struct state {
     const struct calibrate_runs *runs;
     struct run_memory *memory;
     struct choice *choice;
-    uint64_t heap_start_bytes;
+    uint64_t start_bytes;
     uint64_t start_ns;
 };
 
@@ -23,12 +23,12 @@ static uint64_t elapsed_ns(const struct state *state)
     return state->runs->now_ns(state->runs->arg) - state->start_ns;
 }
 
-/* What is handed out more than before the first run is the arena, which keeps its largest size. */
+/* What was ever used of the arena is what the longest run so far took. */
 static void learn_memory(const struct state *state, size_t tokens)
 {
-    uint64_t now = state->runs->heap_bytes(state->runs->arg);
-    if (now > state->heap_start_bytes) {
-        run_memory_learn(state->memory, tokens, now - state->heap_start_bytes);
+    uint64_t now = state->runs->memory_bytes(state->runs->arg);
+    if (now > state->start_bytes) {
+        run_memory_learn(state->memory, tokens, now - state->start_bytes);
     }
 }
 
@@ -78,13 +78,13 @@ static bool find_threshold(const struct state *state, size_t most, bool has_wide
 }
 
 void calibrate(const struct calibrate_runs *runs, size_t max_tokens, bool has_wide,
-               uint64_t heap_start_bytes, struct run_memory *memory, struct choice *choice,
+               uint64_t start_bytes, struct run_memory *memory, struct choice *choice,
                struct calibration *ret)
 {
     struct state state = {.runs = runs,
                           .memory = memory,
                           .choice = choice,
-                          .heap_start_bytes = heap_start_bytes,
+                          .start_bytes = start_bytes,
                           .start_ns = runs->now_ns(runs->arg)};
     *ret = (struct calibration){.wide_from = CHOICE_NEVER};
     bool is_sound =
@@ -92,10 +92,10 @@ void calibrate(const struct calibrate_runs *runs, size_t max_tokens, bool has_wi
     uint64_t second = UINT64_C(1000000000);
     uint64_t foreseen_ns =
         LONGER_TIMES * max_tokens * second / HEARTH_MAX(ret->tokens_per_second, (uint64_t)1);
-    if (is_sound && max_tokens > ret->longest && foreseen_ns <= CALIBRATE_LONGEST_NS &&
+    if (is_sound && max_tokens > run_memory_longest(memory) &&
+        foreseen_ns <= CALIBRATE_LONGEST_NS &&
         runs->run(runs->arg, max_tokens, max_tokens >= ret->wide_from, NULL) == 0) {
         learn_memory(&state, max_tokens);
-        ret->longest = max_tokens;
     }
     ret->took_ns = elapsed_ns(&state);
 }

@@ -11,7 +11,8 @@
 #define SESSION_BYTES (4 * MIB)
 /* Narrower heads than most models have, wider than the narrowest (32 to 64): their number makes the
  * matrices of attention. */
-#define HEAD_WIDTH 48u
+#define HEAD_WIDTH  48u
+#define LEAST_BYTES (1 * MIB) /* of the shortest run */
 /* Runs of a model that is not made for texts: no length is known. */
 #define RAW_RUN_BYTES  (64 * MIB)
 #define MAX_COMPUTE_MB ((uint64_t)1 << 20)
@@ -21,7 +22,7 @@ uint64_t estimate_run(const struct weights_shape *shape, size_t tokens)
     uint64_t length = tokens;
     uint64_t linear = (2 * shape->hidden + 2 * shape->widest) * sizeof(float);
     uint64_t square = 2 * ((shape->hidden + HEAD_WIDTH - 1) / HEAD_WIDTH) * sizeof(float);
-    return ESTIMATE_LEAST_BYTES + length * linear + length * length * square;
+    return LEAST_BYTES + length * linear + length * length * square;
 }
 
 /* Most of what lies in the model file itself is held twice: once as it is and once as the library
@@ -45,15 +46,15 @@ int estimate_budget(const struct hearth_engine_plan *plan, size_t max_tokens,
     }
     uint64_t run_bytes = max_tokens > 0 ? estimate_run(ret_shape, max_tokens) : RAW_RUN_BYTES;
     *ret_budget_bytes = compute_mb > 0 ? compute_mb * MIB : plan->threads * run_bytes;
-    /* The arena loses some to gaps, and it holds what is not lent of the weights. */
-    *ret_arena_bytes =
-        *ret_budget_bytes + *ret_budget_bytes / 4 + 2 * MIB + 2 * ret_shape->inline_bytes;
+    /* Some is lost to gaps between runs of many lengths, and what is not lent of the weights lies
+     * there too. Claims keep runs below the budget; this is the wall behind them. */
+    *ret_arena_bytes = 2 * *ret_budget_bytes + 4 * MIB + 2 * ret_shape->inline_bytes;
     return 0;
 }
 
 void estimate_curve(const struct weights_shape *shape, size_t max_tokens, struct run_memory *memory)
 {
-    size_t known = memory->point_count > 0 ? memory->points[memory->point_count - 1].tokens : 0;
+    size_t known = run_memory_longest(memory);
     for (size_t tokens = 64; tokens < max_tokens; tokens *= 4) {
         if (tokens > known) {
             run_memory_learn(memory, tokens, estimate_run(shape, tokens));

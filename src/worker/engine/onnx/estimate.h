@@ -10,10 +10,6 @@
 #include "run_memory.h"
 #include "weights.h"
 
-#define ESTIMATE_LEAST_BYTES                                                                       \
-    (UINT64_C(1) << 20) /* of the shortest run: the arena's first piece                            \
-                         */
-
 /** Bytes of one run of @tokens; an upper bound, seldom over twice what is taken. */
 uint64_t estimate_run(const struct weights_shape *shape, size_t tokens);
 

@@ -28,6 +28,7 @@ struct executor {
     struct run_memory memory;
     struct choice choice;
     struct weights_shape shape;
+    uint64_t start_bytes; /* of the arena, before the first run */
     enum wide_policy policy;
     bool may_calibrate;
     bool is_forced; /* while calibrating */
@@ -103,6 +104,7 @@ int executor_open(const struct hearth_engine_plan *plan, size_t max_tokens, stru
         return rc;
     }
     open_wide(executor, plan);
+    executor->start_bytes = session_touched_bytes(&executor->session);
     *ret = executor;
     return 0;
 }
@@ -157,9 +159,10 @@ static uint64_t trial_clock(void *arg HEARTH_UNUSED)
     return hearth_clock_ns();
 }
 
-static uint64_t trial_heap(void *arg HEARTH_UNUSED)
+static uint64_t trial_memory(void *arg)
 {
-    return hearth_heap_bytes();
+    const struct trial *trial = arg;
+    return session_touched_bytes(&trial->executor->session);
 }
 
 void executor_calibrate(struct executor *executor, size_t max_tokens, executor_run_fn *run,
@@ -168,13 +171,10 @@ void executor_calibrate(struct executor *executor, size_t max_tokens, executor_r
     *ret = (struct calibration){.wide_from = CHOICE_NEVER};
     if (run != NULL && executor->may_calibrate) {
         struct trial trial = {executor, run, arg};
-        const struct calibrate_runs runs = {make_trial, trial_clock, trial_heap, &trial};
-        uint64_t heap_bytes = hearth_heap_bytes();
+        const struct calibrate_runs runs = {make_trial, trial_clock, trial_memory, &trial};
         executor->is_forced = true;
-        /* The run that came before has taken the first piece of the arena already. */
-        calibrate(&runs, max_tokens, executor_has_wide(executor),
-                  heap_bytes - HEARTH_MIN(heap_bytes, ESTIMATE_LEAST_BYTES), &executor->memory,
-                  &executor->choice, ret);
+        calibrate(&runs, max_tokens, executor_has_wide(executor), executor->start_bytes,
+                  &executor->memory, &executor->choice, ret);
         executor->is_forced = false;
         if (ret->is_worthless && executor->policy == WIDE_AUTO) {
             session_close_wide(&executor->session);
@@ -245,6 +245,15 @@ static bool must_be_wide(struct executor *executor, bool is_alone, size_t tokens
            (executor->policy == WIDE_ALWAYS || choice_is_wide(&executor->choice, tokens));
 }
 
+/* While loading runs are alone, so that what was ever used of the arena is theirs. */
+static void learn_memory(struct executor *executor, size_t tokens)
+{
+    uint64_t touched = session_touched_bytes(&executor->session);
+    if (touched > executor->start_bytes) {
+        run_memory_learn(&executor->memory, tokens, touched - executor->start_bytes);
+    }
+}
+
 int executor_run(struct executor *executor, struct run_seat *seat, const char *const *input_names,
                  const OrtValue *const *inputs, size_t input_count, const char *const *output_names,
                  size_t output_count, OrtValue **outputs, size_t tokens, struct hearth_error *err)
@@ -264,6 +273,9 @@ int executor_run(struct executor *executor, struct run_seat *seat, const char *c
     rc = session_run(&executor->session, is_wide, seat->options, &ports, err);
     if (rc == 0 && is_lesson) {
         choice_note(&executor->choice, tokens, is_wide, hearth_clock_ns() - start_ns);
+    }
+    if (rc == 0 && atomic_load(&executor->inbox) == NULL && !executor->is_forced) {
+        learn_memory(executor, tokens);
     }
     run_memory_release(&executor->memory, &seat->claim);
     return rc;

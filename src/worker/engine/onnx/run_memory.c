@@ -33,6 +33,11 @@ void run_memory_learn(struct run_memory *memory, size_t tokens, uint64_t bytes)
     memory->point_count++;
 }
 
+size_t run_memory_longest(const struct run_memory *memory)
+{
+    return memory->point_count > 0 ? memory->points[memory->point_count - 1].tokens : 0;
+}
+
 uint64_t run_memory_need(const struct run_memory *memory, size_t tokens)
 {
     size_t count = memory->point_count;

@@ -45,6 +45,9 @@ void run_memory_learn(struct run_memory *memory, size_t tokens, uint64_t bytes);
  *  last point it grows with the square. */
 uint64_t run_memory_need(const struct run_memory *memory, size_t tokens);
 
+/** The longest length that was learned; 0: none. */
+size_t run_memory_longest(const struct run_memory *memory);
+
 /**
  * Claims the memory of a run of @tokens; blocks until it is there or *@must_end (then
  * HEARTH_E_CANCELLED; who sets it calls run_memory_wake()). HEARTH_E_TOO_LARGE at once if it can

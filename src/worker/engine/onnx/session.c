@@ -224,13 +224,17 @@ static int create(struct session *session, const struct hearth_engine_plan *plan
     return rc;
 }
 
-/* Growth by what is asked for and not by powers of two: half of a doubled arena is never used. */
+/* One piece from the start: one that grows by pieces cannot join what is free in two of them, and
+ * texts of many lengths then fill it with gaps. What was never used of it is not resident. */
 static int register_arena(struct session *session, uint64_t bytes, struct hearth_error *err)
 {
     const OrtApi *api = runtime_api();
     OrtArenaCfg *arena = NULL;
-    int rc = runtime_check(api->CreateArenaCfg((size_t)bytes, 1, -1, -1, &arena),
-                           HEARTH_E_NO_MEMORY, "describe the arena", err);
+    session->arena_bytes = (size_t)bytes;
+    int rc =
+        runtime_check(api->CreateArenaCfg(session->arena_bytes, 0,
+                                          (int)HEARTH_MIN(bytes, (uint64_t)INT32_MAX), -1, &arena),
+                      HEARTH_E_NO_MEMORY, "describe the arena", err);
     if (rc < 0) {
         return rc;
     }
@@ -238,6 +242,20 @@ static int register_arena(struct session *session, uint64_t bytes, struct hearth
                        HEARTH_E_NO_MEMORY, "make the arena", err);
     api->ReleaseArenaCfg(arena);
     return rc;
+}
+
+/* The first free piece lies where the arena begins, behind what is not lent of the weights. */
+static void find_arena(struct session *session)
+{
+    const OrtApi *api = runtime_api();
+    OrtAllocator *allocator = NULL;
+    if (runtime_check(api->CreateAllocator(session->session, session->memory, &allocator),
+                      HEARTH_E_INTERNAL, "allocator", NULL) == 0) {
+        void *piece = allocator->Alloc(allocator, 64);
+        session->arena = piece;
+        allocator->Free(allocator, piece);
+        api->ReleaseAllocator(allocator);
+    }
 }
 
 static int open_narrow(struct session *session, const struct hearth_engine_plan *plan,
@@ -270,7 +288,14 @@ int session_open(struct session *session, const struct hearth_engine_plan *plan,
         session_close(session);
         return rc;
     }
+    find_arena(session);
     return 0;
+}
+
+uint64_t session_touched_bytes(const struct session *session)
+{
+    return session->arena != NULL ? hearth_mapping_resident(session->arena, session->arena_bytes)
+                                  : 0;
 }
 
 int session_open_wide(struct session *session, const struct hearth_engine_plan *plan,
@@ -343,7 +368,13 @@ int session_run(const struct session *session, bool is_wide, const OrtRunOptions
     if (status == NULL) {
         return 0;
     }
-    bool is_memory = strstr(api->GetErrorMessage(status), "Available memory of") != NULL;
-    return runtime_check(status, is_memory ? HEARTH_E_NO_MEMORY : HEARTH_E_ENGINE_FAILED,
-                         "run the model", err);
+    const char *lack = strstr(api->GetErrorMessage(status), "Available memory of");
+    if (lack == NULL) {
+        return runtime_check(status, HEARTH_E_ENGINE_FAILED, "run the model", err);
+    }
+    hearth_fail(err, HEARTH_E_NO_MEMORY,
+                "run the model in %zu bytes: %s: send less at once, or raise option compute_mb",
+                session->arena_bytes, lack);
+    api->ReleaseStatus(status);
+    return HEARTH_E_NO_MEMORY;
 }

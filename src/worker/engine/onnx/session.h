@@ -23,6 +23,8 @@ struct session {
     OrtSession *wide;      /* or NULL */
     OrtMemoryInfo *memory; /* of tensors that we lend */
     struct weights weights;
+    const void *arena; /* where it begins; all of it is promised at once and filled as needed */
+    size_t arena_bytes;
     int pool_nice;
 };
 
@@ -44,6 +46,9 @@ void session_close_wide(struct session *session);
 
 /** Gives back memory that was only needed to load. */
 void session_trim(const struct session *session);
+
+/** Bytes of the arena that were ever used. Not for the hot path. */
+uint64_t session_touched_bytes(const struct session *session);
 
 /** Ends it; works on a zeroed one. No run may be under way. */
 void session_close(struct session *session);
