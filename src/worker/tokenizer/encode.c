@@ -51,7 +51,8 @@ static int put_normal(struct passage *passage, const struct view *view, size_t s
 static int put_added(struct passage *passage, const struct view *view,
                      const struct added_split *split)
 {
-    if (split->id == NO_ID) {
+    /* One before it may have taken all of it as the white space to its right. */
+    if (split->id == NO_ID || split->start == split->end) {
         return 0;
     }
     passage->tokens->view = view;

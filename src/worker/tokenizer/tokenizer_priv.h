@@ -108,6 +108,8 @@ struct blanks {
     size_t ordinal; /* which token of the text */
     size_t leading;
     size_t trailing;
+    bool is_all;               /* nothing else is in it */
+    struct hearth_slice taken; /* compared by its place, not read again */
 };
 HEARTH_NODISCARD int blanks_note(struct hearth_buf *notes, size_t ordinal,
                                  struct hearth_slice taken);

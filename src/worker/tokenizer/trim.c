@@ -12,18 +12,20 @@ static bool is_blank(uint32_t c)
     return c == SPACE_OF_BYTE_LEVEL || unicode_is_space(c);
 }
 
-static size_t blanks_at_start(struct hearth_slice token)
+static size_t blanks_at_start(struct hearth_slice token, bool *ret_is_all)
 {
     size_t count = 0;
     size_t at = 0;
+    *ret_is_all = false;
     while (at < token.size) {
         uint32_t c;
         at += hearth_utf8_read(token, at, &c);
         if (!is_blank(c)) {
-            break;
+            return count;
         }
         count++;
     }
+    *ret_is_all = true;
     return count;
 }
 
@@ -72,9 +74,35 @@ static void cut_end(struct hearth_slice text, size_t count, struct hearth_token_
     place->end = HEARTH_MAX((uint32_t)at, place->start);
 }
 
+/* Tokens that take the white space to their right may follow each other inside one stretch of it,
+ * all with the same end: counting it again for each would cost its square. */
+static bool count_within(const struct hearth_buf *notes, struct blanks *blanks)
+{
+    const struct hearth_slice taken = blanks->taken;
+    if (notes->size == 0) {
+        return false;
+    }
+    const struct blanks *last = (const void *)(notes->data + notes->size - sizeof *last);
+    if (!last->is_all || taken.data < last->taken.data ||
+        taken.data + taken.size != last->taken.data + last->taken.size) {
+        return false;
+    }
+    blanks->leading = last->leading;
+    for (const uint8_t *at = last->taken.data; at < taken.data; at += char_size(at)) {
+        blanks->leading--;
+    }
+    blanks->trailing = blanks->leading;
+    blanks->is_all = true;
+    return true;
+}
+
 int blanks_note(struct hearth_buf *notes, size_t ordinal, struct hearth_slice taken)
 {
-    const struct blanks blanks = {ordinal, blanks_at_start(taken), blanks_at_end(taken)};
+    struct blanks blanks = {.ordinal = ordinal, .taken = taken};
+    if (!count_within(notes, &blanks)) {
+        blanks.leading = blanks_at_start(taken, &blanks.is_all);
+        blanks.trailing = blanks.is_all ? blanks.leading : blanks_at_end(taken);
+    }
     return hearth_buf_append(notes, &blanks, sizeof blanks);
 }
 
@@ -97,12 +125,16 @@ void places_trim(const struct hearth_tokenizer *tokenizer, struct hearth_slice t
         } else {
             struct hearth_slice token =
                 hearth_slice_of_string(hearth_tokenizer_piece(tokenizer, tokens->ids[at]));
-            blanks.leading = blanks_at_start(token);
+            blanks.leading = blanks_at_start(token, &blanks.is_all);
             blanks.trailing = blanks_at_end(token);
         }
         struct hearth_token_place *place = &tokens->places[at];
         if (blanks.leading == 1 && tokenizer->post.spares_prefix && (i == 0 || place->start == 0)) {
             blanks.leading = 0; /* it may be the one that was added */
+        }
+        if (blanks.is_all && blanks.leading > 0 && blanks.taken.size == place->end - place->start) {
+            place->start = place->end; /* what cutting would come to, step by step */
+            continue;
         }
         cut_start(text, blanks.leading, place);
         cut_end(text, blanks.trailing, place);

@@ -112,6 +112,11 @@ CASES = [
         added("[L]", id=len(VOCAB), lstrip=True), added("[R]", id=len(VOCAB) + 1, rstrip=True),
         added("[W]", id=len(VOCAB) + 2, single_word=True),
         added("[É]", id=len(VOCAB) + 3, normalized=True)]), "a  [L] [R]  b[W] [W] [é][É]x"),
+    ("added_white_space", dict(post_processor={"type": "ByteLevel", "add_prefix_space": False,
+                                               "trim_offsets": True},
+                               added_tokens=[
+        added("\u3000", id=len(VOCAB), lstrip=True, rstrip=True),
+        added("  ", id=len(VOCAB) + 1, rstrip=True)]), "a \u3000\u3000b     c\u3000  "),
     ("template_pair", dict(post_processor=PLAIN), ("ab", "é")),
     ("template_turned", dict(post_processor=template("$A:3 <s>", "$B:1 <s> $A:2 </s>")), ("ab", "é")),
     ("bert_pair", dict(post_processor=BERT), ("ab", "é")),
