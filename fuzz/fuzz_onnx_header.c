@@ -20,6 +20,21 @@ static void check_ports(const struct hearth_onnx_port *ports, uint32_t count)
     }
 }
 
+/* What a loader will read: it must lie inside the file, or inside the one beside it. */
+static int check_weight(void *arg, const struct hearth_onnx_weight *weight)
+{
+    const struct hearth_slice *file = arg;
+    HEARTH_ASSERT(weight->rank <= HEARTH_ONNX_MAX_DIMENSIONS);
+    if (weight->file != NULL) {
+        HEARTH_ASSERT(weight->offset <= weight->file->size_bytes &&
+                      weight->size_bytes <= weight->file->size_bytes - weight->offset);
+        return 0;
+    }
+    size_t offset = (size_t)(weight->inline_data - file->data);
+    HEARTH_ASSERT(offset <= file->size && weight->size_bytes <= file->size - offset);
+    return 0;
+}
+
 int hearth_fuzz_onnx_header(const uint8_t *data, size_t size)
 {
     static const struct hearth_onnx_file beside[] = {{"w.data", 4096}};
@@ -30,6 +45,8 @@ int hearth_fuzz_onnx_header(const uint8_t *data, size_t size)
         HEARTH_ASSERT(rc == err.code && err.text[0] != '\0');
         return 0;
     }
+    struct hearth_slice file = hearth_slice_of(data, size);
+    HEARTH_ASSERT(hearth_onnx_each_weight(file, beside, 1, check_weight, &file, &err) == 0);
     check_ports(facts.inputs, facts.input_count);
     check_ports(facts.outputs, facts.output_count);
     HEARTH_ASSERT(facts.opset <= HEARTH_ONNX_MAX_OPSET);

@@ -184,6 +184,43 @@ static void external_data_inside_a_listed_file_is_counted(void **state)
     assert_int_equal(facts.inline_bytes, 0);
 }
 
+static int keep_weight(void *arg, const struct hearth_onnx_weight *weight)
+{
+    *(struct hearth_onnx_weight *)arg = *weight;
+    return weight->type == 6 ? HEARTH_E_UNSUPPORTED : 0; /* int32: as a visitor may say no */
+}
+
+static void a_weight_is_shown_with_the_place_of_its_data(void **state)
+{
+    (void)state;
+    struct hearth_onnx_weight weight;
+    struct hearth_error err = {0};
+    struct proto file = model(&(struct recipe){.location = "w.data", .offset = "36"});
+    struct hearth_slice bytes = hearth_slice_of(file.bytes, file.size);
+
+    assert_int_equal(hearth_onnx_each_weight(bytes, files, 1, keep_weight, &weight, &err), 0);
+    assert_true(hearth_slice_equals_string(weight.name, "weights"));
+    assert_int_equal(weight.rank, 2);
+    assert_int_equal(weight.shape[0], 4);
+    assert_int_equal(weight.shape[1], 4);
+    assert_int_equal(weight.size_bytes, 64);
+    assert_ptr_equal(weight.file, &files[0]);
+    assert_int_equal(weight.offset, 36);
+    assert_null(weight.inline_data);
+
+    file = model(&(struct recipe){.depth = 1});
+    bytes.size = file.size;
+    assert_int_equal(hearth_onnx_each_weight(bytes, files, 1, keep_weight, &weight, &err), 0);
+    assert_null(weight.file);
+    assert_true(weight.inline_data > file.bytes &&
+                weight.inline_data + weight.size_bytes <= file.bytes + file.size);
+
+    file = model(&(struct recipe){.type = 6});
+    bytes.size = file.size;
+    assert_int_equal(hearth_onnx_each_weight(bytes, files, 1, keep_weight, &weight, &err),
+                     HEARTH_E_UNSUPPORTED);
+}
+
 static void a_wrong_model_is_refused_and_says_why(void **state)
 {
     (void)state;
@@ -284,6 +321,7 @@ static void any_two_changed_bytes_give_an_answer(void **state)
 KIT_MAIN(cmocka_unit_test(an_inspection_survives_a_failed_allocation),
          cmocka_unit_test(a_sound_model_gives_its_facts),
          cmocka_unit_test(external_data_inside_a_listed_file_is_counted),
+         cmocka_unit_test(a_weight_is_shown_with_the_place_of_its_data),
          cmocka_unit_test(a_wrong_model_is_refused_and_says_why),
          cmocka_unit_test(every_cut_of_a_sound_model_is_refused),
          cmocka_unit_test(any_two_changed_bytes_give_an_answer))
