@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,10 @@ from pathlib import Path
 import catalogue
 
 TASKS = sorted(catalogue.CAPABILITY_OF_TASK)
-MOST_TOKENS = 8192    # what the daemon takes as max_tokens
+MODEL_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")    # what the daemon takes as a name
+LEAST_TOKENS, MOST_TOKENS = 2, 8192                           # and as max_tokens
+LABEL_BYTES = 128                                              # and as a label
+LFS_POINTER = b"version https://git-lfs"
 HEADS = {"ForSequenceClassification": "text-classification",
          "ForTokenClassification": "token-classification"}
 POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls",
@@ -27,22 +31,34 @@ POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "
 # Their first token has the position behind the padding token's.
 COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
 ACTIVATIONS = {"multi_label_classification": "sigmoid", "regression": "none"}
+# How the field's cross-encoders say what becomes of their score, by the end of the name.
+SCORE_ACTIVATIONS = {".Identity": "none", ".Sigmoid": "sigmoid"}
+# Parts of a sentence encoder that are in the graph or that the daemon computes; others are not.
+KNOWN_MODULES = (".Transformer", ".Pooling", ".Normalize")
 
 
 class Refused(ValueError):
     """What is missing or wrong, and what to do."""
 
 
-def read_json(path):
+def read_json(path, kind=dict):
+    """Returns what @path holds, which is a @kind; an empty one if there is no such file."""
     if not path.is_file():
-        return {}
+        return kind()
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Refused(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict | list):
-        raise Refused(f"{path}: neither an object nor a list")
+    if not isinstance(value, kind):
+        raise Refused(f"{path}: must be JSON of one {'object' if kind is dict else 'array'}")
     return value
+
+
+def check_is_fetched(path):
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise Refused(f"{path}: is a pointer of Git LFS, not the file itself. "
+                          "Fetch it: git lfs pull")
 
 
 def find_model(source):
@@ -68,8 +84,13 @@ def find_folder(source, model):
 def external_files(model):
     """Returns the names of the files beside @model that hold its weights."""
     import onnx    # only for ONNX files
+    from google.protobuf.message import DecodeError
+    try:
+        graph = onnx.load(model, load_external_data=False).graph
+    except DecodeError as error:
+        raise Refused(f"{model}: is cut off or no ONNX model. Fetch or export it again") from error
     names = set()
-    for tensor in onnx.load(model, load_external_data=False).graph.initializer:
+    for tensor in graph.initializer:
         names |= {entry.value for entry in tensor.external_data if entry.key == "location"}
     if len(names) > 1:
         raise Refused(f"{model}: its weights are in {len(names)} files, one is supported. Save it "
@@ -94,22 +115,30 @@ def task_of(folder, config, asked):
             return "text-ranking" if is_score else task
     if (folder / "1_Pooling").is_dir() or (folder / "modules.json").is_file():
         return "embedding"
-    raise Refused(f"{folder}: config.json does not tell what the model is for. Give --task, one of "
-                  + ", ".join(TASKS))
+    told = "does not tell what the model is for" if config else "is missing"
+    raise Refused(f"{folder}: config.json {told}. Give --task, one of {', '.join(TASKS)}")
 
 
 def labels_of(config, asked):
-    if asked:
-        return asked
-    names = config.get("id2label")
-    if not isinstance(names, dict) or sorted(names, key=int) != [str(i) for i in range(len(names))]:
-        raise Refused("config.json has no id2label with ids from 0 on. Give --labels A,B,...")
-    return [names[str(i)] for i in range(len(names))]
+    labels = asked
+    if labels is None:
+        names = config.get("id2label")
+        if not isinstance(names, dict) or set(names) != {str(i) for i in range(len(names))}:
+            raise Refused("config.json has no id2label with ids from 0 on. Give --labels A,B,...")
+        labels = [str(names[str(i)]) for i in range(len(names))]
+    for label in labels:
+        if not 1 <= len(label.encode()) <= LABEL_BYTES:
+            raise Refused(f"label {label!r}: must have 1 to {LABEL_BYTES} bytes. "
+                          "Give --labels A,B,...")
+    return labels
 
 
 def pooling_of(folder, asked):
     if asked:
         return asked
+    if not (folder / "1_Pooling" / "config.json").is_file():
+        raise Refused(f"{folder}: there is no 1_Pooling/config.json. Give --pooling, one of "
+                      + ", ".join(POOLING_MODES.values()))
     config = read_json(folder / "1_Pooling" / "config.json")
     modes = [mode for key, mode in POOLING_MODES.items() if config.get(key)]
     others = [key for key in config
@@ -121,10 +150,29 @@ def pooling_of(folder, asked):
 
 
 def is_normalised(folder):
-    """True if the folder's list of modules ends with a normalisation."""
-    modules = read_json(folder / "modules.json")
-    return any(str(entry.get("type", "")).endswith(".Normalize")
-               for entry in (modules if isinstance(modules, list) else []))
+    """True if there is a normalisation in the folder's list of modules."""
+    types = [str(entry.get("type", "")) for entry in read_json(folder / "modules.json", list)
+             if isinstance(entry, dict)]
+    for name in types:
+        if not name.endswith(KNOWN_MODULES):
+            raise Refused(f"{folder}: modules.json has a module {name.split('.')[-1]}, which would "
+                          "not be computed: the vectors would be wrong. Use a model without it")
+    return any(name.endswith(".Normalize") for name in types)
+
+
+def activation_of(task, config):
+    """What becomes of the logits, if the configuration tells."""
+    if task == "text-classification":
+        return ACTIVATIONS.get(config.get("problem_type"))
+    if task != "text-ranking":
+        return None
+    newer = config.get("sentence_transformers")
+    name = (newer.get("activation_fn") if isinstance(newer, dict) else None) \
+        or config.get("sbert_ce_default_activation_function") or ""
+    for end, activation in SCORE_ACTIVATIONS.items():
+        if str(name).endswith(end):
+            return activation
+    return None
 
 
 def max_tokens_of(folder, config):
@@ -142,11 +190,13 @@ def max_tokens_of(folder, config):
 
 def options_of(task, folder, config, asked):
     options = {}
+    if asked.pooling and task != "embedding":
+        raise Refused(f"--pooling: is for embedding, this is {task}. Leave it out")
     if task == "embedding":
         options["pooling"] = pooling_of(folder, asked.pooling)
         options["normalize"] = is_normalised(folder)
-    activation = ACTIVATIONS.get(config.get("problem_type"))
-    if task == "text-classification" and activation:
+    activation = activation_of(task, config)
+    if activation:
         options["activation"] = activation
     limit = asked.max_tokens or max_tokens_of(folder, config)
     if limit and task not in ("tensors", "text-generation"):
@@ -174,11 +224,20 @@ def collect(model, folder, task):
         files += [("weights", model.parent / name) for name in external_files(model)]
         tokenizer = folder / "tokenizer.json"
         if tokenizer.is_file():
+            check_is_fetched(tokenizer)
             files.append(("tokenizer", tokenizer))
         elif task != "tensors":
             raise Refused(f"{folder}: tokenizer.json is missing. Save the model's fast tokenizer "
                           "there; other tokenizer files are not read")
     return files
+
+
+def name_of(model, source, asked):
+    name = asked if asked is not None else source.resolve().name if source.is_dir() else model.stem
+    if not MODEL_ID.fullmatch(name):
+        raise Refused(f"{name!r}: a name is 1 to 128 of A-Z a-z 0-9 . _ - and begins with none of "
+                      ". -. Give --name")
+    return name
 
 
 def import_model(arguments):
@@ -187,10 +246,11 @@ def import_model(arguments):
         raise Refused(f"{source}: there is no such file or folder")
     model = find_model(source)
     folder = find_folder(source, model)
-    name = arguments.name or (folder.resolve().name if source.is_dir() else model.stem)
+    name = name_of(model, source, arguments.name)
     target = Path(arguments.models) / name
     if target.exists():
         raise Refused(f"{target}: is there already. Remove it, or give another --name")
+    check_is_fetched(model)
     config = read_json(folder / "config.json")
     is_onnx = model.suffix == ".onnx"
     task = task_of(folder, config, arguments.task) if is_onnx else "text-generation"
@@ -214,9 +274,15 @@ def import_model(arguments):
         os.chmod(staging, 0o755)
         os.rename(staging, target)
         Path(staging).mkdir()    # for the context manager to remove
-    print(f"{target}: {task}, {len(files)} files, "
-          + (", ".join(f"{key} {value}" for key, value in options.items()) or "no options"))
+    told = [f"{key} {str(value).lower()}" for key, value in options.items()]
+    print(f"{target}: {task}, {len(files)} files, {', '.join(told) or 'no options'}")
     print(f"Next: hearth models load {name}")
+
+
+def token_count(text):
+    if not text.isdecimal() or not LEAST_TOKENS <= int(text) <= MOST_TOKENS:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be {LEAST_TOKENS} to {MOST_TOKENS}")
+    return int(text)
 
 
 def main():
@@ -228,7 +294,7 @@ def main():
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--labels", type=lambda text: text.split(","), help="A,B,... by column")
     parser.add_argument("--pooling", choices=sorted(POOLING_MODES.values()))
-    parser.add_argument("--max-tokens", type=int, help="longer texts are cut to this")
+    parser.add_argument("--max-tokens", type=token_count, help="longer texts are cut to this")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--licence", default="unknown", help="SPDX name")
     try:

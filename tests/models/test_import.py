@@ -101,6 +101,13 @@ def heads_and_problem_types_become_tasks_and_activations(folder):
                      "text-classification", {"activation": "none", "max_tokens": 64}),
         "many at once": ({"problem_type": "multi_label_classification"},
                          "text-classification", {"activation": "sigmoid", "max_tokens": 64}),
+        "a logit": ({"id2label": {"0": "LABEL_0"}, "sentence_transformers": {
+            "activation_fn": "torch.nn.modules.linear.Identity"}},
+                    "text-ranking", {"activation": "none", "max_tokens": 64}),
+        "a logit, as older folders tell it": (
+            {"id2label": {"0": "LABEL_0"},
+             "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+            "text-ranking", {"activation": "none", "max_tokens": 64}),
         "entities": ({"architectures": ["BertForTokenClassification"]},
                      "token-classification", {"max_tokens": 64}),
         "positions behind padding": ({"model_type": "xlm-roberta", "pad_token_id": 1,
@@ -140,6 +147,46 @@ def what_the_folder_does_not_say_is_asked_for_and_nothing_is_left(folder):
 
 
 @in_folder
+def files_that_are_not_the_model_are_refused_by_name(folder):
+    def with_file(name, data, source):
+        (source / name).write_bytes(data)
+        return source
+
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    dense = json.dumps([{"type": "sentence_transformers.models.Dense"}]).encode()
+    cases = [
+        (with_file("onnx/model.onnx", pointer, classifier(folder / "a")), "git lfs pull"),
+        (with_file("tokenizer.json", pointer, classifier(folder / "b")), "git lfs pull"),
+        (with_file("onnx/model.onnx", b"<html>", classifier(folder / "c")), "no ONNX model"),
+        (with_file("config.json", b"[]", classifier(folder / "d")), "must be JSON of one object"),
+        (with_file("modules.json", dense, embedder(folder / "e")), "a module Dense"),
+        (classifier(folder / "f", id2label={"a": "x", "b": "y"}), "Give --labels"),
+    ]
+    for source, words in cases:
+        done = import_into(folder / "store", source)
+        assert done.returncode == 1 and words in done.stderr, (source.name, done.stderr)
+        assert "Traceback" not in done.stderr, done.stderr
+    assert not (folder / "store").exists()
+
+
+@in_folder
+def arguments_that_would_make_no_model_are_refused(folder):
+    source = classifier(folder / "source")
+    cases = [
+        (["--name", "../outside"], 1, "Give --name"),
+        (["--name", ""], 1, "Give --name"),
+        (["--labels", "a,,b"], 1, "1 to 128 bytes"),
+        (["--pooling", "cls"], 1, "is for embedding"),
+        (["--max-tokens", "0"], 2, "2 to 8192"),
+        (["--max-tokens", "99999"], 2, "2 to 8192"),
+    ]
+    for arguments, code, words in cases:
+        done = import_into(folder / "store", source, *arguments)
+        assert done.returncode == code and words in done.stderr, (arguments, done.stderr)
+    assert not (folder / "store").exists() and not (folder / "outside").exists()
+
+
+@in_folder
 def a_model_that_is_there_is_not_overwritten(folder):
     source = classifier(folder / "twice")
     assert import_into(folder / "store", source).returncode == 0
@@ -163,6 +210,8 @@ if __name__ == "__main__":
         a_sentence_encoder_keeps_its_pooling_and_norm,
         heads_and_problem_types_become_tasks_and_activations,
         what_the_folder_does_not_say_is_asked_for_and_nothing_is_left,
+        files_that_are_not_the_model_are_refused_by_name,
+        arguments_that_would_make_no_model_are_refused,
         a_model_that_is_there_is_not_overwritten,
         digests_are_those_of_the_files,
     ]))
