@@ -1,6 +1,11 @@
-"""A tokenizer.json of real size: the 49,152 pieces and the merges of SmolLM2, out of its GGUF file."""
+"""A tokenizer.json of real size: the 49,152 pieces and the merges of SmolLM2, out of its GGUF file; the
+250,048 pieces and the table of Precompiled of XLM-R, out of the locked source of llama.cpp."""
 
+import base64
 import json
+import os
+import tarfile
+from pathlib import Path
 
 import gguf
 
@@ -13,6 +18,32 @@ def strings(reader, key):
 def numbers(reader, key):
     field = reader.get_field(key)
     return [int(field.parts[place][0]) for place in field.data]
+
+
+def archive():
+    """The locked source, where set-up keeps what it fetched; None if it fetched no GGUF engine."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("HEARTH_CACHE") or base / "hearth")
+    return next(iter(sorted(cache.glob("downloads/llama_cpp_python-*.tar.gz"))), None)
+
+
+def write_xlm_roberta(source, fixture, path):
+    """@fixture, with the vocabulary and the table that models of the family are published with."""
+    with tarfile.open(source) as members:
+        name = next(m for m in members if m.name.endswith("/ggml-vocab-nomic-bert-moe.gguf"))
+        model = path.with_suffix(".gguf")
+        model.write_bytes(members.extractfile(name).read())
+    reader = gguf.GGUFReader(str(model))
+    pieces = strings(reader, "tokenizer.ggml.tokens")
+    scores = reader.get_field("tokenizer.ggml.scores")
+    table = reader.get_field("tokenizer.ggml.precompiled_charsmap")
+    file = json.loads(fixture.read_text(encoding="utf-8"))
+    file["model"]["vocab"] = [[piece, float(scores.parts[place][0])]
+                              for piece, place in zip(pieces, scores.data)]
+    file["normalizer"]["precompiled_charsmap"] = base64.b64encode(
+        bytes(int(table.parts[place][0]) for place in table.data)).decode()
+    file["added_tokens"] = file["added_tokens"][:4]      # the mask is another piece there
+    path.write_text(json.dumps(file), encoding="utf-8")
 
 
 def write(model, path):
