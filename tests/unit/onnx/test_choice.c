@@ -64,6 +64,17 @@ static void lengths_that_were_not_tried_follow_the_nearest_shorter_one(void **st
     assert_false(choice_is_wide(&choice, 8)); /* nothing shorter is known: narrow first */
 }
 
+static void a_length_at_which_shorter_ones_did_not_pay_is_tried_itself(void **state)
+{
+    (void)state;
+    choice_note(&choice, 8, false, 2 * MS);
+    choice_note(&choice, 8, true, 2 * MS);
+    assert_int_equal(serve(1, 500, 1400 * MS, 500 * MS), 0);
+    assert_int_equal(serve(1, 500, 1400 * MS, 500 * MS), 1);
+    assert_int_equal(serve(20, 500, 1400 * MS, 500 * MS), 20);
+    assert_false(choice_is_wide(&choice, 8));
+}
+
 static void microseconds_are_not_worth_waking_threads(void **state)
 {
     (void)state;
@@ -96,6 +107,7 @@ KIT_MAIN(cmocka_unit_test_setup(each_way_is_tried_once_before_one_is_chosen, beg
          cmocka_unit_test_setup(the_slower_way_is_tried_now_and_then_and_seldom, begin),
          cmocka_unit_test_setup(a_change_of_the_machine_is_noticed, begin),
          cmocka_unit_test_setup(lengths_that_were_not_tried_follow_the_nearest_shorter_one, begin),
+         cmocka_unit_test_setup(a_length_at_which_shorter_ones_did_not_pay_is_tried_itself, begin),
          cmocka_unit_test_setup(microseconds_are_not_worth_waking_threads, begin),
          cmocka_unit_test_setup(one_run_that_was_held_up_does_not_turn_it_over, begin),
          cmocka_unit_test_setup(no_length_leaves_the_table, begin))

@@ -31,34 +31,40 @@ static size_t class_of(size_t tokens)
     return HEARTH_MIN(class, (size_t)CHOICE_CLASSES - 1);
 }
 
-/* The class itself, or the nearest shorter one of which both ways are known, or NULL. */
-static struct choice_class *known_class(struct choice *choice, size_t class)
+static uint64_t time_of(const struct choice_class *class, bool is_wide, size_t tokens)
 {
-    for (size_t i = class + 1; i-- > 0;) {
-        struct choice_class *at = &choice->classes[i];
-        if (atomic_load(&at->token_ps[false]) != 0 && atomic_load(&at->token_ps[true]) != 0) {
-            return at;
+    return atomic_load(&class->token_ps[is_wide]) * tokens / 1000;
+}
+
+static bool is_known(const struct choice_class *class)
+{
+    return atomic_load(&class->token_ps[false]) != 0 && atomic_load(&class->token_ps[true]) != 0;
+}
+
+/* The longer a run, the more it gains: what paid at a shorter length pays at this one. */
+static bool has_paid_before(const struct choice *choice, size_t class, size_t tokens)
+{
+    while (class -- > 0) {
+        const struct choice_class *shorter = &choice->classes[class];
+        if (is_known(shorter)) {
+            return choice_pays(time_of(shorter, false, tokens), time_of(shorter, true, tokens));
         }
     }
-    return NULL;
+    return false;
 }
 
 bool choice_is_wide(struct choice *choice, size_t tokens)
 {
     struct choice_class *own = &choice->classes[class_of(tokens)];
-    const struct choice_class *known = known_class(choice, class_of(tokens));
-    if (known == NULL) { /* each way once */
-        return atomic_load(&own->token_ps[false]) != 0 || atomic_load(&own->token_ps[true]) != 0
-                   ? atomic_load(&own->token_ps[true]) == 0
-                   : false;
+    if (!is_known(own)) {
+        /* Else each way once, whatever shorter runs said. */
+        return has_paid_before(choice, class_of(tokens), tokens) ||
+               atomic_load(&own->token_ps[false]) != 0;
     }
-    uint64_t narrow_ns = atomic_load(&known->token_ps[false]) * tokens / 1000;
-    uint64_t wide_ns = atomic_load(&known->token_ps[true]) * tokens / 1000;
-    bool is_wide = choice_pays(narrow_ns, wide_ns);
-    uint64_t chosen_ns = HEARTH_MAX(is_wide ? wide_ns : narrow_ns, (uint64_t)1);
-    uint64_t other_ns = is_wide ? narrow_ns : wide_ns;
-    uint64_t times =
-        HEARTH_MIN(HEARTH_MAX(other_ns / chosen_ns, (uint64_t)1), (uint64_t)MOST_TIMES);
+    bool is_wide = choice_pays(time_of(own, false, tokens), time_of(own, true, tokens));
+    uint64_t chosen_ns = HEARTH_MAX(time_of(own, is_wide, tokens), (uint64_t)1);
+    uint64_t times = HEARTH_MAX(time_of(own, !is_wide, tokens) / chosen_ns, (uint64_t)1);
+    times = HEARTH_MIN(times, (uint64_t)MOST_TIMES);
     uint64_t pause = CHOICE_RETRY * times * times;
     bool is_retry = atomic_fetch_add(&own->asked, 1) % pause == pause - 1;
     return is_wide != is_retry;
