@@ -36,15 +36,15 @@
       "the worker process of the model died", "send the request again; the worker is restarted")   \
     X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled", "nothing to do")               \
     X(MODEL_INVALID, 15, "model_invalid", 0, "model_invalid", 422, "the model cannot be used",     \
-      "replace the model file")                                                                    \
+      "correct its manifest, or replace the model file")                                           \
     X(DIGEST_MISMATCH, 16, "digest_mismatch", 0, "digest_mismatch", 422,                           \
       "a model file is not the one recorded",                                                      \
-      "fetch the model again (`scripts/download_models.sh`)")                                      \
+      "fetch the model again (`scripts/download_models.sh`), or import it again")                  \
     X(NO_ENGINE, 17, "no_engine", 0, "engine_missing", 501,                                        \
       "the engine for this model is not built",                                                    \
       "configure with -DHEARTH_ONNX=ON or -DHEARTH_GGUF=ON and build again")                       \
     X(UNSUPPORTED, 18, "unsupported", 0, "unsupported", 422, "not supported",                      \
-      "see README.md for what works")                                                              \
+      "see README.md and docs/onnx-models.md for what works")                                      \
     X(BUSY, 19, "busy", 1, "busy", 409, "already being done", "wait until it is finished")         \
     X(NOT_READY, 20, "not_ready", 1, "model_not_loaded", 503, "the model is not ready",            \
       "wait or load it")                                                                           \

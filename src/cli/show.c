@@ -46,6 +46,8 @@ static void print_details(const hearth_model_details *details)
         printf("  %-24s %.1f MiB of %.1f MiB reserved\n", "memory",
                (double)model->memory_bytes / (1024.0 * 1024.0),
                (double)model->need_bytes / (1024.0 * 1024.0));
+    }
+    if (model->context_tokens > 0) {
         printf("  %-24s %u\n", "tokens at most", model->context_tokens);
     }
     if (model->dimensions > 0) {

@@ -108,6 +108,8 @@ static void open_beneath_stays_in_its_folder(void **state)
         assert_int_equal(rc, cases[i].rc);
         assert_int_equal(fd, -1);
     }
+    assert_int_equal(hearth_file_open_beneath(folder_fd, "link", &fd, &err), HEARTH_E_DENIED);
+    assert_non_null(strstr(err.text, "link: is a symbolic link"));
     uint64_t size = 0;
     assert_int_equal(hearth_file_open_beneath(folder_fd, "inner/file", &fd, &err), 0);
     assert_int_equal(hearth_file_size(fd, &size, NULL), 0);
