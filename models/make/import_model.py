@@ -289,7 +289,8 @@ def main():
     parser = argparse.ArgumentParser(prog="import_model.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", metavar="SOURCE")
-    parser.add_argument("--models", default="models/store", help="the models folder")
+    parser.add_argument("--models", default=catalogue.MODELS_DIR / "store",
+                        help="the models folder; default: models/store of this tree")
     parser.add_argument("--name", help="what the daemon calls it; default: the folder's name")
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--labels", type=lambda text: text.split(","), help="A,B,... by column")

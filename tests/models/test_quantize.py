@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -206,6 +207,16 @@ def what_cannot_be_done_is_refused_with_a_remedy():
         must(status == 1 and "Remedy" in wrong, f"{arguments}: {status} {wrong}")
 
 
+def a_folder_of_models_is_relative_to_where_the_command_is_given():
+    broken = home / "elsewhere" / "m"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text('{"task": "chess"}', encoding="utf-8")
+    done = subprocess.run([tap.ROOT / "scripts/quantize.sh", "--models", "elsewhere", "m"], cwd=home,
+                          capture_output=True, text=True, check=False)
+    must(done.returncode == 1 and "elsewhere/m" not in done.stderr and "only ONNX" in done.stderr,
+         done.stderr)
+
+
 def set_up_leaves_an_int8_default_alone():
     store = home / "store"
     (store / f"{MINILM}-fp32").mkdir(parents=True)
@@ -230,4 +241,5 @@ if __name__ == "__main__":
             hearthd_refuses_a_default_whose_figures_are_too_low_and_int8_without_any,
             revert_gives_the_name_back_to_fp32,
             what_cannot_be_done_is_refused_with_a_remedy,
+            a_folder_of_models_is_relative_to_where_the_command_is_given,
             set_up_leaves_an_int8_default_alone]))
