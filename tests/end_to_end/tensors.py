@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -130,6 +131,10 @@ class Client:
         for fd in self.fds:
             os.close(fd)
         self.socket.close()
+
+
+def unread_bytes(connected):
+    return struct.unpack("i", fcntl.ioctl(connected, termios.FIONREAD, bytes(4)))[0]
 
 
 def open_fds(pid):
@@ -326,6 +331,40 @@ def main():
             client.close()
             nothing_stays()
 
+        def descriptors_of_a_request_without_a_session_reach_no_other():
+            client = Client(daemon)
+            client.socket.close()
+            client.connection = v2.Connection(daemon.socket_path, timeout=60.0)
+            client.socket = client.connection.socket
+            client.send([sealed(b"before")], tensors=[large("a", 6)])
+            kinds = [client.receive() for _ in range(2)]
+            must(v2.ERRORS.get(kinds[0][1]["code"]) == "unauthenticated", f"{kinds[0]}")
+            must(kinds[1][0] == "error" and "descriptors" in kinds[1][1]["message"], f"{kinds[1]}")
+            client.close()
+            nothing_stays()
+
+        def who_does_not_read_memfds_stops_no_worker():
+            size, requests = 34 << 10, 4    # too much for one JSON answer, so each is moved into a memfd
+            deaf = [Client(daemon, 1) for _ in range(6)]
+            names = [f"t{i}" for i in range(16)]
+            for client in deaf:
+                seen = 0
+                for i in range(requests):   # together more descriptors than a worker may have open
+                    client.send([sealed(pattern(size, i)) for _ in names], request_id=i + 1, flags=MEMFDS,
+                                tensors=[large(name, size) for name in names])
+                    poll(lambda c=client, n=seen: unread_bytes(c.socket) > n, "its answer", 20)     # and left there
+                    seen = unread_bytes(client.socket)
+            before = daemon.model("tensors")["worker_pid"]
+            reader = Client(daemon)
+            reader.works()
+            must(daemon.model("tensors")["worker_pid"] == before, "the worker has died")
+            for client in deaf:
+                for i in range(requests):
+                    must(client.outputs(client.answer()) == {n: pattern(size, i) for n in names}, "other bytes")
+                client.close()
+            reader.close()
+            nothing_stays()
+
         def a_connection_that_ends_takes_its_strays_along():
             client = Client(daemon)
             fd = sealed(b"x")
@@ -439,11 +478,12 @@ def main():
                 told = answer["models"][0]
                 must(told["name"] == "words" and [n["name"] for n in told["labels"]] == ["x", "y"], f"{told}")
                 facts = {fact["key"]: fact["value"] for fact in answer["facts"]}
-                must(facts.get("version") == "1.2.3" and facts.get("name") == "words", f"{facts}")
+                must(facts.get("version") == "1.2.3" and facts.get("name") == "words"
+                     and facts.get("license") == "MIT", f"{facts}")
                 client.send(message="model_request", request_id=6, model_id="vectors")
                 facts = {fact["key"]: fact["value"] for fact in client.receive()[1]["facts"]}
                 must(facts.get("precision") == "int8" and facts.get("agreement_mean_cosine") == "0.9995"
-                     and facts.get("agreement_min_cosine") == "0.995" and facts.get("agreement_labels") == "1"
+                     and facts.get("agreement_min_cosine") == "0.995" and "agreement_labels" not in facts
                      and facts.get("agreement_texts") == "300", f"{facts}")
                 client.send(message="model_request", request_id=7, model_id="tensors")
                 ports = client.receive()[1]
@@ -481,6 +521,7 @@ def main():
             what_is_no_sealed_memfd_of_that_size_is_refused_by_name, nobody_shrinks_what_was_sent, missing_ones_are_refused_and_strays_go_to_nobody,
             a_flood_of_descriptors_closes_the_connection_with_the_reason,
             descriptors_of_a_frame_that_cannot_be_read_reach_no_other,
+            descriptors_of_a_request_without_a_session_reach_no_other, who_does_not_read_memfds_stops_no_worker,
             a_connection_that_ends_takes_its_strays_along, many_in_a_row_find_each_its_own,
             a_daemon_that_holds_enough_says_so_and_recovers, a_client_that_dies_leaves_nothing_behind,
             a_worker_that_dies_ends_what_it_had_and_the_rest_keeps_its_memfds,

@@ -336,6 +336,7 @@ static int read_manifest(struct reader *reader, yyjson_val *root, const char *mo
     int rc = read_id(reader, root, model_id);
     rc = rc < 0 ? rc : take_optional_string(reader, root, "name", &reader->manifest->name);
     rc = rc < 0 ? rc : take_optional_string(reader, root, "version", &reader->manifest->version);
+    rc = rc < 0 ? rc : take_optional_string(reader, root, "license", &reader->manifest->license);
     rc = rc < 0 ? rc : read_engine(reader, root);
     rc = rc < 0 ? rc : read_task(reader, root);
     rc = rc < 0 ? rc : read_labels(reader, root);

@@ -52,6 +52,7 @@ struct hearth_manifest {
     char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
     const char *name;
     const char *version;
+    const char *license; /* SPDX name, or "" */
     enum hearth_engine_kind engine;
     enum hearth_task task; /* CLASSIFY, EMBED or GENERATE (which stands for chat too) */
     struct hearth_manifest_file files[HEARTH_MAX_MODEL_FILES];

@@ -245,12 +245,15 @@ static void add_number(struct facts *facts, const char *key, double value)
 }
 
 /* How far weights in int8 agree with those that they were made of. */
-static void add_agreement(struct facts *facts, const struct hearth_agreement *agreement)
+static void add_agreement(struct facts *facts, const struct hearth_agreement *agreement,
+                          bool has_labels)
 {
     if (agreement->texts > 0) {
         add_number(facts, "agreement_mean_cosine", agreement->mean_cosine);
         add_number(facts, "agreement_min_cosine", agreement->min_cosine);
-        add_number(facts, "agreement_labels", agreement->label_agreement);
+        if (has_labels) {
+            add_number(facts, "agreement_labels", agreement->label_agreement);
+        }
         add_number(facts, "agreement_texts", agreement->texts);
     }
 }
@@ -264,8 +267,10 @@ static void gather_facts(const struct hearth_model *model, struct hearth_wire_li
     if (manifest != NULL) {
         add_fact(ret, "name", manifest->name);
         add_fact(ret, "version", manifest->version);
+        add_fact(ret, "license", manifest->license);
         add_fact(ret, "precision", hearth_precision_name(manifest->precision));
-        add_agreement(ret, &manifest->agreement);
+        add_agreement(ret, &manifest->agreement, manifest->label_count > 0);
+        add_fact(ret, "default", manifest->is_default ? "true" : "");
     }
     while (ret->count < HEARTH_MAX_MODEL_FACTS &&
            hearth_wire_next(&told, HEARTH_RECORD_option, &ret->list[ret->count])) {
