@@ -42,7 +42,8 @@ static int cut_pairs(struct cli_texts *texts, struct hearth_error *err)
         if (tab == NULL || tab == texts->inputs[i].text || tab[1] == '\0') {
             return hearth_fail(
                 err, HEARTH_E_INPUT_INVALID,
-                "--pair: line %zu that is not empty is no two texts with a tab between", i + 1);
+                "--pair: line %zu (empty ones not counted): wanted are two texts, a tab between",
+                i + 1);
         }
         *tab = '\0';
         texts->pairs[i] = tab + 1;
@@ -133,8 +134,8 @@ static int read_arguments(struct cli_texts *texts, bool is_pair, size_t argc, ch
                           struct hearth_error *err)
 {
     if (is_pair && argc % 2 != 0) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "--pair: %zu texts given, wanted are twos",
-                           argc);
+        return hearth_fail(err, HEARTH_E_ARGUMENT,
+                           "--pair: %zu texts given, an even number is wanted", argc);
     }
     texts->count = is_pair ? argc / 2 : argc;
     int rc = allocate(texts, is_pair, err);

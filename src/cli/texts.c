@@ -12,8 +12,8 @@ static int ask_batch(struct cli_batch_job *job, size_t first, size_t count,
     job->params.pairs = job->texts.pairs != NULL ? job->texts.pairs + first : NULL;
     int rc = hearth_infer(job->client, job->task, job->texts.inputs + first, count, &job->params,
                           &result, err);
-    if (rc < 0) {
-        return rc;
+    if (rc < 0) { /* it counts from the first text of the batch */
+        return first == 0 ? rc : hearth_because(err, rc, "counted from text %zu on", first + 1);
     }
     job->usage.prompt_tokens += hearth_result_usage(result)->prompt_tokens;
     job->usage.queue_us += hearth_result_usage(result)->queue_us;

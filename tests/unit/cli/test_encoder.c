@@ -65,12 +65,25 @@ static void pairs_are_two_arguments_or_a_line_with_a_tab(void **state)
                                  "even                 0.7500  ab\n");
     RUN("", "classify", "--pair", "ab", "c", "ab");
     assert_int_equal(ran.code, 2);
-    assert_contains(ran.err, "--pair: 3 texts given, wanted are twos");
+    assert_contains(ran.err, "--pair: 3 texts given, an even number is wanted");
     RUN("ab\tc\nab\n", "classify", "--pair");
     assert_int_equal(ran.code, 1);
     assert_contains(ran.err, "--pair: line 2");
     RUN("", "classify", "--pair", "--token-ids", "1,2");
     assert_int_equal(ran.code, 2);
+}
+
+static void what_is_wrong_in_a_later_batch_tells_where_it_begins(void **state)
+{
+    char lines[2 * 33 + 1]; /* a batch is 32 */
+    for (size_t i = 0; i < 33; i++) {
+        memcpy(lines + 2 * i, i < 32 ? "a\n" : "\xff\n", 2);
+    }
+    lines[sizeof lines - 1] = '\0';
+    RUN(lines, "classify");
+    assert_int_equal(ran.code, 1);
+    assert_contains(ran.err, "counted from text 33 on: ");
+    assert_contains(ran.err, "texts[0].text: not valid UTF-8");
 }
 
 static void embed_asks_for_types_and_dimensions(void **state)
@@ -208,6 +221,7 @@ KIT_MAIN(WITH_SERVER(rerank_prints_the_best_first),
          WITH_SERVER(more_texts_than_a_batch_are_ranked_together),
          WITH_SERVER(entities_print_label_score_place_and_stretch),
          WITH_SERVER(pairs_are_two_arguments_or_a_line_with_a_tab),
+         WITH_SERVER(what_is_wrong_in_a_later_batch_tells_where_it_begins),
          WITH_SERVER(embed_asks_for_types_and_dimensions),
          WITH_SERVER(a_model_is_shown_with_all_that_is_known),
          WITH_SERVER(tensors_come_from_files_and_go_into_files),
