@@ -26,7 +26,8 @@ void memfds_arrived(struct connection *connection, uint32_t count_before)
         return;
     }
     uint32_t held = server->held_fds + hearth_fd_discards(); /* these are not gone yet */
-    uint32_t room = MAX_HELD_FDS - HEARTH_MIN(held, MAX_HELD_FDS);
+    uint32_t room =
+        connection->state == CONNECTION_REFUSED ? 0 : MAX_HELD_FDS - HEARTH_MIN(held, MAX_HELD_FDS);
     if (arrived > room) { /* their requests are told; nobody else is made to pay */
         hearth_frame_reader_drop_fds(&connection->reader, arrived - room);
         arrived = room;

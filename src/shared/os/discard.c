@@ -4,6 +4,7 @@
 
 #include "thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -58,10 +59,24 @@ void hearth_fd_discard(int *fd)
     hearth_fd_close(fd);
 }
 
-void hearth_socket_discard(int *fd)
+/* True if nothing unread lies in it. Packets may be empty and still hold descriptors, and an error
+ * comes before them. */
+static bool is_empty(int fd)
 {
     uint8_t byte;
-    if (*fd < 0 || recv(*fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    ssize_t n = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return true;
+    }
+    bool is_stream = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+    return n <= 0 && is_stream;
+}
+
+void hearth_socket_discard(int *fd)
+{
+    if (*fd < 0 || is_empty(*fd)) {
         hearth_fd_close(fd);
         return;
     }

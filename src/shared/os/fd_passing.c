@@ -13,6 +13,11 @@ union control_room {
     uint8_t bytes[CMSG_SPACE(sizeof(int) * HEARTH_MAX_PASSED_FDS)];
 };
 
+union received_room {
+    struct cmsghdr align;
+    uint8_t bytes[CMSG_SPACE(sizeof(int) * HEARTH_MAX_RECEIVED_FDS)];
+};
+
 /* Puts copies of @fds beside the data of @header; @room must live as long as that. */
 static void attach_fds(struct msghdr *header, union control_room *room, const int *fds,
                        size_t fd_count)
@@ -120,7 +125,7 @@ int hearth_socket_receive_with_fds(int fd, void *room, size_t room_bytes, size_t
                                    int *ret_fds, size_t *ret_fd_count, bool *ret_are_lost)
 {
     struct iovec part = {room, room_bytes};
-    union control_room control;
+    union received_room control;
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = control.bytes,
@@ -129,10 +134,9 @@ int hearth_socket_receive_with_fds(int fd, void *room, size_t room_bytes, size_t
     if (n < 0) {
         return hearth_os_io_error();
     }
-    size_t count = collect_fds(&header, ret_fds, HEARTH_MAX_PASSED_FDS);
+    *ret_fd_count = collect_fds(&header, ret_fds, HEARTH_MAX_RECEIVED_FDS);
     *ret_bytes = (size_t)n;
-    *ret_fd_count = HEARTH_MIN(count, (size_t)HEARTH_MAX_PASSED_FDS);
-    *ret_are_lost = count > HEARTH_MAX_PASSED_FDS || (header.msg_flags & MSG_CTRUNC) != 0;
+    *ret_are_lost = (header.msg_flags & MSG_CTRUNC) != 0;
     return 0;
 }
 

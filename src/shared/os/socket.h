@@ -8,7 +8,8 @@
 #include <sys/types.h>
 
 #define HEARTH_SOCKET_PATH_BYTES 108 /* of sockaddr_un, terminator included */
-#define HEARTH_MAX_PASSED_FDS    16  /* descriptors in one message */
+#define HEARTH_MAX_PASSED_FDS    16  /* descriptors in one message of ours */
+#define HEARTH_MAX_RECEIVED_FDS  253 /* most that the kernel lets anybody send in one */
 
 /**
  * Writes where programs look for the daemon and the daemon listens if nobody says otherwise:
@@ -114,8 +115,9 @@ int hearth_socket_send_with_fds(int fd, const void *data, size_t size, const int
 
 /**
  * As hearth_socket_receive() on a stream on which descriptors may come (close-on-exec, now the
- * caller's): at most HEARTH_MAX_PASSED_FDS, which is what @ret_fds must hold. *@ret_are_lost: more
- * were sent than that or than this process may have open; they are gone, nobody knows how many.
+ * caller's): @ret_fds holds HEARTH_MAX_RECEIVED_FDS, because the kernel would close those for which
+ * there is no room here and now, however long that takes. *@ret_are_lost: more came than this
+ * process may have open; those are gone, nobody knows how many.
  */
 int hearth_socket_receive_with_fds(int fd, void *room, size_t room_bytes, size_t *ret_bytes,
                                    int *ret_fds, size_t *ret_fd_count, bool *ret_are_lost);

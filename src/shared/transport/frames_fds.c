@@ -49,7 +49,7 @@ void hearth_frame_reader_drop_fds(struct hearth_frame_reader *reader, uint32_t c
 
 static int keep_fds(struct hearth_frame_reader *reader, int *fds, size_t count, bool are_lost)
 {
-    bool fit = count <= HEARTH_FRAME_MAX_FDS - reader->fd_count;
+    bool fit = count <= HEARTH_FRAME_FDS && count <= HEARTH_FRAME_MAX_FDS - reader->fd_count;
     if (fit && !are_lost) {
         memcpy(reader->fds + reader->fd_count, fds, count * sizeof *fds);
         reader->fd_count += (uint32_t)count;
@@ -69,7 +69,7 @@ int frame_reader_receive(struct hearth_frame_reader *reader, int fd, size_t want
     if (!reader->accepts_fds) {
         return hearth_socket_receive(fd, room, wanted, ret_bytes);
     }
-    int fds[HEARTH_MAX_PASSED_FDS];
+    int fds[HEARTH_MAX_RECEIVED_FDS];
     size_t count = 0;
     bool are_lost = false;
     int rc = hearth_socket_receive_with_fds(fd, room, wanted, ret_bytes, fds, &count, &are_lost);

@@ -316,6 +316,22 @@ void hearth_ring_stay_awake(struct hearth_ring *ring)
     atomic_store_explicit(&ring->mine->message_ticket, 0, memory_order_relaxed);
 }
 
+/* A worker may put descriptors beside a wake-up, which nobody asks for: they are closed where that
+ * may take its time, and nothing more is taken from it. */
+static int take_wakes(struct hearth_ring *ring, uint8_t *room, size_t room_bytes, size_t *ret_got)
+{
+    int fds[HEARTH_MAX_RECEIVED_FDS];
+    size_t count = 0;
+    bool are_lost = false;
+    int rc = hearth_socket_receive_with_fds(ring->wake_fd, room, room_bytes, ret_got, fds, &count,
+                                            &are_lost);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        hearth_fd_discard(&fds[i]);
+    }
+    ring->is_broken = ring->is_broken || (rc == 0 && (count > 0 || are_lost));
+    return rc;
+}
+
 bool hearth_ring_cancel_sleep(struct hearth_ring *ring)
 {
     HEARTH_CHECK(ring, RING_MAGIC);
@@ -323,7 +339,7 @@ bool hearth_ring_cancel_sleep(struct hearth_ring *ring)
     /* One read: an honest peer has written a byte or two. Were there more, we would wake again. */
     uint8_t bytes[64];
     size_t got = 0;
-    int rc = ring->is_broker ? hearth_socket_receive(ring->wake_fd, bytes, sizeof bytes, &got)
+    int rc = ring->is_broker ? take_wakes(ring, bytes, sizeof bytes, &got)
                              : hearth_fd_read(ring->wake_fd, bytes, sizeof bytes, &got);
     return rc == HEARTH_E_NOT_READY || (rc == 0 && got > 0);
 }

@@ -220,8 +220,8 @@ void hearth_ring_destroy(struct hearth_ring *ring)
     size_t size_bytes = RING_HEADER_BYTES + ring->data_bytes;
     hearth_memfd_unmap(ring->mine, size_bytes);
     hearth_memfd_unmap((void *)(uintptr_t)ring->theirs, size_bytes);
-    hearth_fd_close(&ring->wake_fd);
-    hearth_socket_discard(&ring->channel_fd); /* a worker may have filled it with anything */
+    hearth_socket_discard(&ring->wake_fd); /* a worker may have filled both with anything */
+    hearth_socket_discard(&ring->channel_fd);
     hearth_ring_forget_fds(ring);
     ring->magic = 0;
     hearth_free(ring);

@@ -7,6 +7,8 @@
 
 #include "hearth_os.h"
 
+#include <string.h>
+
 _Static_assert(HEARTH_RING_MAX_FDS <= HEARTH_MAX_PASSED_FDS, "descriptors of a message");
 
 int hearth_ring_channel_fd(const struct hearth_ring *ring)
@@ -33,14 +35,18 @@ int hearth_ring_receive_fds(struct hearth_ring *ring, uint64_t about, int *ret_f
     HEARTH_ASSERT(count > 0 && count <= HEARTH_RING_MAX_FDS);
     for (;;) {
         uint64_t found = 0;
+        uint8_t room[sizeof found + 1]; /* one more, to see a packet that is too long */
         size_t size = 0;
         size_t found_count = 0;
-        int fds[HEARTH_RING_MAX_FDS];
-        int rc = hearth_socket_receive_fds(ring->channel_fd, &found, sizeof found, &size, fds,
-                                           HEARTH_RING_MAX_FDS, &found_count, NULL);
+        bool are_lost = false;
+        int fds[HEARTH_MAX_RECEIVED_FDS];
+        int rc = hearth_socket_receive_with_fds(ring->channel_fd, room, sizeof room, &size, fds,
+                                                &found_count, &are_lost);
         if (rc < 0) {
             return rc == HEARTH_E_SYSTEM ? rc : HEARTH_E_MALFORMED;
         }
+        memcpy(&found, room, sizeof found);
+        size = are_lost ? 0 : size;
         if (size == sizeof found && found == about && found_count == count) {
             for (uint32_t i = 0; i < count; i++) {
                 ret_fds[i] = fds[i];

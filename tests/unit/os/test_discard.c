@@ -2,6 +2,7 @@
 
 #include "kit.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -70,6 +71,33 @@ static void socket_with_unread_descriptors_is_ended_at_once_and_closed_elsewhere
     wait_until_gone();
 }
 
+/* In a packet without a byte, which reads like the end. */
+static void empty_packet_does_not_hide_descriptors(void **state)
+{
+    (void)state;
+    int fds[2];
+    int pipe_fds[2];
+    char byte;
+    struct iovec nothing = {&byte, 0};
+    const struct msghdr header = {.msg_iov = &nothing, .msg_iovlen = 1};
+    assert_int_equal(hearth_socket_pair(fds, NULL), 0);
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(sendmsg(fds[0], &header, 0), 0);
+    assert_int_equal(
+        hearth_socket_send_fds(fds[0], hearth_slice_of_string("x"), &pipe_fds[1], 1, NULL), 0);
+    close(pipe_fds[1]);
+    int kept = dup(fds[1]); /* so that whoever closes leaves it as it is */
+    hearth_socket_discard(&fds[1]);
+    struct pollfd end = {.fd = fds[0], .events = POLLIN};
+    assert_int_equal(poll(&end, 1, 0), 1);
+    assert_true((end.revents & POLLHUP) != 0); /* ended, as what is discarded is */
+    close(kept);
+    assert_int_equal(read(pipe_fds[0], &byte, 1), 0);
+    close(pipe_fds[0]);
+    close(fds[0]);
+    wait_until_gone();
+}
+
 static void socket_without_is_closed_here(void **state)
 {
     (void)state;
@@ -85,4 +113,5 @@ static void socket_without_is_closed_here(void **state)
 KIT_MAIN(cmocka_unit_test(discarded_descriptors_are_closed_soon_and_unknown_at_once),
          cmocka_unit_test(close_that_takes_long_holds_up_nobody),
          cmocka_unit_test(socket_with_unread_descriptors_is_ended_at_once_and_closed_elsewhere),
+         cmocka_unit_test(empty_packet_does_not_hide_descriptors),
          cmocka_unit_test(socket_without_is_closed_here))

@@ -110,6 +110,48 @@ static void cut_control_data_is_refused_and_leaks_nothing(void **state)
     KIT_ASSERT_ERROR(err, HEARTH_E_MALFORMED, "cut off");
 }
 
+/* All of them, so that they are closed by whoever may wait for that. */
+static void stream_gives_as_many_descriptors_as_anybody_can_send(void **state)
+{
+    (void)state;
+    static int many[HEARTH_MAX_RECEIVED_FDS];
+    static int received[HEARTH_MAX_RECEIVED_FDS];
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof many)];
+    } control = {0};
+    struct iovec part = {(char[]){"x"}, 1};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof many);
+    for (size_t i = 0; i < HEARTH_COUNT(many); i++) {
+        many[i] = 1;
+    }
+    memcpy(CMSG_DATA(rights), many, sizeof many);
+    int fds[2];
+    char room[4];
+    size_t size = 0;
+    size_t count = 0;
+    bool are_lost = true;
+    assert_int_equal(hearth_socket_stream_pair(fds, NULL), 0);
+    assert_int_equal(sendmsg(fds[0], &header, 0), 1);
+    assert_int_equal(hearth_socket_receive_with_fds(fds[1], room, sizeof room, &size, received,
+                                                    &count, &are_lost),
+                     0);
+    assert_int_equal(count, HEARTH_MAX_RECEIVED_FDS);
+    assert_false(are_lost);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(close(received[i]), 0);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void cut_message_is_refused(void **state)
 {
     struct ends *ends = *state;
@@ -182,4 +224,5 @@ KIT_MAIN(WITH_PAIR(descriptors_travel_and_are_close_on_exec),
          WITH_PAIR(cut_control_data_is_refused_and_leaks_nothing),
          WITH_PAIR(cut_message_is_refused), WITH_PAIR(end_of_the_other_side_is_seen_by_both_calls),
          WITH_PAIR(impossible_message_is_refused),
+         cmocka_unit_test(stream_gives_as_many_descriptors_as_anybody_can_send),
          cmocka_unit_test(stream_send_and_receive_never_wait))

@@ -472,6 +472,24 @@ static void receiver_that_stays_awake_is_not_woken(void **state)
     assert_true(is_woken(ends->worker));
 }
 
+/* Nobody asks for them: a worker that sends them is not believed any more. */
+static void descriptors_beside_a_wake_up_break_the_ring(void **state)
+{
+    struct ends *ends = *state;
+    int fds[HEARTH_MAX_PASSED_FDS];
+    size_t sent = 0;
+    for (size_t i = 0; i < HEARTH_COUNT(fds); i++) {
+        fds[i] = 1;
+    }
+    assert_int_equal(send_text(ends->worker, "lawful"), 0);
+    assert_int_equal(hearth_socket_send_with_fds(hearth_ring_wake_fd(ends->worker), "x", 1, fds,
+                                                 HEARTH_COUNT(fds), &sent),
+                     0);
+    assert_true(hearth_ring_cancel_sleep(ends->broker));
+    assert_true(hearth_ring_is_broken(ends->broker));
+    assert_int_equal(hearth_ring_receive(ends->broker, &ends->message), HEARTH_E_MALFORMED);
+}
+
 #define WITH_ENDS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
@@ -490,6 +508,7 @@ KIT_MAIN(WITH_ENDS(message_goes_both_ways_in_parts),
          WITH_ENDS(worker_skips_descriptors_of_messages_that_never_came),
          WITH_ENDS(broker_believes_no_descriptors_but_those_that_are_due),
          WITH_ENDS(full_channel_refuses_and_does_not_wait),
+         WITH_ENDS(descriptors_beside_a_wake_up_break_the_ring),
          cmocka_unit_test(attach_refuses_memory_of_another_kind),
          cmocka_unit_test(create_refuses_impossible_sizes),
          cmocka_unit_test(create_and_attach_survive_any_failed_allocation))
