@@ -137,34 +137,54 @@ static int push_fds(struct connection *connection, const struct hearth_message *
     return rc;
 }
 
-/* A socket takes some hundred answers, whatever is behind their descriptors: of much, no more goes
- * until the client has read all. */
+static void forget_unread(struct connection *connection)
+{
+    connection->server->unread_fds -= connection->unread_fds;
+    connection->unread_fds = 0;
+    connection->unread_memfd_bytes = 0;
+}
+
+/* A socket takes some hundred answers, whatever is behind their descriptors, and the kernel lets a
+ * user have only so many descriptors under way: then no worker could send one. Of much, no more
+ * goes until the client has read all; whoever has read all may always have some. */
 static bool must_read_first(struct connection *connection)
 {
-    if (hearth_frame_queue_fd_count(&connection->queue) == 0 ||
-        connection->unread_memfd_bytes <= MAX_UNREAD_MEMFD_BYTES) {
+    if (hearth_frame_queue_fd_count(&connection->queue) == 0 || connection->unread_fds == 0) {
         return false;
     }
-    if (!hearth_socket_is_read(connection->fd)) {
-        return true;
+    if (hearth_socket_is_read(connection->fd)) {
+        forget_unread(connection);
+        return false;
     }
-    connection->unread_memfd_bytes = 0;
-    return false;
+    return connection->unread_memfd_bytes > MAX_UNREAD_MEMFD_BYTES ||
+           connection->unread_fds >= MAX_UNREAD_FDS ||
+           connection->server->unread_fds >= MAX_ALL_UNREAD_FDS;
+}
+
+/* Sends what the socket takes, and counts what goes with it. */
+static int send_counted(struct connection *connection)
+{
+    uint32_t before = hearth_frame_queue_fd_count(&connection->queue);
+    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
+    uint32_t after = hearth_frame_queue_fd_count(&connection->queue);
+    connection->unread_fds += before - after;
+    connection->server->unread_fds += before - after;
+    if (after == 0) {
+        connection->unread_memfd_bytes += connection->unsent_memfd_bytes;
+        connection->unsent_memfd_bytes = 0;
+    }
+    return rc;
 }
 
 static int send_some(struct connection *connection)
 {
     struct hearth_loop *loop = connection->server->parts.loop;
-    connection->is_held = must_read_first(connection);
+    int rc = must_read_first(connection) ? HEARTH_E_BUSY : send_counted(connection);
+    connection->is_held = rc == HEARTH_E_BUSY; /* too many under way, of this client or of all */
     if (connection->is_held) {
         hearth_loop_arm(loop, &connection->hold_timer,
                         hearth_clock_deadline_ns(hearth_loop_now_ns(loop), HOLD_LOOK_MS));
         return HEARTH_E_NOT_READY;
-    }
-    int rc = hearth_frame_queue_flush(&connection->queue, connection->fd);
-    if (hearth_frame_queue_fd_count(&connection->queue) == 0) {
-        connection->unread_memfd_bytes += connection->unsent_memfd_bytes;
-        connection->unsent_memfd_bytes = 0;
     }
     return rc;
 }
@@ -374,8 +394,7 @@ static void on_hold(void *arg, uint64_t now_ns)
 {
     struct connection *connection = HEARTH_CAST(struct connection, arg, CONNECTION_MAGIC);
     (void)now_ns;
-    connection->is_flush_due = true;
-    settle(connection);
+    hearth_loop_defer(connection->server->parts.loop, &connection->more); /* frames may wait too */
 }
 
 /* Nobody will take the answers any more. Returns true when no request is left. */
@@ -469,7 +488,7 @@ static void refuse_at_once(int fd, int code)
         hearth_log(HEARTH_LOG_DEBUG, "connection.refused_mutely", "code", hearth_log_i(rc), NULL);
     }
     hearth_frame_queue_finish(&queue);
-    hearth_fd_close(&fd);
+    hearth_socket_discard(&fd);
 }
 
 static void count_in(struct connection *connection, int by)
@@ -497,9 +516,7 @@ void connection_open(struct hearth_server *server, int fd, int refusal)
     hearth_list_init(&connection->requests);
     hearth_list_init(&connection->waiters);
     hearth_frame_reader_init(&connection->reader, FIRST_FRAME_BYTES);
-    if (refusal == 0) {
-        hearth_frame_reader_accept_fds(&connection->reader);
-    }
+    hearth_frame_reader_accept_fds(&connection->reader); /* else the kernel closes them here */
     hearth_frame_queue_init(&connection->queue, MAX_OUTBOUND_BYTES);
     hearth_frame_discard_fds_by(&connection->reader, &connection->queue, hearth_fd_discard);
     hearth_deferred_init(&connection->more, on_more, connection);
@@ -532,6 +549,7 @@ static void close_socket(struct connection *connection)
     hearth_loop_disarm(loop, &connection->timer);
     hearth_loop_disarm(loop, &connection->hold_timer);
     memfds_forget(connection);
+    forget_unread(connection);
     hearth_frame_reader_finish(&connection->reader);
     hearth_frame_queue_finish(&connection->queue);
     hearth_socket_discard(&connection->fd);

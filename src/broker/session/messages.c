@@ -104,13 +104,13 @@ static const struct handler *handler_of(enum hearth_message_type type)
     return is_known ? &handlers[type] : NULL;
 }
 
-/* How many descriptors a message claims that could not be read to its end nobody knows: if any
- * wait, the next request might get those of this one. */
+/* What a message claims that could not be read to its end nobody knows, and one that came without
+ * a session claims nothing: if descriptors wait, the next request might get those of this one. */
 static void refuse_strays(struct connection *connection)
 {
     if (hearth_frame_reader_fd_count(&connection->reader) > 0) {
         connection_error(connection, HEARTH_E_INPUT_INVALID, 0,
-                         "descriptors came for a message that cannot be read");
+                         "descriptors came for a message that is not taken");
         connection_close_after(connection);
     }
 }
@@ -160,6 +160,7 @@ static void dispatch(struct connection *connection, const struct hearth_message 
     } else if (!handler->is_probe && connection->state == CONNECTION_NEW) {
         connection_error(connection, HEARTH_E_UNAUTHENTICATED, 0,
                          "no session: the first message must be a handshake");
+        refuse_strays(connection);
     } else if (rc < 0) {
         refuse_field(connection, message, err);
     } else {
@@ -181,6 +182,7 @@ static void take_json(struct connection *connection, struct hearth_slice frame)
     int rc = hearth_json_decode(frame, room, &message, &err);
     if (rc == HEARTH_E_NO_MEMORY) {
         connection_error(connection, rc, 0, err.text);
+        refuse_strays(connection);
     } else {
         dispatch(connection, &message, rc, &err);
     }

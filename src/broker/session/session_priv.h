@@ -41,6 +41,8 @@
 #define MAX_CLIENT_MEMFD_BYTES (UINT64_C(2) << 30) /* of one client's requests that wait */
 #define MOVED_OUT_BYTES        (8u << 10)          /* smaller tensors stay in a JSON answer */
 #define MAX_UNREAD_MEMFD_BYTES (UINT64_C(1) << 30) /* of answers that lie in a client's socket */
+#define MAX_UNREAD_FDS         256u                /* of them; one sending may go beyond it */
+#define MAX_ALL_UNREAD_FDS     2048u               /* of all clients: then only who has read all */
 #define HOLD_LOOK_MS           10u                 /* how often it is seen whether it reads */
 #define MAX_MEMFD_BYTES        (UINT64_C(8) << 30) /* of all of them */
 
@@ -88,6 +90,7 @@ struct connection {
     uint64_t memfd_bytes;           /* of its requests that wait */
     uint64_t unsent_memfd_bytes;    /* of answers, as long as any of them waits */
     uint64_t unread_memfd_bytes;    /* of those sent since the client had read all */
+    uint32_t unread_fds;            /* the same, descriptors */
     struct hearth_timer hold_timer; /* armed while it must read before more of them go */
     bool is_held;
     struct hearth_slice frame;            /* the V2 frame that is being handled */
@@ -204,6 +207,7 @@ struct hearth_server {
     uint32_t free_count;
     uint64_t last_ticket_id;
     uint32_t held_fds;    /* of clients: unclaimed, or of requests that wait */
+    uint32_t unread_fds;  /* of answers, sent to clients that have perhaps not read them */
     uint64_t memfd_bytes; /* of requests that wait */
     struct hearth_list tickets[TICKET_BUCKETS];
     uint64_t started_ns;

@@ -16,8 +16,11 @@
 
 #define FIRST_OWN_FD 3
 /* Of a worker: its own, the model's, those a library opens for a while, and memfds until they are
- * mapped or sent. Also how many of this user's descriptors may be under way when it sends one. */
-#define MAX_OPEN_FDS   256
+ * mapped or sent. */
+#define MAX_OPEN_FDS 256
+/* The limit itself is higher: it is also how many descriptors of this user, those of other
+ * processes among them, may be under way when a worker sends one. */
+#define FDS_LIMIT      8192
 #define MAX_CAPABILITY 63
 
 static int compare_fds(const void *a, const void *b)
@@ -109,7 +112,10 @@ static int set_limit(__rlimit_resource_t what, const char *name, uint64_t value,
  * No RLIMIT_NPROC: it counts the user's other processes; seccomp refuses fork. */
 int sandbox_limit_resources(uint64_t memory_limit_bytes, struct hearth_error *err)
 {
-    int rc = set_limit(RLIMIT_NOFILE, "nofile", MAX_OPEN_FDS, err);
+    struct rlimit fds = {0};
+    int rc = getrlimit(RLIMIT_NOFILE, &fds) == 0
+                 ? set_limit(RLIMIT_NOFILE, "nofile", HEARTH_MIN(fds.rlim_max, FDS_LIMIT), err)
+                 : hearth_fail_errno(err, HEARTH_E_CONTAINMENT, "get limit nofile");
     if (rc == 0 && memory_limit_bytes > 0 && !SANDBOX_IS_SANITIZED) {
         rc = set_limit(RLIMIT_DATA, "data", memory_limit_bytes, err);
     }

@@ -259,5 +259,6 @@ size_t hearth_frame_queue_bytes(const struct hearth_frame_queue *queue)
 
 bool hearth_frame_queue_is_crowded(const struct hearth_frame_queue *queue)
 {
-    return hearth_frame_queue_bytes(queue) > queue->cap / 2;
+    return hearth_frame_queue_bytes(queue) > queue->cap / 2 ||
+           queue->fd_count > HEARTH_FRAME_QUEUE_FDS / 2;
 }

@@ -13,6 +13,7 @@
 
 #define OUTBOX_CAP_BYTES   (2u * HEARTH_MAX_RING_MESSAGE_BYTES)
 #define OUTBOX_PATIENCE_MS 10000u
+#define OUTBOX_FDS_WAIT_MS 1000u /* for descriptors; then it is their request that pays */
 #define OUTBOX_RETRY_MS    1u
 
 int outbox_init(struct outbox_shared *outbox, struct hearth_error *err)
@@ -108,20 +109,21 @@ static int send_or_keep(struct outbox_shared *outbox, struct hearth_slice messag
 }
 
 /* Waits until the message has room and its descriptors are on their way. In between, the lock is
- * free; after it nobody comes between the descriptors and the message. Lock held. */
+ * free; after it nobody comes between the descriptors and the message. HEARTH_E_BUSY if only the
+ * descriptors cannot go: others of this user may have too many under way. Lock held. */
 static int make_way(struct outbox_shared *outbox, size_t bytes, uint64_t about, const int *fds,
                     uint32_t count)
 {
     uint64_t now_ns = hearth_clock_ns();
-    uint64_t end_ns = hearth_clock_deadline_ns(now_ns, OUTBOX_PATIENCE_MS);
+    uint64_t end_ns = hearth_clock_deadline_ns(now_ns, OUTBOX_FDS_WAIT_MS);
     for (;;) {
         wait_for_room(outbox, bytes);
-        if (outbox->is_broken || now_ns >= end_ns) {
+        if (outbox->is_broken) {
             return HEARTH_E_DISCONNECTED;
         }
         int rc = count == 0 ? 0 : hearth_ring_send_fds(outbox->ring, about, fds, count);
-        if (rc != HEARTH_E_NOT_READY) {
-            return rc;
+        if (rc != HEARTH_E_NOT_READY || now_ns >= end_ns) {
+            return rc == HEARTH_E_NOT_READY ? HEARTH_E_BUSY : rc;
         }
         flush(outbox); /* the broker takes descriptors with their messages: these may wait here */
         wait_until(outbox, hearth_clock_deadline_ns(now_ns, OUTBOX_RETRY_MS));

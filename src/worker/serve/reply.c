@@ -316,9 +316,12 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
     int fds[HEARTH_MAX_TENSORS];
     uint32_t fd_count = outputs_fds(reply, fds);
     int rc = outbox_send_fds(&reply->worker->outbox, &message, reply->request_id, fds, fd_count);
-    if (rc == HEARTH_E_TOO_LARGE) {
+    if (rc == HEARTH_E_TOO_LARGE || rc == HEARTH_E_BUSY) {
         struct hearth_error err = {0};
-        hearth_fail(&err, rc, "the results are too large for one message: send fewer texts");
+        hearth_fail(&err, rc, "%s",
+                    rc == HEARTH_E_BUSY
+                        ? "too many memfds of answers are not read yet; try again later"
+                        : "the results are too large for one message: send fewer texts");
         reply_refuse(reply->worker, reply->request_id, rc, &err);
     } else if (rc != 0) {
         give_up(reply->worker);
