@@ -197,6 +197,9 @@ int client_draft_tensors(struct client_draft *draft, const struct hearth_tensor 
     if (count == 0 || count > HEARTH_MAX_TENSORS) {
         return refuse_count("tensors", count, HEARTH_MAX_TENSORS, err);
     }
+    if (tensors == NULL) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "inputs: is NULL, count is %zu", count);
+    }
     if (output_count > HEARTH_MAX_TENSORS || (output_count > 0 && draft->params.outputs == NULL)) {
         return hearth_fail(err, HEARTH_E_ARGUMENT, "params: %zu outputs, the limit is %u%s",
                            output_count, HEARTH_MAX_TENSORS,

@@ -29,15 +29,15 @@ int client_fds_take(struct hearth_client *client, struct hearth_wire_list tensor
 /* What the daemon passes on comes from a worker: it is looked at before it is mapped. */
 static int map_data(struct hearth_result *result, int fd, uint64_t bytes, hearth_tensor *tensor)
 {
-    void *memory = NULL;
+    struct hearth_slice mapped = {0};
     int rc = hearth_memfd_check_data(fd, bytes, NULL);
-    rc = rc < 0 ? rc : hearth_memfd_map(fd, (size_t)bytes, false, &memory, NULL);
+    rc = rc < 0 ? rc : hearth_memfd_map_data(fd, (size_t)bytes, &mapped, NULL);
     if (rc < 0) {
         return rc == HEARTH_E_INPUT_INVALID ? HEARTH_E_MALFORMED : HEARTH_E_NO_MEMORY;
     }
     result->mappings[result->mapping_count++] =
-        (struct client_mapping){.memory = memory, .bytes = (size_t)bytes};
-    tensor->data = memory;
+        (struct client_mapping){.memory = (void *)(uintptr_t)mapped.data, .bytes = mapped.size};
+    tensor->data = mapped.data;
     return 0;
 }
 
@@ -161,7 +161,7 @@ const hearth_tensor *hearth_result_tensor(const hearth_result *result, size_t in
 const hearth_tensor *hearth_result_tensor_named(const hearth_result *result, const char *name)
 {
     for (size_t i = 0; i < result->tensor_count; i++) {
-        if (strcmp(result->tensors[i].name, name) == 0) {
+        if (name != NULL && strcmp(result->tensors[i].name, name) == 0) {
             return &result->tensors[i];
         }
     }

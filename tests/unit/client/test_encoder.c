@@ -195,6 +195,7 @@ static void small_tensors_come_back_inline(void **state)
     assert_int_equal(*(const int64_t *)hearth_result_tensor(result, 1)->data, 77);
     assert_null(hearth_result_tensor(result, 3));
     assert_null(hearth_result_tensor_named(result, "z"));
+    assert_null(hearth_result_tensor_named(result, NULL));
     hearth_result_free(result);
     const char *outputs[] = {"y"};
     params.outputs = outputs;
@@ -204,6 +205,25 @@ static void small_tensors_come_back_inline(void **state)
     assert_string_equal(hearth_result_tensor(result, 0)->name, "y");
     hearth_result_free(result);
     hearth_disconnect(client);
+}
+
+/* A kernel before 6.7 shares no mapping of what is sealed against writing. */
+static void assert_private(const void *memory)
+{
+    char line[512];
+    bool is_private = false;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long start = 0;
+        unsigned long end = 0;
+        char rights[5] = "";
+        assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, rights), 3);
+        bool is_it = (uintptr_t)memory >= start && (uintptr_t)memory < end;
+        is_private = is_private || (is_it && strcmp(rights, "r--p") == 0);
+    }
+    fclose(maps);
+    assert_true(is_private);
 }
 
 static void large_tensors_travel_as_memfds_and_leave_no_descriptor(void **state)
@@ -236,6 +256,7 @@ static void large_tensors_travel_as_memfds_and_leave_no_descriptor(void **state)
         const hearth_tensor *again = hearth_result_tensor_named(result, "large");
         assert_int_equal(again->bytes, LARGE_BYTES);
         assert_memory_equal(again->data, large, LARGE_BYTES);
+        assert_private(again->data);
         assert_memory_equal(hearth_result_tensor_named(result, "small")->data, "abc", 3);
         assert_int_equal(open_descriptors(), before);
         hearth_result_free(result);
@@ -312,6 +333,7 @@ static void tensors_that_do_not_hold_together_are_refused_before_they_leave(void
     }
     assert_refused(client, many, 0, HEARTH_E_INPUT_INVALID, "tensors: 0 given, 1 to 16 wanted");
     assert_refused(client, many, 17, HEARTH_E_TOO_LARGE, "tensors: 17 given, 1 to 16 wanted");
+    assert_refused(client, NULL, 1, HEARTH_E_ARGUMENT, "inputs: is NULL");
     assert_refused(client, many, 2, HEARTH_E_INPUT_INVALID, "tensors[1].name");
     hearth_tensor bad = good;
     bad.name = NULL;
