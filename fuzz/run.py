@@ -36,14 +36,22 @@ TOP = Path(__file__).resolve().parents[1]
 MINUTES, QUIET_SECONDS, LINES_PERCENT = 10, 300, 80
 CORPUS_BYTES = 200 << 10
 WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "decode", "encode", "layout", "patch")]
-TOKENIZER = [f"src/worker/tokenizer/{name}.c" for name in (
-    "added", "bpe", "bpe_merge", "byte_level", "categories", "decode", "encode", "encoding",
-    "marks", "normalize", "normalize_bert", "normalize_form", "pretokenize", "scratch", "segments", "split",
-    "split_known", "template", "text", "tokenizer", "tokens", "trie", "trim", "unicode", "unigram", "vocab",
-    "wordpiece")]
-TOKENIZER_FILE = [f"src/worker/tokenizer/{name}.c" for name in (
-    "bpe_load", "charsmap", "decoder_load", "json", "load", "normalizer_load", "postprocessor_load",
-    "pretokenizer_load", "split_regex", "unigram_load")]
+PATTERN, NORMAL, SUBWORD = "src/worker/pattern", "src/worker/normal", "src/worker/subword"
+TOKENIZER = "src/worker/tokenizer"
+TEXT_TO_TOKENS = [
+    *(f"{PATTERN}/{name}.c" for name in ("categories", "split", "split_known", "unicode")),
+    *(f"{NORMAL}/{name}.c" for name in (
+        "byte_level", "marks", "normalize", "normalize_bert", "normalize_form", "pretokenize", "segments",
+        "text")),
+    *(f"{SUBWORD}/{name}.c" for name in (
+        "bpe", "bpe_merge", "tokens", "trie", "unigram", "vocab", "wordpiece")),
+    *(f"{TOKENIZER}/{name}.c" for name in (
+        "added", "decode", "encode", "encoding", "scratch", "template", "tokenizer", "trim"))]
+TOKENIZER_FILE = [
+    *(f"{PATTERN}/{name}.c" for name in ("json", "split_regex")),
+    *(f"{NORMAL}/{name}.c" for name in ("charsmap", "normalizer_load", "pretokenizer_load")),
+    *(f"{SUBWORD}/{name}.c" for name in ("bpe_load", "unigram_load")),
+    *(f"{TOKENIZER}/{name}.c" for name in ("decoder_load", "load", "postprocessor_load"))]
 INSPECT = "src/worker/inspect"
 
 # The files that each target is about, and the longest input that it is given.
@@ -59,8 +67,8 @@ ABOUT = {
                      ("onnx", "onnx_function", "onnx_tensor", "onnx_value", "proto", "shown")], 4096),
     "pooling_config": ([f"{INSPECT}/pooling.c"], 1024),
     "tensors": (["src/shared/wire/check_tensors.c"], 2048),
-    "tokenizer_json": ([*TOKENIZER, *TOKENIZER_FILE], 8192),
-    "tokenizer_text": (TOKENIZER, 2048),
+    "tokenizer_json": ([*TEXT_TO_TOKENS, *TOKENIZER_FILE], 8192),
+    "tokenizer_text": (TEXT_TO_TOKENS, 2048),
     "manifest": (["src/broker/registry/manifest.c"], 4096),
     "config": ([f"src/broker/config/config{part}.c" for part in
                 ("", "_defaults", "_file", "_values")], 4096),

@@ -2,7 +2,7 @@
 
 #include "decode.h"
 
-#include "normalize.h"
+#include "hearth_normal.h"
 
 #include <string.h>
 

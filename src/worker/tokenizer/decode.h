@@ -3,9 +3,9 @@
 #ifndef HEARTH_TOKENIZER_DECODE_H
 #define HEARTH_TOKENIZER_DECODE_H
 
-#include "split.h"
-
 #include "hearth_tokenizer.h"
+
+#include "hearth_pattern.h"
 
 #include <yyjson.h>
 

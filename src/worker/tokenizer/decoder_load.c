@@ -1,7 +1,8 @@
 /* decoder_load.c — the object "decoder" of a tokenizer.json. */
 
 #include "decode.h"
-#include "load.h"
+
+#include "hearth_pattern.h"
 
 #define WHERE "decoder"
 

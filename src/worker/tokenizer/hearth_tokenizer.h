@@ -5,8 +5,8 @@
  * a *special token* is one that the model's template puts around the text.
  *
  * What is known: the models WordPiece, BPE and Unigram; every normaliser, pre-tokeniser,
- * post-processor and decoder that encoder models use (normalizer_load.c, pretokenizer_load.c,
- * postprocessor_load.c and decoder_load.c list them by name); added tokens with all their flags;
+ * post-processor and decoder that encoder models use (the rooms subword and normal, and
+ * postprocessor_load.c and decoder_load.c, list them by name); added tokens with all their flags;
  * truncation with every strategy and direction. Anything else is refused by name, never
  * approximated. Padding settings are read and ignored: nothing here pads; so is the stride of
  * truncation, which speaks of what is cut off. */
@@ -15,24 +15,9 @@
 #define HEARTH_TOKENIZER_H
 
 #include "hearth_base.h"
+#include "tokenizer_limits.h" /* and struct hearth_token_place */
 
 struct hearth_tokenizer;
-
-/* Limits on what comes from outside; each is refused by name when passed. */
-#define HEARTH_TOKENIZER_MAX_FILE_BYTES     ((size_t)64 << 20)
-#define HEARTH_TOKENIZER_MAX_PIECES         1000000u
-#define HEARTH_TOKENIZER_MAX_PIECE_BYTES    512u
-#define HEARTH_TOKENIZER_MAX_ADDED          10000u
-#define HEARTH_TOKENIZER_MAX_TEMPLATE       16u   /* special tokens on one side of the text */
-#define HEARTH_TOKENIZER_MAX_PREFIX_BYTES   16u   /* of continuing_subword_prefix ("##") */
-#define HEARTH_TOKENIZER_MAX_WORD_CHARS     1000u /* of max_input_chars_per_word */
-#define HEARTH_TOKENIZER_MAX_TEXT_BYTES     ((size_t)16 << 20)
-#define HEARTH_TOKENIZER_MAX_NORMAL_BYTES   ((size_t)64 << 20) /* of a text once normalised */
-#define HEARTH_TOKENIZER_MAX_LENGTH_TOKENS  ((size_t)1 << 30)
-#define HEARTH_TOKENIZER_MAX_STEPS          64u /* of one normaliser, pre-tokeniser or decoder */
-#define HEARTH_TOKENIZER_MAX_DEPTH          8u  /* of sequences in sequences */
-#define HEARTH_TOKENIZER_MAX_CHARSMAP_BYTES 4194304u
-#define HEARTH_TOKENIZER_MAX_DECODE_BYTES   ((size_t)64 << 20)
 
 /**
  * Reads the bytes of a tokenizer.json. @json is not needed after the call.
@@ -88,12 +73,6 @@ static inline struct hearth_encode_options hearth_encode_options_default(void)
 {
     return (struct hearth_encode_options){HEARTH_ENCODE_FILE_LIMIT, true, false};
 }
-
-/** The bytes of its own text that a token came from; 0 and 0 for a special token. */
-struct hearth_token_place {
-    uint32_t start;
-    uint32_t end;
-};
 
 #define HEARTH_SEQUENCE_FIRST   0
 #define HEARTH_SEQUENCE_SECOND  1

@@ -200,16 +200,16 @@ static int parse(struct hearth_slice json, yyjson_doc **ret, struct hearth_error
     if (read_err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return hearth_fail_oom(err);
     }
-    return hearth_fail(err, HEARTH_E_MODEL_INVALID, "not JSON at byte %zu: %s",
-                       read_err.pos, read_err.msg != NULL ? read_err.msg : "empty");
+    return hearth_fail(err, HEARTH_E_MODEL_INVALID, "not JSON at byte %zu: %s", read_err.pos,
+                       read_err.msg != NULL ? read_err.msg : "empty");
 }
 
 int hearth_tokenizer_create(struct hearth_slice json, struct hearth_tokenizer **ret,
                             struct hearth_error *err)
 {
     if (json.size > HEARTH_TOKENIZER_MAX_FILE_BYTES) {
-        return hearth_fail(err, HEARTH_E_TOO_LARGE, "%zu bytes, at most %zu",
-                           json.size, HEARTH_TOKENIZER_MAX_FILE_BYTES);
+        return hearth_fail(err, HEARTH_E_TOO_LARGE, "%zu bytes, at most %zu", json.size,
+                           HEARTH_TOKENIZER_MAX_FILE_BYTES);
     }
     yyjson_doc *doc = NULL;
     int rc = parse(json, &doc, err);

@@ -1,7 +1,8 @@
 /* postprocessor_load.c — the objects "post_processor" and "truncation" of a tokenizer.json. */
 
-#include "load.h"
 #include "template.h"
+
+#include "hearth_pattern.h"
 
 #define WHERE         "post_processor"
 #define MOST_SPECIALS 4096 /* entries of special_tokens */

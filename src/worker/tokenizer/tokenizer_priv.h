@@ -3,18 +3,14 @@
 #ifndef HEARTH_TOKENIZER_PRIV_H
 #define HEARTH_TOKENIZER_PRIV_H
 
-#include "bpe.h"
-#include "decode.h"
 #include "hearth_tokenizer.h"
-#include "load.h"
-#include "model.h"
-#include "normalize.h"
-#include "pretokenize.h"
+
+#include "decode.h"
 #include "template.h"
-#include "unicode.h"
-#include "unigram.h"
-#include "vocab.h"
-#include "wordpiece.h"
+
+#include "hearth_normal.h"
+#include "hearth_pattern.h"
+#include "hearth_subword.h"
 
 #define TOKENIZER_MAGIC 0x544F4B31u /* "TOK1" */
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints src/worker/tokenizer/unicode_differences.h (then: clang-format -i).
+"""Prints src/worker/pattern/unicode_differences.h (then: clang-format -i).
 
 Asks the reference `tokenizers` package and libutf8proc about every code point and writes down where
 they disagree. Run it again when either moves; the sweep of test_reference.py fails if it was due.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints src/worker/tokenizer/unicode_newer.h (then: clang-format -i).
+"""Prints src/worker/pattern/unicode_newer.h (then: clang-format -i).
 
 Asks the reference `tokenizers` package for the general category of every code point, as its regular
 expressions see it, and writes down which differ from Unicode 14, the oldest that PCRE2 or utf8proc
