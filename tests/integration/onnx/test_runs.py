@@ -315,17 +315,21 @@ def what_cannot_fit_is_refused_with_need_and_have_and_the_next_is_served():
         must(embed(own, *["word " * 40] * 16)["code"] == 0, "many that fit one by one")
 
 
+def threads_of(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
 def wide_runs_give_the_same_vectors_and_leave_no_cpu_time():
     texts = ["a word", "a longer text of a few words " * 4, "house " * 200]
     with minilm(wide="always") as own:
         pid = own.model("minilm")["worker_pid"]
-        threads = len(os.listdir(f"/proc/{pid}/task"))
         wide = [embed(own, text)["results"][0]["vector"] for text in texts for _ in range(4)]
         must_be_idle(pid, "after wide runs")
+        threads = threads_of(pid)
     with minilm(wide="never") as own:
-        fewer = len(os.listdir(f"/proc/{own.model('minilm')['worker_pid']}/task"))
-        must(fewer == threads - 3, f"{threads} threads with and {fewer} without a pool for 4 cores")
         narrow = [embed(own, text)["results"][0]["vector"] for text in texts]
+        fewer = threads_of(own.model("minilm")["worker_pid"])
+    must(fewer == threads - 3, f"{threads} threads with and {fewer} without a pool for 4 cores")
     for i, vector in enumerate(wide):
         worst = max(abs(a - b) for a, b in zip(vector, narrow[i // 4], strict=True))
         must(worst <= 1e-5, f"text {i // 4}: they differ by {worst}")
