@@ -89,7 +89,7 @@ typedef struct hearth_request_params {
     int wants_token_ids;        /* generate, chat: 1 fills hearth_item.token_ids */
     const char *query;          /* rerank: what each text is compared with */
     const char *const *pairs;   /* classify with a model of pairs: as many second texts as inputs,
-                                   each   may be NULL; or NULL */
+                                   each may be NULL; or NULL */
     const char *const *outputs; /* tensors: names of the outputs that are wanted, up to 16 */
     size_t output_count;        /* 0: all */
     uint32_t dimensions;        /* embed: only the first so many; 0: all */

@@ -149,8 +149,13 @@ def pooling_of(folder, asked):
     return modes[0]
 
 
-def is_normalised(folder):
-    """True if there is a normalisation in the folder's list of modules."""
+def is_normalised(folder, asked):
+    """True if there is a normalisation in the folder's list of modules, or as --normalize says."""
+    if asked:
+        return asked == "yes"
+    if not (folder / "modules.json").is_file():
+        raise Refused(f"{folder}: there is no modules.json that would tell whether vectors are "
+                      "brought to length 1. Give --normalize yes or --normalize no")
     types = [str(entry.get("type", "")) for entry in read_json(folder / "modules.json", list)
              if isinstance(entry, dict)]
     for name in types:
@@ -190,11 +195,12 @@ def max_tokens_of(folder, config):
 
 def options_of(task, folder, config, asked):
     options = {}
-    if asked.pooling and task != "embedding":
-        raise Refused(f"--pooling: is for embedding, this is {task}. Leave it out")
+    for option in ("pooling", "normalize"):
+        if getattr(asked, option) and task != "embedding":
+            raise Refused(f"--{option}: is for embedding, this is {task}. Leave it out")
     if task == "embedding":
         options["pooling"] = pooling_of(folder, asked.pooling)
-        options["normalize"] = is_normalised(folder)
+        options["normalize"] = is_normalised(folder, asked.normalize)
     activation = activation_of(task, config)
     if activation:
         options["activation"] = activation
@@ -295,6 +301,7 @@ def main():
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--labels", type=lambda text: text.split(","), help="A,B,... by column")
     parser.add_argument("--pooling", choices=sorted(POOLING_MODES.values()))
+    parser.add_argument("--normalize", choices=["yes", "no"], help="vectors to length 1")
     parser.add_argument("--max-tokens", type=token_count, help="longer texts are cut to this")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--licence", default="unknown", help="SPDX name")

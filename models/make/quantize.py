@@ -330,6 +330,7 @@ def revert(models, name):
     put(kept, dict(Model(kept).manifest, model_id=name, name=name))
     kept.rename(folder)
     print(f"{name} is fp32 again")
+    print("  the daemon sees it when the model is loaded again")
 
 
 def main(arguments=None):

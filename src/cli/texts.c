@@ -22,7 +22,9 @@ static int ask_batch(struct cli_batch_job *job, size_t first, size_t count,
         job->usage.first_us = hearth_result_usage(result)->first_us;
     }
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = job->on_item(job, first + i, hearth_result_item(result, i), err);
+        const hearth_item *item = hearth_result_item(result, i);
+        job->cut_count += item->is_truncated != 0;
+        rc = job->on_item(job, first + i, item, err);
     }
     hearth_result_free(result);
     return rc;
@@ -41,6 +43,15 @@ static int ask_all(struct cli_batch_job *job, struct hearth_error *err)
         rc = ask_batch(job, first, HEARTH_MIN(CLI_BATCH, job->texts.count - first), err);
     }
     return rc;
+}
+
+/* An answer about half a text looks like any other. */
+static void tell_cuts(const struct cli_batch_job *job)
+{
+    if (job->cut_count > 0 && !job->settings->is_json) {
+        fprintf(stderr, "hearth: %zu of %zu texts had more tokens than the model takes: cut\n",
+                job->cut_count, job->texts.count);
+    }
 }
 
 int cli_batch_run(struct cli_batch_job *job, int argc, char **argv)
@@ -67,6 +78,7 @@ int cli_batch_run(struct cli_batch_job *job, int argc, char **argv)
         fprintf(stderr, "%zu texts, %u tokens, queue %.1f ms, total %.1f ms\n", job->texts.count,
                 job->usage.prompt_tokens, job->usage.queue_us / 1e3, job->usage.total_us / 1e3);
     }
+    tell_cuts(job);
     int code = rc < 0 ? cli_report(job->settings, &err) : CLI_DONE;
     hearth_disconnect(job->client);
     cli_texts_finish(&job->texts);

@@ -38,6 +38,7 @@ struct cli_batch_job {
     struct cli_texts texts;
     struct cli_json json;
     yyjson_mut_val *results;
+    size_t cut_count;             /* texts that had more tokens than the model takes */
     hearth_usage usage;           /* sums over the batches */
     const char *query;            /* rerank */
     struct ranked *ranked;        /* rerank: one a text */

@@ -130,6 +130,7 @@ def what_the_folder_does_not_say_is_asked_for_and_nothing_is_left(folder):
 
     cases = [
         (classifier(folder / "a", architectures=["BertModel"]), "Give --task"),
+        (without("modules.json", embedder(folder / "untold")), "Give --normalize"),
         (classifier(folder / "b", id2label={"1": "x", "2": "y"}), "Give --labels"),
         (embedder(folder / "c", pooling_mode_cls_token=True), "Give --pooling"),
         (embedder(folder / "d", pooling_mode_mean_tokens=False,

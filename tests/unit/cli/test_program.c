@@ -17,6 +17,19 @@ static void classify_prints_label_probability_and_text(void **state)
                                  "odd                  0.2500  \n");
 }
 
+static void a_text_that_was_cut_is_told_beside_the_answer(void **state)
+{
+    RUN("", "classify", "ab", "too long to read");
+    assert_int_equal(ran.code, 0);
+    assert_string_equal(ran.out, "even                 0.7500  ab\n"
+                                 "even                 0.7500  too long to read\n");
+    assert_string_equal(ran.err,
+                        "hearth: 1 of 2 texts had more tokens than the model takes: cut\n");
+    RUN("", "classify", "--json", "too long to read");
+    assert_string_equal(ran.err, "");
+    assert_contains(ran.out, "\"is_truncated\":true");
+}
+
 static void classify_json_names_every_label(void **state)
 {
     RUN("", "classify", "--json", "ab");
@@ -272,6 +285,7 @@ static void every_command_has_help_with_an_example(void **state)
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, scripted_start, scripted_stop)
 
 KIT_MAIN(WITH_SERVER(classify_prints_label_probability_and_text),
+         WITH_SERVER(a_text_that_was_cut_is_told_beside_the_answer),
          WITH_SERVER(classify_json_names_every_label),
          WITH_SERVER(more_lines_than_a_batch_are_all_answered),
          WITH_SERVER(embed_prints_short_full_or_similarity),

@@ -206,6 +206,7 @@ static void scripted_texts(struct scripted_peer *peer,
         vectors[count][2] = 1;
         results[count].index = count;
         results[count].tokens = (uint32_t)size;
+        results[count].is_truncated = scripted_starts(text.text, "too long");
         if (request->task == HEARTH_TASK_CLASSIFY) {
             results[count].labels = (struct hearth_wire_list){.count = 2, .items = labels[count]};
         } else if (request->task == HEARTH_TASK_RERANK) {
