@@ -136,6 +136,18 @@ def labels_that_do_not_match_the_output_are_refused_with_both_numbers():
         refused("model_invalid", "promises 2 labels, the model answers with 3", "classify", labels=["a", "b"])
 
 
+def as_many_labels_as_there_may_be_are_answered():
+    """A wide output weighs most in the shortest run: longer ones must not be refused by its measure,
+    and a limit of the graph is found all the same."""
+    labels = [f"l{i}" for i in range(1024)]
+    inputs = {"input_ids": "int64", "attention_mask": "int64", "position_ids": "int64"}
+    make_encoder(FOLDER / "m.onnx", 5, inputs=inputs, outputs=("logits",), width=1024, positions=77)
+    with load("classify", labels=labels) as engine:     # its end says that all memory was given back
+        must(engine.facts["max_tokens"] == "77", f"{engine.facts}")
+        near(scores_of(engine.results(["word " * 600])[0], labels),
+             softmax(Reference(limit=77).run("word " * 600)[0]), "1024 labels")
+
+
 # ---- embedding -------------------------------------------------------------------------------------
 
 def wanted_vector(reference, text, pooling, must_normalise=True, dimensions=HIDDEN, output=None):
@@ -431,6 +443,7 @@ TESTS = [each_activation_is_applied_to_the_logits,
          pairs_are_classified_as_the_reference_encodes_them,
          a_regression_has_one_label_and_no_activation,
          labels_that_do_not_match_the_output_are_refused_with_both_numbers,
+         as_many_labels_as_there_may_be_are_answered,
          each_pooling_is_that_of_numpy,
          a_request_cuts_normalises_and_packs,
          the_models_own_configuration_says_how_it_pools,

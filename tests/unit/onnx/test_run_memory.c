@@ -63,6 +63,22 @@ static void what_can_never_fit_is_refused_with_need_and_have(void **state)
     run_memory_finish(&memory);
 }
 
+static void a_claim_that_failed_holds_nothing(void **state)
+{
+    (void)state;
+    struct run_claim claim;
+    atomic_bool must_end = true;
+    begin(1000);
+    learn_three();
+    assert_int_equal(run_memory_claim(&memory, &claim, 40, &never, NULL), HEARTH_E_TOO_LARGE);
+    run_memory_release(&memory, &claim);
+    assert_int_equal(memory.used_bytes, 0);
+    assert_int_equal(run_memory_claim(&memory, &claim, 20, &must_end, NULL), HEARTH_E_CANCELLED);
+    run_memory_release(&memory, &claim);
+    assert_int_equal(memory.used_bytes, 0);
+    run_memory_finish(&memory);
+}
+
 /* ---- claims of several threads ------------------------------------------------------------- */
 
 struct waiter {
@@ -200,6 +216,7 @@ static void the_budget_holds_whatever_a_crowd_claims(void **state)
 KIT_MAIN(cmocka_unit_test(need_is_a_line_between_lengths_and_a_square_beyond),
          cmocka_unit_test(a_longer_run_never_needs_less),
          cmocka_unit_test(what_can_never_fit_is_refused_with_need_and_have),
+         cmocka_unit_test(a_claim_that_failed_holds_nothing),
          cmocka_unit_test(a_short_run_does_not_overtake_a_long_one_that_waits),
          cmocka_unit_test(who_waits_is_let_go_when_it_must_end),
          cmocka_unit_test(the_budget_holds_whatever_a_crowd_claims))

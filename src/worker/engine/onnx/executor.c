@@ -258,7 +258,10 @@ int executor_run(struct executor *executor, struct run_seat *seat, const char *c
                  const OrtValue *const *inputs, size_t input_count, const char *const *output_names,
                  size_t output_count, OrtValue **outputs, size_t tokens, struct hearth_error *err)
 {
-    int rc = executor->is_forced /* what it takes is being found out */
+    /* While loading, what a run takes is being found out: a square drawn through one short run
+     * would refuse lengths that fit. */
+    bool is_loading = atomic_load(&executor->inbox) == NULL;
+    int rc = is_loading
                  ? 0
                  : run_memory_claim(&executor->memory, &seat->claim, tokens, &seat->must_end, err);
     if (rc < 0) {
@@ -274,7 +277,7 @@ int executor_run(struct executor *executor, struct run_seat *seat, const char *c
     if (rc == 0 && is_lesson) {
         choice_note(&executor->choice, tokens, is_wide, hearth_clock_ns() - start_ns);
     }
-    if (rc == 0 && atomic_load(&executor->inbox) == NULL && !executor->is_forced) {
+    if (rc == 0 && is_loading && !executor->is_forced) {
         learn_memory(executor, tokens);
     }
     run_memory_release(&executor->memory, &seat->claim);

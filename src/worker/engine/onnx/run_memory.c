@@ -70,13 +70,15 @@ static bool may_go(const struct run_memory *memory, const struct run_claim *clai
 int run_memory_claim(struct run_memory *memory, struct run_claim *claim, size_t tokens,
                      const atomic_bool *must_end, struct hearth_error *err)
 {
-    claim->bytes = run_memory_need(memory, tokens);
-    if (claim->bytes > memory->budget_bytes) {
+    uint64_t need = run_memory_need(memory, tokens);
+    if (need > memory->budget_bytes) {
+        claim->bytes = 0;
         return hearth_fail(err, HEARTH_E_TOO_LARGE,
                            "an input of %zu tokens needs %" PRIu64 " bytes to run, this model has "
                            "%" PRIu64 ": send less at once, or raise option compute_mb",
-                           tokens, claim->bytes, memory->budget_bytes);
+                           tokens, need, memory->budget_bytes);
     }
+    claim->bytes = need;
     pthread_mutex_lock(&memory->lock);
     hearth_list_append(&memory->waiting, &claim->link);
     while (!atomic_load(must_end) && !may_go(memory, claim)) {
@@ -84,7 +86,8 @@ int run_memory_claim(struct run_memory *memory, struct run_claim *claim, size_t 
     }
     hearth_list_remove(&claim->link);
     bool is_ended = atomic_load(must_end);
-    memory->used_bytes += is_ended ? 0 : claim->bytes;
+    claim->bytes = is_ended ? 0 : claim->bytes;
+    memory->used_bytes += claim->bytes;
     if (!hearth_list_is_empty(&memory->waiting)) { /* there may be room for the next one too */
         pthread_cond_broadcast(&memory->has_room);
     }

@@ -51,7 +51,8 @@ size_t run_memory_longest(const struct run_memory *memory);
 /**
  * Claims the memory of a run of @tokens; blocks until it is there or *@must_end (then
  * HEARTH_E_CANCELLED; who sets it calls run_memory_wake()). HEARTH_E_TOO_LARGE at once if it can
- * never be; need and have are in the text. After a failure nothing is claimed.
+ * never be; need and have are in the text. After a failure nothing is claimed,
+ * and releasing it does nothing.
  */
 HEARTH_NODISCARD int run_memory_claim(struct run_memory *memory, struct run_claim *claim,
                                       size_t tokens, const atomic_bool *must_end,
