@@ -73,6 +73,16 @@ static int visit_type(struct proto_walk *walk, const struct proto_field *field, 
                   : proto_message(walk, field->bytes, "a tensor type", visit_tensor_type, context);
 }
 
+/* Names travel to clients and stand in errors and tables. */
+static bool is_sound_name(struct hearth_slice name)
+{
+    bool is_shown = hearth_utf8_is_valid(name);
+    for (size_t i = 0; is_shown && i < name.size; i++) {
+        is_shown = name.data[i] >= 0x20 && name.data[i] != 0x7f;
+    }
+    return is_shown;
+}
+
 static int visit_value(struct proto_walk *walk, const struct proto_field *field, void *context)
 {
     struct hearth_onnx_port *port = context;
@@ -86,10 +96,11 @@ static int visit_value(struct proto_walk *walk, const struct proto_field *field,
     if (field->number == VALUE_TYPE) {
         return proto_message(walk, field->bytes, "a type", visit_type, port);
     }
-    if (field->bytes.size == 0 ||
+    if (field->bytes.size == 0 || !is_sound_name(field->bytes) ||
         !hearth_slice_to_string(field->bytes, port->name, sizeof port->name)) {
         return hearth_fail(walk->err, HEARTH_E_UNSUPPORTED,
-                           "input or output \"%s\": names have 1 to %zu bytes",
+                           "input or output \"%s\": names have 1 to %zu bytes of UTF-8, no control "
+                           "characters",
                            shown_text(field->bytes).text, sizeof port->name - 1);
     }
     return 0;

@@ -100,6 +100,17 @@ def domains_and_versions_are_known_or_named():
     refused("unsupported", "Warp")
 
 
+def names_that_cannot_be_shown_are_refused():
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["yyyy"])], "g", [port("x")], [port("yyyy")])
+    sound = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    for name in (b"y\xff\xc0y", b"y\ny!", b"y\x1b[m", b"y\0yy", b"yy\x7fy", b"\xed\xa0\x80y"):
+        MODEL.write_bytes(sound.replace(b"yyyy", name))
+        refused("unsupported", "names have 1 to 128 bytes of UTF-8, no control characters")
+    MODEL.write_bytes(sound.replace(b"yyyy", "模y".encode()))
+    with Engine(DRIVER, FOLDER, "tensors", FILES) as engine:
+        must(list(engine.outputs) == ["模y"], f"{engine.outputs}")
+
+
 def an_operator_inside_a_branch_is_seen():
     def branch(operator, domain=""):
         return helper.make_graph([helper.make_node(operator, ["x"], ["z"], domain=domain)], "b", [],
@@ -174,6 +185,7 @@ def external_data_lies_in_the_listed_file_and_inside_it():
 TESTS = [functions_of_the_file_itself_are_operators,
          functions_that_grow_without_end_are_refused,
          domains_and_versions_are_known_or_named,
+         names_that_cannot_be_shown_are_refused,
          an_operator_inside_a_branch_is_seen,
          sparse_tensors_are_refused,
          typed_data_must_be_as_much_as_the_shape_says,
