@@ -115,6 +115,10 @@ int cli_ids_read(const char *text, struct hearth_buf *buf, hearth_input *ret_inp
 /** All of standard input without a final newline, ended with NUL. */
 int cli_read_all(struct hearth_buf *buf, struct hearth_error *err);
 
+/** Prints what a file or another program calls something, filled with spaces to @width bytes. It
+ * must not steer this terminal, nor forge a row: control characters are shown as question marks. */
+void cli_print_foreign(const char *text, int width);
+
 /** The number that an IEEE 754 binary16 stands for. */
 float cli_float_of_half(uint16_t half);
 

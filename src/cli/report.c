@@ -30,6 +30,19 @@ int cli_report(const struct cli_settings *settings, const struct hearth_error *e
     return exit_code_of(err->code);
 }
 
+void cli_print_foreign(const char *text, int width)
+{
+    int shown = 0;
+    for (const char *at = text; *at != '\0'; at++, shown++) {
+        /* in UTF-8 there are some above 0x7f as well */
+        bool is_long = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
+        bool is_control = is_long || (unsigned char)at[0] < ' ' || at[0] == 0x7f;
+        putchar(is_control ? '?' : at[0]);
+        at += is_long;
+    }
+    printf("%*s", HEARTH_MAX(width - shown, 0), "");
+}
+
 int cli_usage(const struct cli_command *command, const char *format, ...)
 {
     va_list args;

@@ -17,19 +17,6 @@ static bool is_meant(const struct cli_settings *settings, const hearth_request_i
 
 /* ── Listing ─────────────────────────────────────────────────────────────────────────────────── */
 
-/* What another program calls itself must not steer this terminal, nor forge a row: control
- * characters, in UTF-8 also those above 0x7f, are shown as question marks. */
-static void print_program(const char *name)
-{
-    for (const char *at = name[0] != '\0' ? name : "-"; *at != '\0'; at++) {
-        bool is_long = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
-        bool is_control = is_long || (unsigned char)at[0] < ' ' || at[0] == 0x7f;
-        putchar(is_control ? '?' : at[0]);
-        at += is_long;
-    }
-    putchar('\n');
-}
-
 static void print_requests(const struct cli_settings *settings, const hearth_request_list *list)
 {
     printf("%10s %-24s %-9s %-8s %-14s %9s %8s %s\n", "TICKET", "MODEL", "TASK", "PRIORITY",
@@ -45,7 +32,8 @@ static void print_requests(const struct cli_settings *settings, const hearth_req
                    request->model, hearth_task_name(request->task),
                    hearth_priority_name(request->priority), state, request->age_ms / 1e3,
                    request->pid);
-            print_program(request->client);
+            cli_print_foreign(request->client[0] != '\0' ? request->client : "-", 0);
+            putchar('\n');
         }
     }
     size_t left = hearth_request_list_total(list) - hearth_request_list_count(list);

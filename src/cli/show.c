@@ -10,7 +10,9 @@ static void print_ports(const char *title, const hearth_port *ports, size_t coun
         printf("%s\n", title);
     }
     for (size_t i = 0; i < count; i++) {
-        printf("  %-24s %-8s [", ports[i].name, hearth_tensor_type_name(ports[i].type));
+        printf("  ");
+        cli_print_foreign(ports[i].name, 24);
+        printf(" %-8s [", hearth_tensor_type_name(ports[i].type));
         for (size_t j = 0; j < ports[i].rank; j++) {
             if (ports[i].shape[j] == HEARTH_ANY_SIZE) {
                 printf("%sany", j > 0 ? ", " : "");
@@ -28,7 +30,9 @@ static void print_labels(const hearth_model *model)
         printf("labels\n ");
     }
     for (size_t i = 0; i < model->label_count; i++) {
-        printf(" %s%s", model->labels[i], i + 1 < model->label_count ? "," : "\n");
+        printf(" ");
+        cli_print_foreign(model->labels[i], 0);
+        printf("%s", i + 1 < model->label_count ? "," : "\n");
     }
 }
 
@@ -54,7 +58,11 @@ static void print_details(const hearth_model_details *details)
         printf("  %-24s %u\n", "dimensions", model->dimensions);
     }
     for (size_t i = 0; i < details->fact_count; i++) {
-        printf("  %-24s %s\n", details->facts[i].key, details->facts[i].value);
+        printf("  ");
+        cli_print_foreign(details->facts[i].key, 24);
+        printf(" ");
+        cli_print_foreign(details->facts[i].value, 0);
+        printf("\n");
     }
     print_ports("inputs", details->inputs, details->input_count);
     print_ports("outputs", details->outputs, details->output_count);

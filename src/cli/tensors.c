@@ -192,7 +192,8 @@ static void add_output(struct cli_json *json, yyjson_mut_val *array, const heart
 static void print_output(const hearth_tensor *tensor, const char *path)
 {
     size_t count = tensor->bytes / hearth_tensor_element_bytes(tensor->type);
-    printf("%s %s [", tensor->name, hearth_tensor_type_name(tensor->type));
+    cli_print_foreign(tensor->name, 0);
+    printf(" %s [", hearth_tensor_type_name(tensor->type));
     for (uint32_t i = 0; i < tensor->rank; i++) {
         printf("%s%u", i > 0 ? ", " : "", tensor->shape[i]);
     }

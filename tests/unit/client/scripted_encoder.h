@@ -10,7 +10,8 @@
  *              unsealed  comes as a memfd without seals    short    as one that is too short
  *              missing   without its memfd                 lying    with less data than its shape
  *              pipe      as what is no memfd
- * describe   "parity" has an input x [any, 3] int64, an output y [any, 2] float32 and two facts  */
+ * describe   "parity" has an input x [any, 3] int64, an output y [any, 2] float32 and three facts
+ */
 
 #ifndef HEARTH_SCRIPTED_ENCODER_H
 #define HEARTH_SCRIPTED_ENCODER_H
@@ -148,7 +149,9 @@ static void scripted_describe(struct scripted_peer *peer,
         .name = hearth_slice_of_string("y"), .type = HEARTH_TENSOR_FLOAT32, .shape = {any_by_2, 2}};
     const struct hearth_wire_option facts[] = {
         {.key = hearth_slice_of_string("pooling"), .value = hearth_slice_of_string("mean")},
-        {.key = hearth_slice_of_string("opset"), .value = hearth_slice_of_string("17")}};
+        {.key = hearth_slice_of_string("opset"), .value = hearth_slice_of_string("17")},
+        {.key = hearth_slice_of_string("producer"),
+         .value = hearth_slice_of_string("a\x1b[2J\xc2\x9b\nb")}};
     bool is_known = hearth_slice_equals_string(request->model_id, "parity");
     struct hearth_message message = {.type = HEARTH_MSG_model_response};
     struct hearth_wire_model_response *response = &message.as.model_response;
@@ -157,7 +160,7 @@ static void scripted_describe(struct scripted_peer *peer,
         response->models = (struct hearth_wire_list){.count = 1, .items = &model};
         response->inputs = (struct hearth_wire_list){.count = 1, .items = &input};
         response->outputs = (struct hearth_wire_list){.count = 1, .items = &output};
-        response->facts = (struct hearth_wire_list){.count = 2, .items = facts};
+        response->facts = (struct hearth_wire_list){.count = HEARTH_COUNT(facts), .items = facts};
     } else {
         response->code = (uint16_t)-HEARTH_E_NO_MODEL;
         response->error = hearth_slice_of_string("no model of that name in the roots");

@@ -432,7 +432,7 @@ static void a_model_is_described_with_its_inside(void **state)
     assert_true(details->inputs[0].shape[0] == HEARTH_ANY_SIZE && details->inputs[0].shape[1] == 3);
     assert_int_equal(details->output_count, 1);
     assert_string_equal(details->outputs[0].name, "y");
-    assert_int_equal(details->fact_count, 2);
+    assert_int_equal(details->fact_count, 3);
     assert_string_equal(details->facts[0].key, "pooling");
     assert_string_equal(details->facts[1].value, "17");
     hearth_model_details_free(details);
