@@ -173,6 +173,14 @@ def an_index_that_a_client_sent_is_in_no_error():
         must(found.startswith("engine_failed") and "48151623" not in found, found)
         found = engine.run({"i": numpy.array([4], numpy.int64)})
         must(isinstance(found, dict), f"{found}")
+    for operator, more in (("GatherND", []), ("ScatterND", ["more"])):      # each words it in its own way
+        graph = Graph()
+        graph.node(operator, [graph.value("table", weights(numpy.random.default_rng(8), 5)), "i", *more], "row")
+        graph.value("more", weights(numpy.random.default_rng(9), 1))
+        save(FOLDER / "m.onnx", graph, [port("i", "int64", [None, 1])], [port("row", "float32", [None])])
+        with load() as engine:
+            found = engine.run({"i": numpy.array([[48151623]], numpy.int64)})
+            must(found.startswith("engine_failed") and operator in found and "48151623" not in found, found)
 
 
 def a_port_that_cannot_travel_is_refused_by_name():

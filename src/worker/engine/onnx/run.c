@@ -169,13 +169,16 @@ int runner_probe(struct runner *runner, const struct onnx_model *model, size_t t
 
 /* ---- any item -------------------------------------------------------------------------------- */
 
-/* The library's words may hold a number of the input ("idx=4711 must be within …"). */
-static void hide_index(struct hearth_error *err)
+/* The library's words may hold numbers of the input ("idx=4711 must be within …", "index = 4711",
+ * "indice = 4711", "k argument [7]"), each kernel in its own way: behind "Status Message" all are
+ * hidden, but for those that belong to a name, as in "float16". */
+static void hide_numbers(struct hearth_error *err)
 {
-    char *at = strstr(err->text, "idx=");
-    for (at = at == NULL ? NULL : at + 4; at != NULL && (isdigit((uint8_t)*at) || *at == '-');
-         at++) {
-        *at = '#';
+    char *at = strstr(err->text, "Status Message:");
+    for (char before = ' '; at != NULL && *at != '\0'; before = *at++) {
+        if (isdigit((uint8_t)*at) && !isalnum((uint8_t)before) && before != '_') {
+            *at = '#';
+        }
     }
 }
 
@@ -195,7 +198,7 @@ void runner_answer(struct runner *runner, const struct onnx_model *model, struct
     executor_end(runner->seat);
     if (rc < 0) {
         int why = hearth_item_must_end(item); /* a terminated run says only that it failed */
-        hide_index(&err);
+        hide_numbers(&err);
         hearth_item_fail(item, why < 0 ? why : rc, why < 0 ? NULL : &err);
     } else {
         hearth_item_finish(item, &result);

@@ -373,8 +373,8 @@ int session_run(const struct session *session, bool is_wide, const OrtRunOptions
         return runtime_check(status, HEARTH_E_ENGINE_FAILED, "run the model", err);
     }
     hearth_fail(err, HEARTH_E_NO_MEMORY,
-                "run the model in %zu bytes: %s: send less at once, or raise option compute_mb",
-                session->arena_bytes, lack);
+                "run the model in %zu bytes: %.*s: send less at once, or raise option compute_mb",
+                session->arena_bytes, (int)strcspn(lack, "\n"), lack);
     api->ReleaseStatus(status);
     return HEARTH_E_NO_MEMORY;
 }
