@@ -119,10 +119,11 @@ int hearth_file_open_beneath(int folder_fd, const char *relative, int *ret_fd,
         opened = syscall(SYS_openat2, folder_fd, relative, &how, sizeof how);
     } while (opened < 0 && (errno == EINTR || errno == EAGAIN)); /* AGAIN: a rename raced with us */
     if (opened < 0 && errno == ELOOP) {
-        return hearth_fail(err, HEARTH_E_DENIED,
-                           "open %s: is a symbolic link or leads through one, which is not followed;"
-                           " put the file itself there, or a hard link",
-                           relative);
+        return hearth_fail(
+            err, HEARTH_E_DENIED,
+            "open %s: is a symbolic link or leads through one, which is not followed;"
+            " put the file itself there, or a hard link",
+            relative);
     }
     if (opened < 0) {
         int code = errno == EXDEV ? HEARTH_E_DENIED : hearth_os_access_error();
