@@ -203,9 +203,13 @@ class Run:
         return [str(self.program), f"-max_len={ABOUT[self.name][1]}", "-timeout=10",
                 "-rss_limit_mb=4096", f"-artifact_prefix={self.findings}/{self.name}-", *own, *flags]
 
+    def found(self):
+        """Names of this target's findings; others may run at the same time."""
+        return {p.name for p in self.findings.glob(f"{self.name}-*")}
+
     def fuzz(self):
         watch = Watch(self.options.minutes * 60, self.options.most * 60)
-        before, begun = set(self.findings.iterdir()), time.monotonic()
+        before, begun = self.found(), time.monotonic()
         command = self.command("-print_final_stats=1", "-reload=0", str(self.work), str(self.corpus))
         with open(self.log, "w", encoding="utf-8") as log, subprocess.Popen(
                 command, stderr=subprocess.PIPE, stdout=log, text=True, errors="replace") as process:
@@ -216,7 +220,7 @@ class Run:
                 log.write(line)
                 watch.read(line, time.monotonic() - begun)
         seconds = time.monotonic() - begun
-        return watch, seconds, sorted(p.name for p in set(self.findings.iterdir()) - before)
+        return watch, seconds, sorted(self.found() - before)
 
     @staticmethod
     def stop_when_enough(process, watch, begun):

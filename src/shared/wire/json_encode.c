@@ -76,7 +76,19 @@ static void put_number(struct json_writer *to, const struct hearth_field *field,
     }
 }
 
-/* The only field of @record that is not empty, its first if all are, or NULL if several are not. */
+/* A value alone is read as the first field of its kind. */
+static bool is_first_of_kind(const struct hearth_layout *layout, const struct hearth_field *field)
+{
+    for (const struct hearth_field *at = layout->fields; at < field; at++) {
+        if (hearth_wire_is_array(at->kind) == hearth_wire_is_array(field->kind)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The only field of @record that is not empty, its first if all are, or NULL if several are not or
+ * the value alone would not tell which field it is. */
 static const struct hearth_field *only_field(const struct hearth_layout *layout, const void *record)
 {
     const struct hearth_field *only = NULL;
@@ -89,7 +101,10 @@ static const struct hearth_field *only_field(const struct hearth_layout *layout,
             only = field;
         }
     }
-    return only != NULL ? only : &layout->fields[0];
+    if (only == NULL) {
+        return &layout->fields[0];
+    }
+    return is_first_of_kind(layout, only) ? only : NULL;
 }
 
 static void put_element(struct json_writer *to, const struct hearth_json_owner *owner,

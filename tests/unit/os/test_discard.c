@@ -2,6 +2,7 @@
 
 #include "kit.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -64,7 +65,8 @@ static void socket_with_unread_descriptors_is_ended_at_once_and_closed_elsewhere
     close(pipe_fds[1]);
     hearth_socket_discard(&fds[1]);
     assert_int_equal(fds[1], -1);
-    assert_int_equal(recv(fds[0], &byte, 1, 0), 0);
+    ssize_t n = recv(fds[0], &byte, 1, 0); /* the end, or, once it is closed, a reset */
+    assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
     assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* the one on its way is gone too */
     close(pipe_fds[0]);
     close(fds[0]);

@@ -505,6 +505,17 @@ static void a_query_tells_that_it_is_a_reranking(void **state)
     assert_true(hearth_slice_equals_string(text.pair, "b"));
 }
 
+/* Alone, as a bare string, it would come back as the text. */
+static void a_pair_without_a_text_stays_a_pair(void **state)
+{
+    struct json_world *w = *state;
+    const struct hearth_wire_text record = {.pair = hearth_slice_of_string("b")};
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request};
+    hearth_wire_default_request(&message.as.inference_request);
+    message.as.inference_request.texts = (struct hearth_wire_list){.count = 1, .items = &record};
+    goes_around(&message, w);
+}
+
 /* One of two numbers, in base64: 1.0f is 00 00 80 3f, and that is AACAPw==. */
 static void tensors_carry_base64(void **state)
 {
@@ -591,6 +602,6 @@ KIT_MAIN(TEST(every_message_survives_v1_and_v2_and_v1_again), TEST(damage_never_
          TEST(messages_tell_that_it_is_a_chat), TEST(a_handshake_without_a_version_is_version_1),
          TEST(what_is_not_known_is_ignored), TEST(strings_are_text_with_all_its_characters),
          TEST(embedding_options_are_words_in_parameters),
-         TEST(a_query_tells_that_it_is_a_reranking), TEST(tensors_carry_base64),
-         TEST(an_answer_shows_only_what_its_task_has), TEST(a_model_has_its_facts_by_name),
-         TEST(messages_between_processes_have_no_v1))
+         TEST(a_query_tells_that_it_is_a_reranking), TEST(a_pair_without_a_text_stays_a_pair),
+         TEST(tensors_carry_base64), TEST(an_answer_shows_only_what_its_task_has),
+         TEST(a_model_has_its_facts_by_name), TEST(messages_between_processes_have_no_v1))
