@@ -89,7 +89,8 @@ def main():
                 files = [t for fd, t in descriptors(pid).items() if fd > 2 and t.startswith("/")]
                 must(files and all(f.startswith(store) for f in files), f"{name}: {files}")
                 sockets = [t for t in descriptors(pid).values() if t.startswith("socket:")]
-                must(len(sockets) == 1, f"{name}: {len(sockets)} sockets, the wake-up of its ring is one")
+                must(len(sockets) == 2,
+                     f"{name}: {len(sockets)} sockets; the wake-up of its ring and the channel beside it are two")
             for pid in (hearthd, spawner):
                 opened = [t for fd, t in descriptors(pid).items() if fd > 2 and t.startswith("/")
                           and not t.startswith("/memfd:")]

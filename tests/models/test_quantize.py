@@ -147,7 +147,7 @@ def minilm_in_int8_is_good_enough_for_a_default():
 
 
 def worst_difference(server, name):
-    wanted, worst = reference(name), 0.0
+    wanted, worst, least = reference(name), 0.0, 1.0
     for start in range(0, len(TEXTS), BATCH):
         part = [{"text": text} for text in TEXTS[start:start + BATCH]]
         answer = server.infer(model_id=name, task=1, texts=part)
@@ -155,16 +155,30 @@ def worst_difference(server, name):
         for result in answer["results"]:
             row = wanted[start + result["index"]]
             unit = row / numpy.sqrt(row @ row)
-            worst = max(worst, float(numpy.abs(unit - numpy.array(result["vector"])).max()))
-    return worst
+            vector = numpy.array(result["vector"])
+            worst = max(worst, float(numpy.abs(unit - vector).max()))
+            least = min(least, cosine(row, vector))
+    return worst, least
+
+
+def has_the_same_library(server, name):
+    """Another release of the library rounds to int8 in other places."""
+    connection = server.connect()
+    connection.send("model_request", request_id=1, model_id=name)
+    _, answer = connection.receive()
+    connection.close()
+    facts = {fact["key"]: fact["value"] for fact in answer["facts"]}
+    return facts["library"] == f"ONNX Runtime {onnxruntime.__version__}"
 
 
 def hearthd_answers_as_onnx_runtime_does_on_the_same_int8_file():
     with daemon.Daemon(bin_folder, str(home), [MINILM, f"{EMBEDDER}-int8"]) as server:
         for name in (MINILM, f"{EMBEDDER}-int8"):
-            worst = worst_difference(server, name)
-            print(f"# {name}: largest difference {worst:.1e}")
-            must(worst <= 1e-5, f"{name}: {worst}")
+            worst, least = worst_difference(server, name)
+            is_same = has_the_same_library(server, name)
+            print(f"# {name}: largest difference {worst:.1e}, least cosine {least:.6f}, "
+                  f"{'the same' if is_same else 'another'} release of the library")
+            must(worst <= 1e-5 if is_same else least >= 0.999, f"{name}: {worst}, {least}")
 
 
 def a_default_that_agrees_too_little_is_refused_with_its_figures():

@@ -300,6 +300,7 @@ static void tell(struct hearth_engine *engine, const struct hearth_onnx_facts *f
 {
     const struct onnx_model *model = &engine->model;
     struct told *told = &engine->told;
+    told_add(told, "library", "ONNX Runtime %s", runtime_version());
     told_add(told, "opset", "%u", facts->opset);
     if (facts->producer[0] != '\0') {
         told_add(told, "producer", "%s", facts->producer);

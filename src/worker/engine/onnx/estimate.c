@@ -13,6 +13,8 @@
  * matrices of attention. */
 #define HEAD_WIDTH  48u
 #define LEAST_BYTES (1 * MIB) /* of the shortest run */
+/* Older libraries compute 16-bit floats as float32 and hold such weights so, in each session. */
+#define WIDENED_TIMES 4u
 /* Runs of a model that is not made for texts: no length is known. */
 #define RAW_RUN_BYTES  (64 * MIB)
 #define MAX_COMPUTE_MB ((uint64_t)1 << 20)
@@ -29,7 +31,8 @@ uint64_t estimate_run(const struct weights_shape *shape, size_t tokens)
  * packs it; what lies beside it is packed, and then read from the page cache only as needed. */
 static uint64_t weights_bytes(const struct weights_shape *shape)
 {
-    return LIBRARY_BYTES + 2 * SESSION_BYTES + 2 * shape->inline_bytes + shape->external_bytes;
+    return LIBRARY_BYTES + 2 * SESSION_BYTES + 2 * shape->inline_bytes + shape->external_bytes +
+           WIDENED_TIMES * shape->half_bytes;
 }
 
 int estimate_budget(const struct hearth_engine_plan *plan, size_t max_tokens,
@@ -48,7 +51,8 @@ int estimate_budget(const struct hearth_engine_plan *plan, size_t max_tokens,
     *ret_budget_bytes = compute_mb > 0 ? compute_mb * MIB : plan->threads * run_bytes;
     /* Some is lost to gaps between runs of many lengths, and what is not lent of the weights lies
      * there too. Claims keep runs below the budget; this is the wall behind them. */
-    *ret_arena_bytes = 2 * *ret_budget_bytes + 4 * MIB + 2 * ret_shape->inline_bytes;
+    *ret_arena_bytes = 2 * *ret_budget_bytes + 4 * MIB + 2 * ret_shape->inline_bytes +
+                       2 * WIDENED_TIMES * ret_shape->half_bytes;
     return 0;
 }
 

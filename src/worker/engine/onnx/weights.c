@@ -56,6 +56,10 @@ static int measure(void *arg, const struct hearth_onnx_weight *weight)
 {
     struct weights_shape *shape = arg;
     *(weight->file != NULL ? &shape->external_bytes : &shape->inline_bytes) += weight->size_bytes;
+    if (weight->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 ||
+        weight->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16) {
+        shape->half_bytes += weight->size_bytes;
+    }
     if (weight->rank != 2) {
         return 0;
     }

@@ -16,8 +16,9 @@
 struct weights_shape {
     uint64_t inline_bytes;
     uint64_t external_bytes;
-    uint64_t widest; /* the longest side of a matrix that is no table */
-    uint64_t hidden; /* the other side of it */
+    uint64_t half_bytes; /* of both, in 16-bit floats */
+    uint64_t widest;     /* the longest side of a matrix that is no table */
+    uint64_t hidden;     /* the other side of it */
 };
 
 struct weights {
