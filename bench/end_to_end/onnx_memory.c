@@ -69,14 +69,7 @@ static int size_files(struct memory *bench, const char *top, struct hearth_error
 static int connect_all(struct memory *bench, struct hearth_error *err)
 {
     struct load_protocol protocol = embed_protocol(&bench->requests);
-    int fds[CLIENTS];
-    for (size_t i = 0; i < CLIENTS; i++) {
-        int rc = peer_connect_v2(bench->daemon.socket, &fds[i], err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return load_create(&protocol, fds, CLIENTS, &bench->load, err);
+    return load_connect(&protocol, bench->daemon.socket, CLIENTS, &bench->load, err);
 }
 
 static int open_memory(const struct hearth_harness_places *places, struct hearth_harness_setup *ret,

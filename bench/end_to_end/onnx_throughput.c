@@ -109,14 +109,7 @@ static void close_throughput(void *state)
 static int connect_all(struct throughput *bench, struct hearth_error *err)
 {
     struct load_protocol protocol = embed_protocol(&bench->requests);
-    int fds[CLIENTS];
-    for (size_t i = 0; i < CLIENTS; i++) {
-        int rc = peer_connect_v2(bench->daemon.socket, &fds[i], err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return load_create(&protocol, fds, CLIENTS, &bench->load, err);
+    return load_connect(&protocol, bench->daemon.socket, CLIENTS, &bench->load, err);
 }
 
 /* The best way is looked for before the daemon is there. */

@@ -2,6 +2,8 @@
 
 #include "load.h"
 
+#include "peers.h"
+
 #include "hearth_os.h"
 
 #include <errno.h>
@@ -64,6 +66,26 @@ int load_create(const struct load_protocol *protocol, const int *fds, size_t cou
     }
     *ret = load;
     return 0;
+}
+
+int load_connect(const struct load_protocol *protocol, const char *socket, size_t count,
+                 struct load **ret, struct hearth_error *err)
+{
+    int fds[LOAD_MAX_CONNECTED];
+    size_t made = 0;
+    int rc = 0;
+    HEARTH_ASSERT(count <= LOAD_MAX_CONNECTED);
+    while (rc == 0 && made < count) {
+        rc = peer_connect_v2(socket, &fds[made], err);
+        made += rc == 0;
+    }
+    if (rc == 0) {
+        return load_create(protocol, fds, count, ret, err);
+    }
+    while (made > 0) {
+        hearth_fd_close(&fds[--made]);
+    }
+    return rc;
 }
 
 void load_destroy(struct load *load)

@@ -28,6 +28,11 @@ struct load;
 /** Takes @count connected descriptors over (they become non-blocking). */
 int load_create(const struct load_protocol *protocol, const int *fds, size_t count,
                 struct load **ret, struct hearth_error *err);
+
+/** The same with @count ≤ LOAD_MAX_CONNECTED new V2 sessions at @socket. */
+#define LOAD_MAX_CONNECTED 64u
+int load_connect(const struct load_protocol *protocol, const char *socket, size_t count,
+                 struct load **ret, struct hearth_error *err);
 void load_destroy(struct load *load);
 
 /**
