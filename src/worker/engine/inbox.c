@@ -20,7 +20,7 @@ int hearth_inbox_create(const struct hearth_sink *sink, bool is_longest_first,
     inbox->sink = *sink;
     inbox->is_longest_first = is_longest_first;
     pthread_mutex_init(&inbox->lock, NULL);
-    pthread_cond_init(&inbox->has_work, NULL);
+    hearth_list_init(&inbox->idle);
     for (size_t i = 0; i < INBOX_PRIORITIES; i++) {
         hearth_list_init(&inbox->waiting[i]);
     }
@@ -41,9 +41,40 @@ void hearth_inbox_destroy(struct hearth_inbox *inbox)
         hearth_list_remove(&job->in_inbox);
         job_free(job);
     }
-    pthread_cond_destroy(&inbox->has_work);
     pthread_mutex_destroy(&inbox->lock);
     hearth_free(inbox);
+}
+
+/* ---- waking --------------------------------------------------------------------------------- */
+
+/* A thread in hearth_inbox_take(), on its stack. */
+struct taker {
+    struct hearth_list in_idle;
+    pthread_cond_t wake;
+    bool is_woken;
+};
+
+/* No more threads than there is work for: the others would only take cores from those that compute.
+ * Last in, first out: the core of that thread is the one that is free. Lock held. */
+static void wake_takers(struct hearth_inbox *inbox, uint32_t count)
+{
+    for (; count > 0 && !hearth_list_is_empty(&inbox->idle); count--) {
+        struct taker *taker = HEARTH_LIST_FIRST(struct taker, in_idle, &inbox->idle);
+        hearth_list_remove(&taker->in_idle);
+        taker->is_woken = true;
+        pthread_cond_signal(&taker->wake);
+    }
+}
+
+/* Lock held; let go of while it waits. */
+static void wait_for_work(struct hearth_inbox *inbox)
+{
+    struct taker taker = {.wake = PTHREAD_COND_INITIALIZER};
+    hearth_list_insert_before(inbox->idle.next, &taker.in_idle);
+    while (!taker.is_woken) {
+        pthread_cond_wait(&taker.wake, &inbox->lock);
+    }
+    pthread_cond_destroy(&taker.wake);
 }
 
 /* ---- queueing ------------------------------------------------------------------------------ */
@@ -117,7 +148,7 @@ static int open_job(struct hearth_inbox *inbox, struct hearth_job *job,
     for (uint32_t i = 0; i < job->open_items; i++) {
         queue_item(inbox, &job->items[i], request->priority);
     }
-    pthread_cond_broadcast(&inbox->has_work);
+    wake_takers(inbox, job->open_items);
     return 0;
 }
 
@@ -227,7 +258,7 @@ struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
     pthread_mutex_lock(&inbox->lock);
     struct job_item *item = next_item(inbox);
     while (item == NULL && may_wait && !atomic_load(&inbox->is_closed)) {
-        pthread_cond_wait(&inbox->has_work, &inbox->lock);
+        wait_for_work(inbox);
         item = next_item(inbox);
     }
     if (item != NULL) {
@@ -276,8 +307,8 @@ static void items_ended(struct hearth_job *job, uint32_t count, uint32_t held)
     inbox->held_count -= held;
     job->held_items -= held;
     bool is_last = job->open_items == count;
-    if (held > 0 && inbox->width != 0) {
-        pthread_cond_signal(&inbox->has_work);
+    if (inbox->width != 0) {
+        wake_takers(inbox, held);
     }
     if (!is_last) {
         job->open_items -= count;
@@ -412,7 +443,7 @@ void hearth_inbox_close(struct hearth_inbox *inbox)
     HEARTH_CHECK(inbox, INBOX_MAGIC);
     pthread_mutex_lock(&inbox->lock);
     atomic_store(&inbox->is_closed, true);
-    pthread_cond_broadcast(&inbox->has_work);
+    wake_takers(inbox, UINT32_MAX);
     pthread_mutex_unlock(&inbox->lock);
     for (struct hearth_job *job; (job = pin_waiting(inbox)) != NULL;) {
         end_job(job, HEARTH_E_SHUTTING_DOWN);
@@ -423,7 +454,7 @@ void hearth_inbox_set_width(struct hearth_inbox *inbox, unsigned width)
 {
     pthread_mutex_lock(&inbox->lock);
     inbox->width = width;
-    pthread_cond_broadcast(&inbox->has_work);
+    wake_takers(inbox, UINT32_MAX);
     pthread_mutex_unlock(&inbox->lock);
 }
 

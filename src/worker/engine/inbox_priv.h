@@ -44,7 +44,7 @@ struct hearth_inbox {
     bool is_longest_first;
     pthread_mutex_t
         lock; /* guards all below but the atomics; never held while the sink is called */
-    pthread_cond_t has_work;
+    struct hearth_list idle; /* takers that wait; the one that waited least comes first */
     struct hearth_list waiting[INBOX_PRIORITIES];
     struct hearth_list open;
     struct hearth_list spare;

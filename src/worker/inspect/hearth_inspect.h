@@ -114,6 +114,8 @@ struct hearth_onnx_facts {
     char producer[64];     /* name and version of the program that wrote it, printable; may be "" */
     uint32_t weights_type; /* that most bytes of weights have, ONNX's number; 0: no weights */
     uint32_t node_count;
+    uint32_t
+        subgraph_count; /* bodies of If, Loop and Scan: how long a run takes, data may decide */
     uint32_t initializer_count;
     uint64_t inline_bytes;   /* tensor data in the file itself */
     uint64_t external_bytes; /* in the files beside it */

@@ -155,6 +155,7 @@ static int visit_attribute(struct proto_walk *walk, const struct proto_field *fi
     case ATTRIBUTE_GRAPH:
     case ATTRIBUTE_GRAPHS:
         rc = proto_want_bytes(walk, field, "a graph");
+        ((struct onnx_check *)context)->facts.subgraph_count++;
         return rc < 0 ? rc : check_subgraph(walk, field->bytes, context);
     case ATTRIBUTE_SPARSE:
     case ATTRIBUTE_SPARSES: return refuse_sparse(walk);

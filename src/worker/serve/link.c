@@ -75,7 +75,9 @@ static int push_request(struct hearth_worker *worker,
         }
         return rc;
     }
-    bool is_cheap = ops->is_cheap != NULL && ops->is_cheap(worker->engine, request);
+    /* Behind other requests a run thread is awake anyway, and this one must read. */
+    bool is_cheap = ops->is_cheap != NULL && !hearth_ring_has_message(worker->outbox.ring) &&
+                    ops->is_cheap(worker->engine, request);
     return is_cheap
                ? hearth_inbox_push_or_take(worker->inbox, frame, deadline_ns, reply, ret_item, err)
                : hearth_inbox_push(worker->inbox, frame, deadline_ns, reply, err);

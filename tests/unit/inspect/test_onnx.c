@@ -162,6 +162,7 @@ static void a_sound_model_gives_its_facts(void **state)
     assert_int_equal(facts.ir_version, 8);
     assert_int_equal(facts.opset, 17);
     assert_int_equal(facts.node_count, 3);
+    assert_int_equal(facts.subgraph_count, 2);
     assert_int_equal(facts.initializer_count, 1);
     assert_int_equal(facts.inline_bytes, 64);
     assert_int_equal(facts.external_count, 0);

@@ -464,8 +464,10 @@ static void a_wide_session_that_is_worthless_is_closed(void **state)
     struct world *w = *state;
     open_world(w, NULL);
     assert_true(executor_has_wide(w->executor));
+    assert_false(executor_is_cheap(w->executor, 4)); /* nothing is known yet */
     struct calibration found;
     executor_calibrate(w->executor, 512, run_at_once, w, &found);
+    assert_true(executor_is_cheap(w->executor, 4));
     assert_true(found.is_worthless);
     assert_true(atomic_load(&fake.has_closed_wide));
     assert_false(executor_has_wide(w->executor));

@@ -4,6 +4,7 @@
 
 #define FIRST_TOKENS 4u
 #define TRIES        3u /* of one length and session; the best counts, because noise only adds */
+#define WARM_UP      4u /* wide runs first: their threads are new, their caches cold */
 #define WINS         2u /* in a row, then longer runs are not tried */
 /* Whose longest runs take less has nothing to gain from more threads. */
 #define WORTHLESS_NS UINT64_C(1000000)
@@ -46,6 +47,27 @@ static uint64_t best_ns(const struct state *state, size_t tokens, bool is_wide)
     return best;
 }
 
+static void warm_up(const struct state *state, size_t tokens, uint64_t narrow_ns)
+{
+    for (unsigned i = 0; i < WARM_UP && WARM_UP * narrow_ns < CALIBRATE_NS / 4; i++) {
+        (void)state->runs->run(state->runs->arg, tokens, true, NULL); /* the measured run says it */
+    }
+}
+
+/* Of one length, both ways; 0 in either: a run failed. */
+static void measure(const struct state *state, size_t tokens, bool has_wide, bool is_first,
+                    uint64_t *ret_narrow_ns, uint64_t *ret_wide_ns)
+{
+    *ret_narrow_ns = best_ns(state, tokens, false);
+    *ret_wide_ns = *ret_narrow_ns;
+    if (has_wide && *ret_narrow_ns != 0) {
+        if (is_first) {
+            warm_up(state, tokens, *ret_narrow_ns);
+        }
+        *ret_wide_ns = best_ns(state, tokens, true);
+    }
+}
+
 /* Lengths in turn; false if a run failed. */
 static bool find_threshold(const struct state *state, size_t most, bool has_wide,
                            struct calibration *ret)
@@ -53,8 +75,9 @@ static bool find_threshold(const struct state *state, size_t most, bool has_wide
     unsigned wins = 0;
     size_t tokens = HEARTH_MIN(most, (size_t)FIRST_TOKENS);
     for (;; tokens = HEARTH_MIN(most, 2 * tokens)) {
-        uint64_t narrow_ns = best_ns(state, tokens, false);
-        uint64_t wide_ns = has_wide && narrow_ns != 0 ? best_ns(state, tokens, true) : narrow_ns;
+        uint64_t narrow_ns = 0;
+        uint64_t wide_ns = 0;
+        measure(state, tokens, has_wide, ret->longest == 0, &narrow_ns, &wide_ns);
         if (wide_ns == 0) {
             return false;
         }

@@ -2,7 +2,8 @@
  * model on raw tensors.
  *
  * One session is shared; every run thread takes the longest waiting text and runs it alone on one
- * core (see run.c, executor.h). head.h lists the options of a model. */
+ * core (see run.c, executor.h). A text that takes no longer than waking a thread is run by the link
+ * thread. head.h lists the options of a model. */
 
 #include "learn.h"
 #include "raw.h"
@@ -21,7 +22,8 @@ struct hearth_engine {
     struct onnx_model model;
     struct runner *runners;
     unsigned runner_count;
-    atomic_uint next_runner; /* work() takes one each */
+    atomic_uint next_runner; /* work() takes one each; the last is the link thread's */
+    bool is_bounded;         /* the length of a text says how long its run takes */
     struct hearth_engine_port inputs[HEARTH_MAX_TENSORS];
     struct hearth_engine_port outputs[HEARTH_MAX_TENSORS];
     struct told told;
@@ -266,7 +268,7 @@ static int load_model(struct hearth_engine *engine, const struct hearth_onnx_fac
         rc = is_raw ? raw_check_ports(&model->ports, err) : load_text_model(model, err);
     }
     if (rc == 0) {
-        rc = make_runners(engine, plan->threads, err);
+        rc = make_runners(engine, plan->threads + 1, err);
     }
     if (rc == 0 && !is_raw) {
         rc = learn_model(model, &engine->runners[0], err);
@@ -338,6 +340,7 @@ static int onnx_load(const struct hearth_engine_plan *plan, struct hearth_engine
         return rc;
     }
     const struct ports *ports = &engine->model.ports;
+    engine->is_bounded = plan->task != HEARTH_TASK_TENSORS && facts.subgraph_count == 0;
     tell(engine, &facts);
     *ret_facts = (struct hearth_engine_facts){
         .capacity = 2 * HEARTH_MAX_BATCH, /* one batch runs while the next is already there */
@@ -359,13 +362,34 @@ static int onnx_load(const struct hearth_engine_plan *plan, struct hearth_engine
 static void onnx_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
     unsigned mine = atomic_fetch_add(&engine->next_runner, 1);
-    HEARTH_ASSERT(mine < engine->runner_count);
+    HEARTH_ASSERT(mine + 1 < engine->runner_count);
     executor_attach(engine->model.executor, inbox);
     struct hearth_item *item;
     while ((item = hearth_inbox_take(inbox, true)) != NULL) {
         runner_answer(&engine->runners[mine], &engine->model, item);
         hearth_inbox_progress(inbox);
     }
+}
+
+/* A text has no more tokens than bytes, but for the special ones. */
+#define MOST_SPECIAL_TOKENS 8u
+
+static bool onnx_is_cheap(const struct hearth_engine *engine,
+                          const struct hearth_wire_inference_request *request)
+{
+    struct hearth_wire_list texts = request->texts;
+    struct hearth_wire_text text;
+    if (!engine->is_bounded || texts.count != 1 ||
+        !hearth_wire_next(&texts, HEARTH_RECORD_text, &text) || text.tokens.count != 0) {
+        return false;
+    }
+    size_t bytes = text.text.size + text.pair.size + request->query.size;
+    return executor_is_cheap(engine->model.executor, bytes + MOST_SPECIAL_TOKENS);
+}
+
+static void onnx_answer(struct hearth_engine *engine, struct hearth_item *item)
+{
+    runner_answer(&engine->runners[engine->runner_count - 1], &engine->model, item);
 }
 
 static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job *job)
@@ -384,6 +408,8 @@ const struct hearth_engine_ops hearth_engine_onnx = {
     .inspect = onnx_inspect,
     .load = onnx_load,
     .work = onnx_work,
+    .is_cheap = onnx_is_cheap,
+    .answer = onnx_answer,
     .interrupt = onnx_interrupt,
     .set_threads = NULL, /* the inbox's width is the lease: runs side by side, or one wide run */
     .unload = onnx_unload,

@@ -4,7 +4,8 @@
  *
  * Words: a *seat* is one run thread's place: one run at a time. A *narrow* run computes on the
  * calling thread alone, so that many go side by side; a *wide* run uses all threads for one item
- * and is only made while nothing else waits or runs and all threads are leased.
+ * and is only made while nothing else waits or runs and all threads are leased. A *cheap* run is so
+ * short that the link thread makes it itself.
  *
  * Threads: estimate, open, calibrate and close when no other thread is there; executor_begin(),
  * executor_run() and executor_end() from the thread that has the seat; executor_interrupt() from
@@ -43,8 +44,13 @@ void executor_close(struct executor *executor);
 /** The loaded model, to read its inputs and outputs and to make tensors. */
 const struct session *executor_session(const struct executor *executor);
 
-/** Seat @index, below the plan's threads; lives as long as the executor. */
+/** Seat @index: one for each of the plan's threads and, after them, one for the link thread. Lives
+ * as long as the executor. */
 struct run_seat *executor_seat(struct executor *executor, unsigned index);
+
+/** True if a run of @tokens tokens surely takes less time than waking a thread for it: as far as
+ *  runs were measured. */
+bool executor_is_cheap(const struct executor *executor, size_t tokens);
 
 /** Makes one run of @tokens tokens through executor_run(), in seat 0. */
 typedef int executor_run_fn(void *arg, size_t tokens, struct hearth_error *err);
