@@ -16,7 +16,8 @@ enum hearth_task {
     HEARTH_TASK_CHAT,
     HEARTH_TASK_RERANK,   /* texts against one query */
     HEARTH_TASK_ENTITIES, /* named stretches of a text */
-    HEARTH_TASK_TENSORS   /* named inputs and outputs as they are */
+    HEARTH_TASK_TENSORS,  /* named inputs and outputs as they are */
+    HEARTH_TASK_CHOICE    /* one of some texts, with probabilities, by a model that generates */
 };
 
 /* How the numbers of an embedding come. */
@@ -43,7 +44,12 @@ enum hearth_tensor_type {
 
 enum hearth_priority { HEARTH_LOW, HEARTH_NORMAL, HEARTH_HIGH, HEARTH_CRITICAL };
 
-enum hearth_role { HEARTH_ROLE_SYSTEM, HEARTH_ROLE_USER, HEARTH_ROLE_ASSISTANT };
+enum hearth_role {
+    HEARTH_ROLE_SYSTEM,
+    HEARTH_ROLE_USER,
+    HEARTH_ROLE_ASSISTANT,
+    HEARTH_ROLE_TOOL /* what a tool that the assistant called has answered */
+};
 
 enum hearth_engine_kind { HEARTH_ENGINE_ECHO, HEARTH_ENGINE_ONNX, HEARTH_ENGINE_GGUF };
 
@@ -53,7 +59,23 @@ enum hearth_finish_reason {
     HEARTH_FINISH_MAX_TOKENS,
     HEARTH_FINISH_TIMEOUT,
     HEARTH_FINISH_CANCELLED,
-    HEARTH_FINISH_FAILED
+    HEARTH_FINISH_FAILED,
+    HEARTH_FINISH_TOOL_CALLS,  /* the assistant calls tools and waits for what they say */
+    HEARTH_FINISH_CONTEXT_FULL /* prompt and answer together fill the context */
+};
+
+/* What a generated text must follow. */
+enum hearth_grammar_type { HEARTH_GRAMMAR_NONE, HEARTH_GRAMMAR_JSON_SCHEMA, HEARTH_GRAMMAR_GBNF };
+
+/* Whether a chat may call its tools. */
+enum hearth_tool_choice { HEARTH_TOOLS_AUTO, HEARTH_TOOLS_NONE, HEARTH_TOOLS_REQUIRED };
+
+/* Whether tokens of a prompt can be taken from, and left in, the prefix cache. */
+enum hearth_cache_state {
+    HEARTH_CACHE_NOT_TOLD, /* no model that generates */
+    HEARTH_CACHE_USED,
+    HEARTH_CACHE_OFF,          /* by the request, or by the model's options */
+    HEARTH_CACHE_NOT_CACHEABLE /* a model of this architecture cannot give a prefix back */
 };
 
 enum hearth_model_state {

@@ -45,6 +45,7 @@ static unsigned parts_of_task(enum hearth_task task)
     case HEARTH_TASK_RERANK: return PART_SCORE;
     case HEARTH_TASK_ENTITIES: return PART_ENTITIES;
     case HEARTH_TASK_TENSORS: return 0;
+    case HEARTH_TASK_CHOICE: return PART_LABELS;
     }
     return 0;
 }
@@ -147,6 +148,7 @@ static const char *check_kind(const struct hearth_ticket *ticket, const struct a
     case HEARTH_TASK_ENTITIES:
         return check_entities(rules, ticket->text_bytes[result->index], result->entities);
     case HEARTH_TASK_TENSORS: return "result of a text where tensors are due";
+    case HEARTH_TASK_CHOICE: return "choice that nobody has asked for";
     }
     return "unknown task";
 }

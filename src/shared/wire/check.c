@@ -97,9 +97,10 @@ static int check_texts(const struct hearth_wire_inference_request *request,
     if (request->task == HEARTH_TASK_RERANK && request->query.size == 0) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "query: is empty, rerank needs one");
     }
-    if (request->task == HEARTH_TASK_GENERATE && request->texts.count != 1) {
-        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
-                           "texts: %u given, generate takes exactly one", request->texts.count);
+    bool is_sole = request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHOICE;
+    if (is_sole && request->texts.count != 1) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "texts: %u given, %s takes exactly one",
+                           request->texts.count, hearth_task_name((enum hearth_task)request->task));
     }
     return check_inputs(request->texts, (enum hearth_task)request->task, err);
 }
@@ -134,12 +135,33 @@ static int check_strays(const struct hearth_wire_inference_request *request,
         {"vector_type", request->vector_type != HEARTH_VECTOR_FLOAT32, HEARTH_TASK_EMBED},
         {"tensors", request->tensors.count > 0, HEARTH_TASK_TENSORS},
         {"outputs", request->outputs.count > 0, HEARTH_TASK_TENSORS},
+        {"choices", request->choices.count > 0, HEARTH_TASK_CHOICE},
+        {"tools", request->tools.size > 0, HEARTH_TASK_CHAT},
     };
     for (size_t i = 0; i < HEARTH_COUNT(fields); i++) {
         if (fields[i].is_given && request->task != fields[i].owner) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID, "%s: given, but only %s takes it",
                                fields[i].name, hearth_task_name(fields[i].owner));
         }
+    }
+    return 0;
+}
+
+static int check_message(const struct hearth_wire_chat_message *message, unsigned i,
+                         struct hearth_error *err)
+{
+    if (message->tool_calls.size > 0 && message->role != HEARTH_ROLE_ASSISTANT) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "messages[%u].tool_calls: given, but only the assistant calls", i);
+    }
+    if ((message->name.size > 0 || message->tool_call_id.size > 0) &&
+        message->role != HEARTH_ROLE_TOOL) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                           "messages[%u].%s: given, but only a tool has one", i,
+                           message->name.size > 0 ? "name" : "tool_call_id");
+    }
+    if (message->content.size == 0 && message->tool_calls.size == 0) {
+        return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages[%u].content: is empty", i);
     }
     return 0;
 }
@@ -158,71 +180,16 @@ static int check_chat(const struct hearth_wire_inference_request *request, struc
     struct hearth_wire_chat_message message;
     size_t bytes = 0;
     for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_chat_message, &message); i++) {
-        if (message.content.size == 0) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages[%u].content: is empty", i);
+        int rc = check_message(&message, i, err);
+        if (rc < 0) {
+            return rc;
         }
-        bytes += message.content.size;
+        bytes += message.content.size + message.tool_calls.size;
     }
     if (bytes > HEARTH_MAX_TEXT_BYTES) {
         return hearth_fail(err, HEARTH_E_TOO_LARGE,
                            "messages: %zu bytes in all contents, the limit is %u", bytes,
                            HEARTH_MAX_TEXT_BYTES);
-    }
-    return 0;
-}
-
-/* ── Sampling ────────────────────────────────────────────────────────────────────────────────── */
-
-/* Bounds are included unless said otherwise. A NaN is in no range. */
-struct range {
-    const char *name;
-    double low;
-    double high;
-    bool is_low_excluded;
-    bool is_high_excluded;
-};
-
-static bool is_inside(const struct range *range, double value)
-{
-    bool is_above = range->is_low_excluded ? value > range->low : value >= range->low;
-    bool is_below = range->is_high_excluded ? value < range->high : value <= range->high;
-    return is_above && is_below;
-}
-
-static int check_sampling(const struct hearth_wire_inference_request *request,
-                          struct hearth_error *err)
-{
-    static const struct range ranges[] = {
-        {"temperature", 0, 2, false, false},
-        {"top_p", 0, 1, true, false},
-        {"min_p", 0, 1, false, true},
-        {"repetition_penalty", 1, 2, false, false},
-        {"repetition_window", 0, 4096, false, false},
-    };
-    const double values[HEARTH_COUNT(ranges)] = {
-        (double)request->temperature, (double)request->top_p, (double)request->min_p,
-        (double)request->repetition_penalty, (double)request->repetition_window};
-    for (size_t i = 0; i < HEARTH_COUNT(ranges); i++) {
-        const struct range *range = &ranges[i];
-        if (!is_inside(range, values[i])) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "%s: %g, wanted %g %s %s %s %g",
-                               range->name, values[i], range->low,
-                               range->is_low_excluded ? "<" : "<=", range->name,
-                               range->is_high_excluded ? "<" : "<=", range->high);
-        }
-    }
-    return 0;
-}
-
-static int check_stops(const struct hearth_wire_inference_request *request,
-                       struct hearth_error *err)
-{
-    struct hearth_wire_list cursor = request->stops;
-    struct hearth_wire_stop stop;
-    for (unsigned i = 0; hearth_wire_next(&cursor, HEARTH_RECORD_stop, &stop); i++) {
-        if (stop.text.size == 0) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "stops[%u]: is empty", i);
-        }
     }
     return 0;
 }
@@ -256,16 +223,16 @@ int hearth_wire_check_request(const struct hearth_wire_inference_request *reques
     if (rc < 0) {
         return rc;
     }
-    bool is_chat = request->task == HEARTH_TASK_CHAT;
+    bool is_chat = request->task == HEARTH_TASK_CHAT ||
+                   (request->task == HEARTH_TASK_CHOICE && request->messages.count > 0);
     if (request->task == HEARTH_TASK_TENSORS) {
         return check_tensors(request, err);
     }
     rc = is_chat ? check_chat(request, err) : check_texts(request, err);
-    if (rc < 0 || (request->task != HEARTH_TASK_GENERATE && !is_chat)) {
+    if (rc < 0 || !hearth_wire_is_generation(request)) {
         return rc; /* the other tasks do not sample */
     }
-    rc = check_sampling(request, err);
-    return rc < 0 ? rc : check_stops(request, err);
+    return hearth_wire_check_generation(request, err);
 }
 
 void hearth_wire_default_request(struct hearth_wire_inference_request *request)

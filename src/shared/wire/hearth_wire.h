@@ -15,7 +15,6 @@
 #include "hearth_base.h"
 #include "limits.h"
 #include "messages.def"
-
 #include <hearth/types.h> /* tasks, priorities, roles … and the words for them */
 
 /* Protocol versions are encodings of the same list. A handshake may come in either; its answer
@@ -32,9 +31,13 @@ enum hearth_file_role {
 };
 #define HEARTH_FLAG_STREAM    1u
 #define HEARTH_FLAG_TOKEN_IDS 2u
-#define HEARTH_FLAG_IN_ORDER  4u /* of a stream: results by index, not as they finish */
-#define HEARTH_FLAG_MEMFDS    8u /* large outputs of a tensors request may come as memfds */
-#define HEARTH_FLAGS_KNOWN    15u
+#define HEARTH_FLAG_IN_ORDER  4u  /* of a stream: results by index, not as they finish */
+#define HEARTH_FLAG_MEMFDS    8u  /* large outputs of a tensors request may come as memfds */
+#define HEARTH_FLAG_LOGPROBS  16u /* of generated tokens */
+#define HEARTH_FLAG_EXACT     32u /* same tokens, whatever runs beside it */
+#define HEARTH_FLAG_SHIFT     64u /* a full context forgets its middle and goes on */
+#define HEARTH_FLAG_NO_CACHE  128u
+#define HEARTH_FLAGS_KNOWN    255u
 
 /** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
 struct hearth_wire_f32s {
@@ -190,6 +193,7 @@ size_t hearth_wire_element_bytes(unsigned type);
 /** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
 void hearth_wire_default_request(struct hearth_wire_inference_request *request);
 
+#include "generation.h"
 #include "json.h"   /* V1 */
 #include "layout.h" /* the list as data; needs the enums above */
 

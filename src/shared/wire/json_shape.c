@@ -9,7 +9,23 @@
 
 static const char *const hearth_json_input_words[] = {"prompt", "prompt_tokens", NULL};
 static const char *const hearth_json_flag_words[] = {"stream", "return_token_ids", "in_order",
-                                                     "memfds", NULL};
+                                                     "memfds", "logprobs",         "exact",
+                                                     "shift",  "no_cache",         NULL};
+static const char *const hearth_json_grammar_words[] = {[HEARTH_GRAMMAR_NONE] = "none",
+                                                        [HEARTH_GRAMMAR_JSON_SCHEMA] =
+                                                            "json_schema",
+                                                        [HEARTH_GRAMMAR_GBNF] = "gbnf",
+                                                        NULL};
+static const char *const hearth_json_tools_words[] = {[HEARTH_TOOLS_AUTO] = "auto",
+                                                      [HEARTH_TOOLS_NONE] = "none",
+                                                      [HEARTH_TOOLS_REQUIRED] = "required",
+                                                      NULL};
+static const char *const hearth_json_cache_words[] = {[HEARTH_CACHE_NOT_TOLD] = "not_told",
+                                                      [HEARTH_CACHE_USED] = "used",
+                                                      [HEARTH_CACHE_OFF] = "off",
+                                                      [HEARTH_CACHE_NOT_CACHEABLE] =
+                                                          "not_cacheable",
+                                                      NULL};
 static const char *const hearth_json_normalize_words[] = {"default", "yes", "no", NULL};
 static const char *const hearth_json_check_words[] = {[HEARTH_CHECK_LIVENESS] = "Liveness",
                                                       [HEARTH_CHECK_READINESS] = "Readiness",

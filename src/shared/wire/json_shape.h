@@ -52,7 +52,7 @@ struct hearth_json_extra {
     const char *help;
 };
 
-#define HEARTH_JSON_FIELDS_MAX 32u
+#define HEARTH_JSON_FIELDS_MAX 48u
 
 /** The rows of one message or record. */
 struct hearth_json_owner {

@@ -24,6 +24,13 @@
 #define HEARTH_MAX_GENERATED_TOKENS 1048576u
 #define HEARTH_MAX_TIMEOUT_MS       (24u * 3600u * 1000u)
 #define HEARTH_MAX_WARMUP_TOKENS    64u
+#define HEARTH_MAX_ANSWERS          8u    /* to one prompt */
+#define HEARTH_MAX_CHOICES          128u  /* to choose from */
+#define HEARTH_MAX_BIASES           1024u /* of logits */
+#define HEARTH_MAX_TOP_LOGPROBS     20u   /* likeliest tokens of a place */
+#define HEARTH_MAX_GRAMMAR_BYTES    65536u
+#define HEARTH_MAX_TOOLS_BYTES      65536u /* descriptions of all tools, as JSON */
+#define HEARTH_MAX_TOOL_CALLS       32u    /* of one answer */
 
 /* Names and small texts. */
 #define HEARTH_MAX_MODEL_ID_BYTES 128u
@@ -36,8 +43,11 @@
 #define HEARTH_SHA256_HEX_BYTES   64u
 
 /* Results. */
-#define HEARTH_MAX_VECTOR       65536u /* floats of one embedding */
-#define HEARTH_MAX_OUTPUT_BYTES (8u << 20)
+#define HEARTH_MAX_VECTOR            65536u /* floats of one embedding */
+#define HEARTH_MAX_OUTPUT_BYTES      (8u << 20)
+#define HEARTH_MAX_LOGPROBS          65536u /* records in one result */
+#define HEARTH_MAX_PIECE_BYTES       1024u  /* text of one token */
+#define HEARTH_MAX_FINGERPRINT_BYTES 192u
 
 #define HEARTH_MAX_ENTITIES 2048u /* of one text */
 

@@ -2,11 +2,15 @@
 
 #include "wire_priv.h"
 
-const char *const hearth_wire_task_words[] = {
-    [HEARTH_TASK_CLASSIFY] = "classify", [HEARTH_TASK_EMBED] = "embed",
-    [HEARTH_TASK_GENERATE] = "generate", [HEARTH_TASK_CHAT] = "chat",
-    [HEARTH_TASK_RERANK] = "rerank",     [HEARTH_TASK_ENTITIES] = "entities",
-    [HEARTH_TASK_TENSORS] = "tensors",   NULL};
+const char *const hearth_wire_task_words[] = {[HEARTH_TASK_CLASSIFY] = "classify",
+                                              [HEARTH_TASK_EMBED] = "embed",
+                                              [HEARTH_TASK_GENERATE] = "generate",
+                                              [HEARTH_TASK_CHAT] = "chat",
+                                              [HEARTH_TASK_RERANK] = "rerank",
+                                              [HEARTH_TASK_ENTITIES] = "entities",
+                                              [HEARTH_TASK_TENSORS] = "tensors",
+                                              [HEARTH_TASK_CHOICE] = "choice",
+                                              NULL};
 const char *const hearth_wire_priority_words[] = {[HEARTH_LOW] = "low",
                                                   [HEARTH_NORMAL] = "normal",
                                                   [HEARTH_HIGH] = "high",
@@ -15,6 +19,7 @@ const char *const hearth_wire_priority_words[] = {[HEARTH_LOW] = "low",
 const char *const hearth_wire_role_words[] = {[HEARTH_ROLE_SYSTEM] = "system",
                                               [HEARTH_ROLE_USER] = "user",
                                               [HEARTH_ROLE_ASSISTANT] = "assistant",
+                                              [HEARTH_ROLE_TOOL] = "tool",
                                               NULL};
 const char *const hearth_wire_engine_words[] = {[HEARTH_ENGINE_ECHO] = "echo",
                                                 [HEARTH_ENGINE_ONNX] = "onnx",
@@ -26,6 +31,8 @@ const char *const hearth_wire_finish_words[] = {[HEARTH_FINISH_NONE] = "none",
                                                 [HEARTH_FINISH_TIMEOUT] = "timeout",
                                                 [HEARTH_FINISH_CANCELLED] = "cancelled",
                                                 [HEARTH_FINISH_FAILED] = "failed",
+                                                [HEARTH_FINISH_TOOL_CALLS] = "tool_calls",
+                                                [HEARTH_FINISH_CONTEXT_FULL] = "context_full",
                                                 NULL};
 const char *const hearth_wire_state_words[] = {[HEARTH_MODEL_ABSENT] = "absent",
                                                [HEARTH_MODEL_LOADING] = "loading",

@@ -484,7 +484,23 @@ void hearth_item_token(struct hearth_item *item, uint32_t id)
     const struct hearth_sink *sink = &item->job->inbox->sink;
     bool is_asked = (hearth_job_request(item->job)->flags & HEARTH_FLAG_TOKEN_IDS) != 0;
     if (is_asked && sink->token != NULL) {
-        sink->token(sink->arg, item->job, id);
+        sink->token(sink->arg, item->job, item->index, id);
+    }
+}
+
+void hearth_item_logprob(struct hearth_item *item, const struct hearth_wire_token_score *score)
+{
+    const struct hearth_sink *sink = &item->job->inbox->sink;
+    if (sink->logprob != NULL) {
+        sink->logprob(sink->arg, item->job, item->index, score);
+    }
+}
+
+void hearth_item_tool_call(struct hearth_item *item, const struct hearth_wire_tool_call *part)
+{
+    const struct hearth_sink *sink = &item->job->inbox->sink;
+    if (sink->tool_call != NULL) {
+        sink->tool_call(sink->arg, item->job, item->index, part);
     }
 }
 

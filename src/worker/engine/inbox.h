@@ -22,7 +22,12 @@ struct hearth_sink {
                   uint32_t tokens);
     /** The id of a token that the next piece stands for; only if the request's flags ask for ids.
      *  May be NULL. */
-    void (*token)(void *arg, struct hearth_job *job, uint32_t id);
+    void (*token)(void *arg, struct hearth_job *job, uint32_t index, uint32_t id);
+    /** As hearth_item_logprob() and hearth_item_tool_call(). May be NULL. */
+    void (*logprob)(void *arg, struct hearth_job *job, uint32_t index,
+                    const struct hearth_wire_token_score *score);
+    void (*tool_call)(void *arg, struct hearth_job *job, uint32_t index,
+                      const struct hearth_wire_tool_call *part);
     void (*finish)(void *arg, struct hearth_job *job, uint32_t index,
                    const struct hearth_item_result *result);
     void (*fail)(void *arg, struct hearth_job *job, uint32_t index, int code,

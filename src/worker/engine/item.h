@@ -14,7 +14,7 @@ struct hearth_job;
  */
 struct hearth_item {
     struct hearth_job *job;
-    uint32_t index;           /* in the request */
+    uint32_t index;           /* in the request; which answer, if it wants several to one prompt */
     struct hearth_slice text; /* valid UTF-8, lent by the job; empty for a chat (see job messages),
                                  for tokens and for tensors; the query of a rerank request */
     struct hearth_slice pair; /* second text of a pair, or empty; the text of a rerank request */
@@ -61,6 +61,14 @@ void hearth_item_token(struct hearth_item *item, uint32_t id);
 /** A piece of generated text: valid UTF-8, whole characters, may be empty; stands for @tokens. */
 void hearth_item_piece(struct hearth_item *item, struct hearth_slice text, uint32_t tokens);
 
+/** Notes how likely the model found a token of the next piece; copied, its text too. For requests
+ *  with HEARTH_FLAG_LOGPROBS alone. */
+void hearth_item_logprob(struct hearth_item *item, const struct hearth_wire_token_score *score);
+
+/** A call of a tool or its next part, instead of text; copied. What was said before it as a piece
+ *  comes before it in the stream too. */
+void hearth_item_tool_call(struct hearth_item *item, const struct hearth_wire_tool_call *part);
+
 /** One output of a tensors request. The sink copies @data, or takes it over if it is a memfd. */
 struct hearth_engine_tensor {
     const char *name;
@@ -74,10 +82,11 @@ struct hearth_engine_tensor {
 struct hearth_item_result {
     uint32_t prompt_tokens; /* tokens of the input, special ones included */
     bool is_truncated;
-    enum hearth_finish_reason finish; /* generation: STOP or MAX_TOKENS; else NONE */
+    enum hearth_finish_reason finish; /* generation: why it ended; else NONE */
     const float *vector;              /* embedding: @dimensions floats, or NULL */
     uint32_t dimensions;
-    const float *scores; /* classification: one score a label of the plan, or NULL */
+    const float *scores; /* classification: one score a label of the plan; choice: one a choice;
+                            or NULL */
     const void *packed;  /* embedding, if the request's vector_type says so, instead of vector */
     size_t packed_bytes;
     float scale;                               /* int8 */
@@ -86,6 +95,13 @@ struct hearth_item_result {
     uint32_t entity_count;
     const struct hearth_engine_tensor *tensors;
     uint32_t tensor_count;
+    /* Generation. */
+    uint32_t cached_tokens;  /* of prompt_tokens: taken from the prefix cache */
+    uint32_t evicted_tokens; /* that left the cache for this item */
+    enum hearth_cache_state cache;
+    uint32_t drafted_tokens;
+    uint32_t accepted_tokens;
+    const char *fingerprint; /* at most HEARTH_MAX_FINGERPRINT_BYTES, or NULL */
 };
 
 /** Ends the item with its result; the item is gone after this. */

@@ -102,6 +102,17 @@ void job_unmap(struct hearth_job *job)
     }
 }
 
+/* One prompt, chat or set of tensors, and an item for each answer to it. */
+static void set_up_answers(struct hearth_job *job)
+{
+    struct hearth_wire_list texts = request_of(job)->texts;
+    struct hearth_wire_text text = {0};
+    (void)hearth_wire_next(&texts, HEARTH_RECORD_text, &text);
+    for (uint32_t i = 0; i < hearth_wire_answers(request_of(job)); i++) {
+        set_up_item(job, i, &text);
+    }
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 int job_fill(struct hearth_job *job, struct hearth_slice frame, const int *fds, uint32_t fd_count,
@@ -123,9 +134,8 @@ int job_fill(struct hearth_job *job, struct hearth_slice frame, const int *fds, 
     if (rc != 0) {
         return rc;
     }
-    bool has_texts = request_of(job)->texts.count > 0;
-    if (!has_texts) { /* a chat, or tensors */
-        set_up_item(job, 0, &(struct hearth_wire_text){0});
+    if (hearth_wire_is_generation(request_of(job)) || request_of(job)->texts.count == 0) {
+        set_up_answers(job);
         return 0;
     }
     struct hearth_wire_list texts = request_of(job)->texts;

@@ -173,7 +173,8 @@ static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
     pthread_mutex_unlock(&reply->lock);
 }
 
-static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t id)
+static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index HEARTH_UNUSED,
+                     uint32_t id)
 {
     struct reply *reply = hearth_job_user(job);
     pthread_mutex_lock(&reply->lock);

@@ -58,6 +58,7 @@ static struct answer *sound(enum hearth_task task)
         a.end.results.count = 0;
         a.end.tensors = (struct hearth_wire_list){.count = 1, .items = &a.tensor};
         break;
+    case HEARTH_TASK_CHOICE: break;
     }
     return &a;
 }

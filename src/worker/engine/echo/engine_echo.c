@@ -392,6 +392,7 @@ static void answer_task(struct hearth_engine *engine, struct hearth_item *item,
         echo_answer_entities(item, engine->plan, asked->rest, tokens);
         return;
     case HEARTH_TASK_TENSORS: echo_answer_tensors(item); return;
+    case HEARTH_TASK_CHOICE: break;
     }
     HEARTH_UNREACHABLE();
 }

@@ -106,7 +106,8 @@ int answer_fill(struct runner *runner, const struct onnx_model *model,
         return rc;
     case HEARTH_TASK_GENERATE:
     case HEARTH_TASK_CHAT:
-    case HEARTH_TASK_TENSORS: break;
+    case HEARTH_TASK_TENSORS:
+    case HEARTH_TASK_CHOICE: break;
     }
     HEARTH_UNREACHABLE();
 }
