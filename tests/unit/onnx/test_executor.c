@@ -459,6 +459,26 @@ static int run_at_once(void *arg, size_t tokens, struct hearth_error *err)
                         tokens, err);
 }
 
+/* As with raw tensors, for which nobody can make up an input. */
+static void what_loading_did_not_try_is_learned_from_lonely_items(void **state)
+{
+    struct world *w = *state;
+    struct calibration found;
+    open_world(w, NULL);
+    executor_calibrate(w->executor, 512, NULL, NULL, &found);
+    assert_int_equal(found.longest, 0);
+    assert_true(executor_has_wide(w->executor));
+    start(w);
+
+    push(w, 1, UINT64_MAX, "first");
+    await(&w->ended, 1);
+    assert_int_equal(atomic_load(&fake.runs[false]), 1);
+    push(w, 2, UINT64_MAX, "other");
+    await(&w->ended, 2);
+    assert_int_equal(atomic_load(&fake.runs[true]), 1);
+    close_world(w);
+}
+
 static void a_wide_session_that_is_worthless_is_closed(void **state)
 {
     struct world *w = *state;
@@ -521,6 +541,8 @@ KIT_MAIN(cmocka_unit_test_setup_teardown(
                                          make, unmake),
          cmocka_unit_test_setup_teardown(an_item_that_can_never_fit_is_refused_before_it_runs, make,
                                          unmake),
+         cmocka_unit_test_setup_teardown(what_loading_did_not_try_is_learned_from_lonely_items,
+                                         make, unmake),
          cmocka_unit_test_setup_teardown(a_wide_session_that_is_worthless_is_closed, make, unmake),
          cmocka_unit_test_setup_teardown(any_order_of_runs_and_cancels_ends_each_job_once, make,
                                          unmake))
