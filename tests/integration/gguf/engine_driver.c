@@ -114,7 +114,7 @@ static void on_token(void *arg, const struct hearth_item *item, llama_token toke
         const struct gguf_sequence *sequence = &driver->engine->sequences[i];
         if (sequence->item == item && sequence->prompt_count <= MAX_TOKENS) {
             answer->prompt_count = sequence->prompt_count;
-            memcpy(answer->prompt, sequence->prompt, sequence->prompt_count * sizeof token);
+            memcpy(answer->prompt, sequence->tokens, sequence->prompt_count * sizeof token);
         }
     }
     if (answer->id_count < MAX_TOKENS) {

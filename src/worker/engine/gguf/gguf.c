@@ -169,7 +169,7 @@ static int make_context(struct hearth_engine *engine, struct hearth_error *err)
     params.n_seq_max = sequences;
     params.n_batch = GGUF_CHUNK_TOKENS;
     params.n_ubatch = GGUF_CHUNK_TOKENS;
-    params.n_outputs_max = sequences;
+    params.n_outputs_max = sequences + GGUF_MAX_LOGIT_ROWS;
     params.n_threads = (int32_t)engine->threads;
     params.n_threads_batch = (int32_t)engine->threads;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
@@ -205,12 +205,12 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
     hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        sequence->prompt =
-            hearth_alloc((size_t)engine->options.context_tokens, sizeof *sequence->prompt);
-        if (sequence->prompt == NULL) {
+        sequence->tokens =
+            hearth_alloc((size_t)engine->options.context_tokens, sizeof *sequence->tokens);
+        if (sequence->tokens == NULL) {
             return hearth_fail_oom(err);
         }
-        int rc = gguf_output_create(&sequence->output, err);
+        int rc = gguf_create_after_logits(engine, sequence, err);
         if (rc < 0) {
             return rc;
         }
@@ -224,8 +224,8 @@ static void unload(struct hearth_engine *engine)
         return;
     }
     for (size_t i = 0; i < HEARTH_COUNT(engine->sequences); i++) {
-        hearth_free(engine->sequences[i].prompt);
-        gguf_output_destroy(&engine->sequences[i].output);
+        hearth_free(engine->sequences[i].tokens);
+        gguf_destroy_after_logits(&engine->sequences[i]);
     }
     hearth_buf_finish(&engine->rendered);
     hearth_buf_finish(&engine->run);

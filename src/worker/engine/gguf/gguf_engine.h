@@ -14,6 +14,7 @@
 
 #include "hearth_engine.h"
 
+#include "after_logits.h"
 #include "hearth_inspect.h"
 #include "pace.h"
 
@@ -33,21 +34,13 @@
 #define GGUF_MAX_THREADS       512u
 #define GGUF_MAX_PROMPT_BYTES  (1u << 20) /* a chat's contents and its template around them */
 #define GGUF_PLACE_BYTES       12u        /* of a stand-in for a message, see chat.c */
+#define GGUF_MAX_LOGIT_ROWS    8u         /* of one sequence in one call */
 
 /* Load options. */
 struct gguf_options {
     uint64_t context_tokens;
     uint64_t sequences;
     bool use_mmap;
-};
-
-/* Generated text on its way out, see output.c. */
-struct gguf_output {
-    struct hearth_buf pending; /* bytes that were not sent yet */
-    struct hearth_buf clean;   /* the same as valid UTF-8 */
-    struct hearth_slice stops[HEARTH_MAX_STOPS];
-    size_t stop_count;
-    uint32_t tokens; /* that the next piece stands for */
 };
 
 /* The tokens of a prompt while they are collected; @count goes on past @room so that an error can
@@ -58,17 +51,23 @@ struct gguf_tokens {
     size_t count;
 };
 
+/* One item and its tokens. Known are tokens[0 .. count), prompt and answer alike; in the cache are
+ * the first @done of them, and behind these, when all known ones are in, @guessed more that nobody
+ * has confirmed yet. What is to be computed is tokens[done .. count + guessed). */
 struct gguf_sequence {
     struct hearth_item *item; /* NULL: free */
     uint64_t turn;            /* order of arrival */
-    llama_token *prompt;      /* room for context_tokens */
+    llama_token *tokens;      /* room for context_tokens */
     uint32_t prompt_count;
-    uint32_t done; /* tokens in the cache */
+    uint32_t count;
+    uint32_t done;
+    uint32_t guessed;
+    uint32_t logits_from; /* the row of this token is the first whose logits are wanted */
+    uint32_t max_tokens;  /* of the answer */
     uint32_t generated;
-    uint32_t max_tokens;
-    llama_token next; /* sampled and not in the cache yet; meant once the prompt is done */
-    float temperature;
-    struct llama_sampler *chain; /* NULL: plain argmax */
+    bool is_prompt_done; /* logits were taken: what it computes from now on is few rows */
+    bool has_leftovers;  /* the cache holds more than tokens[0 .. done + guessed) */
+    struct gguf_sampling sampling;
     struct gguf_output output;
 };
 
@@ -130,7 +129,8 @@ struct hearth_engine {
 
 /* prompt.c */
 
-/* Fills prompt and prompt_count from the item's request. INPUT_INVALID, TOO_LONG, UNSUPPORTED. */
+/* Fills tokens, count and prompt_count from the item's request. INPUT_INVALID, TOO_LONG,
+ * UNSUPPORTED. */
 int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequence,
                      struct hearth_error *err);
 /* Appends the tokens of @text; what looks like a special token in it stays plain text. */
@@ -147,28 +147,46 @@ int gguf_tokenize_chat(struct hearth_engine *engine,
                        const struct hearth_wire_inference_request *request,
                        struct gguf_tokens *tokens, struct hearth_error *err);
 
-/* sample.c */
+/* sequence.c — for those who take logits (after_logits.h) */
 
-/* Makes the sampler of a request. */
-void gguf_begin_sampling(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                         const struct hearth_wire_inference_request *request);
-/* The next token from the logits of a row, or -1 if they are no numbers. */
-llama_token gguf_sample(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                        const float *logits);
+/* The logits of @row of the last call, vocab_size of them; NULL if there are none. */
+const float *gguf_logits(const struct hearth_engine *engine, const struct gguf_sequence *sequence,
+                         int32_t row);
 
-/* output.c */
+/**
+ * Adds @token to what is known. True: it had been guessed, is in the cache already, and the next
+ * row holds the logits behind it. There must be room, see gguf_reason_to_end(). Tokens that rules
+ * force are appended one after another; all are computed in one call, and only the last row of them
+ * has logits unless logits_from is set back.
+ */
+bool gguf_append(struct gguf_sequence *sequence, llama_token token);
 
-int gguf_output_create(struct gguf_output *output, struct hearth_error *err);
-void gguf_output_destroy(struct gguf_output *output);
-void gguf_output_begin(struct gguf_output *output,
-                       const struct hearth_wire_inference_request *request);
-/* Adds the text of @token and sends what may be sent. 1: a stop string came, 0, or an error. */
-int gguf_output_add(struct gguf_output *output, const struct llama_vocab *vocab, llama_token token,
-                    struct hearth_item *item);
-/* Sends the rest: bytes that never became a character are replaced. */
-int gguf_output_end(struct gguf_output *output, struct hearth_item *item);
-/* Forgets and wipes everything. */
-void gguf_output_clear(struct gguf_output *output);
+/* Forgets the tokens from @count on, to try another continuation; at least one stays known. The
+ * last that stays is computed again for its logits. */
+void gguf_rewind(struct gguf_sequence *sequence, uint32_t count);
+
+/* How many tokens may still be appended before the answer must end. */
+uint32_t gguf_tokens_left(const struct hearth_engine *engine, const struct gguf_sequence *sequence);
+
+/* NONE, or why the answer must end now that a token was appended: MAX_TOKENS or CONTEXT_FULL. */
+enum hearth_finish_reason gguf_reason_to_end(const struct hearth_engine *engine,
+                                             const struct gguf_sequence *sequence);
+
+/* Ends the item with @result, to which it adds what the engine knows (tokens, cache, fingerprint),
+ * and makes the sequence free. */
+void gguf_finish(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                 struct hearth_item_result *result);
+
+/* Ends the item with an error and makes the sequence free. */
+void gguf_fail(struct hearth_engine *engine, struct gguf_sequence *sequence, int code,
+               const struct hearth_error *err);
+
+/* sequence.c — for step.c */
+
+/* Gives a free @sequence its item, and reads the prompt; an error ends the item. */
+void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                struct hearth_item *item);
+llama_seq_id gguf_id_of(const struct hearth_engine *engine, const struct gguf_sequence *sequence);
 
 /* step.c */
 void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox);

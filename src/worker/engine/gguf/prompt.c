@@ -73,7 +73,7 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
                      struct hearth_error *err)
 {
     const struct hearth_wire_inference_request *request = hearth_job_request(sequence->item->job);
-    struct gguf_tokens tokens = {sequence->prompt, (size_t)engine->options.context_tokens, 0};
+    struct gguf_tokens tokens = {sequence->tokens, (size_t)engine->options.context_tokens, 0};
     int rc = read_tokens(engine, sequence->item, &tokens, err);
     if (rc < 0) {
         return rc;
@@ -95,7 +95,8 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
         return rc;
     }
     sequence->prompt_count = (uint32_t)tokens.count;
-    uint64_t wanted = request->max_tokens > 0 ? request->max_tokens : GGUF_DEFAULT_TOKENS;
-    sequence->max_tokens = (uint32_t)HEARTH_MIN(wanted, context - tokens.count);
+    sequence->count = sequence->prompt_count;
+    sequence->logits_from = sequence->count - 1;
+    sequence->max_tokens = request->max_tokens > 0 ? request->max_tokens : GGUF_DEFAULT_TOKENS;
     return 0;
 }

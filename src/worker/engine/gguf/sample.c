@@ -25,8 +25,8 @@ void gguf_begin_sampling(struct hearth_engine *engine, struct gguf_sequence *seq
 {
     bool has_penalty = request->repetition_penalty > 0 && request->repetition_window > 0 &&
                        (request->repetition_penalty < 1 || request->repetition_penalty > 1);
-    sequence->temperature = request->temperature;
-    sequence->chain = NULL;
+    sequence->sampling.temperature = request->temperature;
+    sequence->sampling.chain = NULL;
     bool is_greedy = !(request->temperature > 0);
     if (is_greedy && !has_penalty) {
         return;
@@ -34,7 +34,7 @@ void gguf_begin_sampling(struct hearth_engine *engine, struct gguf_sequence *seq
     struct llama_sampler_chain_params params = llama_sampler_chain_default_params();
     params.no_perf = true;
     struct llama_sampler *chain = llama_sampler_chain_init(params);
-    sequence->chain = chain;
+    sequence->sampling.chain = chain;
     if (has_penalty) {
         llama_sampler_chain_add(chain, llama_sampler_init_penalties(
                                            engine->vocab_size, (int32_t)request->repetition_window,
@@ -79,14 +79,14 @@ llama_token gguf_sample(struct hearth_engine *engine, struct gguf_sequence *sequ
                         const float *logits)
 {
     llama_token best = argmax(logits, engine->vocab_size);
-    if (best < 0 || sequence->chain == NULL) {
+    if (best < 0 || sequence->sampling.chain == NULL) {
         return best;
     }
     for (int32_t i = 0; i < engine->vocab_size; i++) {
         engine->candidates[i] = (llama_token_data){.id = i, .logit = logits[i], .p = 0};
     }
     llama_token_data_array array = {engine->candidates, (size_t)engine->vocab_size, -1, false};
-    llama_sampler_apply(sequence->chain, &array);
+    llama_sampler_apply(sequence->sampling.chain, &array);
     if (array.selected < 0 || array.selected >= (int64_t)array.size) {
         return -1;
     }
@@ -94,6 +94,6 @@ llama_token gguf_sample(struct hearth_engine *engine, struct gguf_sequence *sequ
     if (token < 0 || token >= engine->vocab_size) {
         return -1;
     }
-    llama_sampler_accept(sequence->chain, token);
+    llama_sampler_accept(sequence->sampling.chain, token);
     return token;
 }

@@ -58,110 +58,14 @@ static struct gguf_sequence *free_sequence(struct hearth_engine *engine)
     return NULL;
 }
 
-static llama_seq_id id_of(const struct hearth_engine *engine, const struct gguf_sequence *sequence)
-{
-    return (llama_seq_id)(sequence - engine->sequences);
-}
-
-/* Makes a sequence free and forgets what it held; its item has been ended or is about to be. */
-static struct hearth_item *release(struct hearth_engine *engine, struct gguf_sequence *sequence)
-{
-    struct hearth_item *item = sequence->item;
-    (void)llama_memory_seq_rm(llama_get_memory(engine->context), id_of(engine, sequence), -1, -1);
-    if (sequence->chain != NULL) {
-        llama_sampler_free(sequence->chain);
-        sequence->chain = NULL;
-    }
-    hearth_wipe(sequence->prompt, (size_t)engine->options.context_tokens * sizeof(llama_token));
-    gguf_output_clear(&sequence->output);
-    sequence->item = NULL;
-    engine->busy--;
-    return item;
-}
-
-static void fail(struct hearth_engine *engine, struct gguf_sequence *sequence, int code,
-                 const struct hearth_error *err)
-{
-    hearth_item_fail(release(engine, sequence), code, err);
-}
-
-static void finish(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                   enum hearth_finish_reason reason)
-{
-    int rc = gguf_output_end(&sequence->output, sequence->item);
-    if (rc < 0) {
-        fail(engine, sequence, rc, NULL);
-        return;
-    }
-    struct hearth_item_result result = {.prompt_tokens = sequence->prompt_count, .finish = reason};
-    hearth_item_finish(release(engine, sequence), &result);
-}
-
-static void admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                  struct hearth_item *item)
-{
-    struct hearth_error err = {0};
-    *sequence = (struct gguf_sequence){.item = item,
-                                       .turn = engine->turns++,
-                                       .prompt = sequence->prompt,
-                                       .output = sequence->output};
-    engine->busy++;
-    int rc = hearth_item_must_end(item);
-    if (rc < 0) {
-        fail(engine, sequence, rc, NULL);
-        return;
-    }
-    rc = gguf_read_prompt(engine, sequence, &err);
-    if (rc < 0) {
-        fail(engine, sequence, rc, &err);
-        return;
-    }
-    const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
-    gguf_output_begin(&sequence->output, request);
-    gguf_begin_sampling(engine, sequence, request);
-}
-
 static void end_cancelled(struct hearth_engine *engine)
 {
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
         int rc = sequence->item == NULL ? 0 : hearth_item_must_end(sequence->item);
         if (rc < 0) {
-            fail(engine, sequence, rc, NULL);
+            gguf_fail(engine, sequence, rc, NULL);
         }
-    }
-}
-
-/* Takes the next token of @sequence from row @row of the last call. */
-static void take_token(struct hearth_engine *engine, struct gguf_sequence *sequence, int32_t row)
-{
-    struct hearth_error err = {0};
-    const float *logits = llama_get_logits_ith(engine->context, row);
-    llama_token token = logits == NULL ? -1 : gguf_sample(engine, sequence, logits);
-    if (token < 0) {
-        int rc = hearth_fail(&err, HEARTH_E_ENGINE_FAILED,
-                             "the model's output after %" PRIu32 " tokens is not a number",
-                             sequence->done);
-        fail(engine, sequence, rc, &err);
-        return;
-    }
-    if (engine->on_token != NULL) {
-        engine->on_token(engine->on_token_arg, sequence->item, token);
-    }
-    if (llama_vocab_is_eog(engine->vocab, token)) {
-        finish(engine, sequence, HEARTH_FINISH_STOP);
-        return;
-    }
-    sequence->generated++;
-    sequence->next = token;
-    hearth_item_token(sequence->item, (uint32_t)token);
-    int rc = gguf_output_add(&sequence->output, engine->vocab, token, sequence->item);
-    if (rc < 0) {
-        fail(engine, sequence, rc, NULL);
-    } else if (rc > 0) {
-        finish(engine, sequence, HEARTH_FINISH_STOP);
-    } else if (sequence->generated >= sequence->max_tokens) {
-        finish(engine, sequence, HEARTH_FINISH_MAX_TOKENS);
     }
 }
 
@@ -173,7 +77,7 @@ static void add_row(struct hearth_engine *engine, struct gguf_sequence *sequence
     batch->token[n] = token;
     batch->pos[n] = (llama_pos)position;
     batch->n_seq_id[n] = 1;
-    batch->seq_id[n][0] = id_of(engine, sequence);
+    batch->seq_id[n][0] = gguf_id_of(engine, sequence);
     batch->logits[n] = wants_logits;
 }
 
@@ -205,29 +109,61 @@ static bool decode(struct hearth_engine *engine, struct gguf_sequence *const *of
     struct hearth_error err = {0};
     int code = hearth_fail(&err, HEARTH_E_ENGINE_FAILED, "llama_decode gives %" PRId32, rc);
     for (size_t i = 0; i < count; i++) {
-        fail(engine, of[i], code, &err);
+        gguf_fail(engine, of[i], code, &err);
     }
     return false;
+}
+
+/* Adds the rows of @sequence up to token @end. */
+static void add_rows(struct hearth_engine *engine, struct gguf_sequence *sequence, uint32_t end)
+{
+    for (uint32_t i = sequence->done; i < end; i++) {
+        add_row(engine, sequence, sequence->tokens[i], i, i >= sequence->logits_from);
+    }
+}
+
+/* The rows of @sequence from @row on, @count of them, are computed. */
+static void take_rows(struct hearth_engine *engine, struct gguf_sequence *sequence, int32_t row,
+                      uint32_t count)
+{
+    uint32_t first = sequence->done;
+    sequence->done += count;
+    if (sequence->done < sequence->count) {
+        return; /* a prompt that goes on */
+    }
+    uint32_t skipped = HEARTH_MAX(sequence->logits_from, first) - first;
+    sequence->is_prompt_done = true;
+    gguf_take_logits(engine, sequence, row + (int32_t)skipped);
+    if (sequence->item != NULL && sequence->has_leftovers) {
+        (void)llama_memory_seq_rm(llama_get_memory(engine->context), gguf_id_of(engine, sequence),
+                                  (llama_pos)sequence->done, -1);
+        sequence->has_leftovers = false;
+    }
 }
 
 static void decode_rows(struct hearth_engine *engine)
 {
     struct gguf_sequence *of[GGUF_MAX_SEQUENCES];
+    int32_t first_rows[GGUF_MAX_SEQUENCES];
+    uint32_t counts[GGUF_MAX_SEQUENCES];
     size_t count = 0;
     engine->batch.n_tokens = 0;
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        if (sequence->item != NULL && sequence->done >= sequence->prompt_count) {
-            add_row(engine, sequence, sequence->next, sequence->done, true);
-            of[count++] = sequence;
+        uint32_t rows = sequence->count - sequence->done;
+        if (sequence->item != NULL && sequence->is_prompt_done &&
+            (uint32_t)engine->batch.n_tokens + rows <= GGUF_CHUNK_TOKENS) {
+            of[count] = sequence;
+            first_rows[count] = engine->batch.n_tokens;
+            counts[count++] = rows;
+            add_rows(engine, sequence, sequence->count);
         }
     }
     if (count == 0 || !decode(engine, of, count)) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        of[i]->done++;
-        take_token(engine, of[i], (int32_t)i);
+        take_rows(engine, of[i], first_rows[i], counts[i]);
     }
 }
 
@@ -236,7 +172,7 @@ static struct gguf_sequence *oldest_prompt(struct hearth_engine *engine)
     struct gguf_sequence *oldest = NULL;
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        if (sequence->item != NULL && sequence->done < sequence->prompt_count &&
+        if (sequence->item != NULL && !sequence->is_prompt_done &&
             (oldest == NULL || sequence->turn < oldest->turn)) {
             oldest = sequence;
         }
@@ -250,21 +186,14 @@ static void prefill_chunk(struct hearth_engine *engine)
     if (sequence == NULL) {
         return;
     }
-    uint32_t end = HEARTH_MIN(sequence->done + GGUF_CHUNK_TOKENS, sequence->prompt_count);
-    bool is_last = end == sequence->prompt_count;
+    uint32_t end = HEARTH_MIN(sequence->done + GGUF_CHUNK_TOKENS, sequence->count);
     engine->batch.n_tokens = 0;
-    for (uint32_t i = sequence->done; i < end; i++) {
-        add_row(engine, sequence, sequence->prompt[i], i, is_last && i + 1 == end);
-    }
+    add_rows(engine, sequence, end);
     engine->prefilling = sequence->item;
     bool is_done = decode(engine, &sequence, 1);
     engine->prefilling = NULL;
-    if (!is_done) {
-        return; /* aborted: the next look at the items ends this one */
-    }
-    sequence->done = end;
-    if (is_last) {
-        take_token(engine, sequence, engine->batch.n_tokens - 1);
+    if (is_done) { /* else the next look at the items ends this one */
+        take_rows(engine, sequence, 0, end - sequence->done);
     }
 }
 
@@ -294,7 +223,7 @@ static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
         if (is_idle) {
             engine->pace_since = moment_now(); /* the time asleep says nothing about cores */
         }
-        admit(engine, sequence, item);
+        gguf_admit(engine, sequence, item);
     }
     return !hearth_inbox_is_closed(inbox);
 }
@@ -303,7 +232,7 @@ static void hand_back(struct hearth_engine *engine)
 {
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         if (engine->sequences[i].item != NULL) {
-            fail(engine, &engine->sequences[i], HEARTH_E_SHUTTING_DOWN, NULL);
+            gguf_fail(engine, &engine->sequences[i], HEARTH_E_SHUTTING_DOWN, NULL);
         }
     }
 }
