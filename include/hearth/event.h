@@ -31,8 +31,9 @@ extern "C" {
 
 /**
  * Submits a request: @task with 1 to 32 inputs (generate: one), or a chat; hearth_submit_tensors()
- * is for those without a text. Rerank takes params->query. Never blocks; sends what
- * the socket takes. Nothing passed in is kept but the callbacks and params->arg. *@ret_request
+ * is for those without a text. Rerank takes params->query, choice params->choices. Never blocks;
+ * sends what the socket takes. Nothing passed in is kept but the callbacks and params->arg.
+ * *@ret_request
  * (@ret_request may be NULL) is its id, never 0.
  *
  * Returns 0: on_done will be called. HEARTH_E_QUEUE_FULL: what this client has to send is more than
@@ -47,6 +48,12 @@ HEARTH_API int hearth_submit(hearth_client *client, enum hearth_task task,
 HEARTH_API int hearth_submit_chat(hearth_client *client, const hearth_chat_message *messages,
                                   size_t count, const hearth_request_params *params,
                                   uint64_t *ret_request, hearth_error *err);
+
+/** The same for hearth_infer_turns(). */
+HEARTH_API int hearth_submit_turns(hearth_client *client, enum hearth_task task,
+                                   const hearth_turn *turns, size_t count,
+                                   const hearth_request_params *params, uint64_t *ret_request,
+                                   hearth_error *err);
 
 /**
  * Asks the daemon to end a request. It still ends with its on_done: HEARTH_E_CANCELLED, or its

@@ -35,9 +35,9 @@
  *
  * ABI: functions are never taken away or changed. A struct that begins with `size` may grow at its
  * end, as may one that the library lends by pointer: do not copy those by value. Structs that are
- * elements of an array (hearth_input, hearth_chat_message, hearth_label, hearth_entity,
- * hearth_tensor, hearth_port, hearth_fact, hearth_metric_bucket) never grow. Enums and the list of
- * errors may get further values.                              */
+ * elements of an array (hearth_input, hearth_chat_message, hearth_turn, hearth_bias, hearth_label,
+ * hearth_entity, hearth_token_score, hearth_tool_call, hearth_tensor, hearth_port, hearth_fact,
+ * hearth_metric_bucket) never grow. Enums and the list of errors may get further values.        */
 
 #ifndef HEARTH_HEARTH_H
 #define HEARTH_HEARTH_H
@@ -53,6 +53,8 @@ typedef struct hearth_client hearth_client; /* one connection with its session *
 typedef struct hearth_result hearth_result; /* the answer to one request */
 
 #include <hearth/connect.h>
+#include <hearth/item.h>
+#include <hearth/params.h>
 #include <hearth/request.h>
 #include <hearth/event.h>
 #include <hearth/result.h>

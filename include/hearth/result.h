@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/** How a request went. May grow at its end in later releases: do not copy it by value. */
+/** How a request went; lives in its result. May grow at its end in later releases: do not copy it
+ * by value. */
 typedef struct hearth_usage {
     enum hearth_finish_reason finish_reason;
     uint32_t prompt_tokens; /* of all inputs */
@@ -19,9 +20,17 @@ typedef struct hearth_usage {
     uint32_t queue_us; /* time that it waited for a worker */
     uint32_t first_us; /* from admission to the first piece or result */
     uint32_t total_us; /* from admission to the end */
+    /* Of models that generate: */
+    uint32_t cached_tokens;  /* of prompt_tokens: taken from the prefix cache */
+    uint32_t evicted_tokens; /* that left the cache to make room for this request */
+    enum hearth_cache_state cache;
+    uint32_t drafted_tokens;  /* guessed ahead … */
+    uint32_t accepted_tokens; /* … and guessed right */
+    const char *fingerprint;  /* what must be the same for the same tokens; "" if not told */
 } hearth_usage;
 
-/** Returns how many inputs are answered: 1 for generate and chat, 0 for tensors (see tensors.h). */
+/** Returns how many inputs are answered; for generate and chat how many answers were asked for; 0
+ * for tensors (see tensors.h). */
 HEARTH_API size_t hearth_result_count(const hearth_result *result);
 
 /** Lends the answer to the input at @index; lives in the result. NULL if there is none. */

@@ -96,6 +96,7 @@ HEARTH_API const char *hearth_priority_name(enum hearth_priority priority);
 HEARTH_API const char *hearth_role_name(enum hearth_role role);
 HEARTH_API const char *hearth_engine_name(enum hearth_engine_kind kind);
 HEARTH_API const char *hearth_finish_name(enum hearth_finish_reason reason);
+HEARTH_API const char *hearth_cache_name(enum hearth_cache_state state); /* "used" */
 HEARTH_API const char *hearth_model_state_name(enum hearth_model_state state);
 HEARTH_API const char *hearth_vector_type_name(enum hearth_vector_type type); /* "float16" */
 HEARTH_API const char *hearth_tensor_type_name(enum hearth_tensor_type type); /* "int64" */

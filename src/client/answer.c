@@ -66,6 +66,18 @@ void client_take_chunk(struct hearth_client *client, const struct hearth_wire_st
     }
 }
 
+/* Where nothing was generated the answer is whole all the same. */
+static int add_nothing(struct hearth_result *result)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < result->count && rc == 0; i++) {
+        hearth_item item;
+        struct hearth_wire_result nothing = {.index = i, .text = hearth_slice_of("", 0)};
+        rc = result->is_answered[i] ? 0 : client_result_add(result, &nothing, true, &item);
+    }
+    return rc;
+}
+
 static void take_success(struct hearth_client *client, struct client_request *request,
                          const struct hearth_wire_inference_response *response,
                          const struct client_fds *fds)
@@ -80,15 +92,11 @@ static void take_success(struct hearth_client *client, struct client_request *re
                                "the daemon sent tensors that do not hold together");
         return;
     }
-    if (rc == 0 && request->is_text && !request->result->is_answered[0]) {
-        /* Nothing was generated: a whole answer all the same. */
-        hearth_item item;
-        struct hearth_wire_result nothing = {.text = hearth_slice_of("", 0)};
-        rc = client_result_add(request->result, &nothing, true, &item);
-    }
-    if (rc < 0) {
+    rc = rc < 0 || !request->is_text ? rc : add_nothing(request->result);
+    rc = rc < 0 ? rc : client_result_end(request->result, response);
+    if (rc == HEARTH_E_NO_MEMORY) {
         end_without_memory(client, request);
-    } else if (client_result_end(request->result, response) < 0) {
+    } else if (rc < 0) {
         client_connection_lose(client, HEARTH_E_DISCONNECTED,
                                "the daemon left inputs without an answer");
     } else {

@@ -4,6 +4,7 @@
  *     draft.c     what the caller said, as a message         dispatch.c  sending, receiving,
  * waiting request.c   inference, submitted or waited for         open.c      open requests by id
  *     answer.c    messages → results → callbacks             tensors.c   and their descriptors
+ *     growth.c    texts that come piece by piece
  *     question.c  one question to the daemon itself; models.c, describe.c, metrics.c, requests.c
  *                 ask them
  *
@@ -53,7 +54,7 @@ struct client_request {
     struct client_request *next; /* in its bucket */
     uint64_t id;
     uint64_t deadline_ns;
-    bool is_text;            /* generate or chat: results are pieces of one text */
+    bool is_text;            /* generate or chat: results are pieces of texts */
     bool is_cancelled;       /* the daemon was asked to end it; with the lock held */
     hearth_item_fn *on_item; /* NULL also when it has seen enough */
     void *item_arg;
@@ -241,11 +242,18 @@ struct client_mapping {
     size_t bytes;
 };
 
+/** One generated answer, as much of it as has come. */
+struct client_growth {
+    struct hearth_buf text;
+    struct hearth_buf ids;    /* uint32_t each */
+    struct hearth_buf scores; /* hearth_token_score each; their texts are in the arena */
+    struct hearth_buf calls;  /* struct client_call each */
+};
+
 struct hearth_result {
-    struct hearth_arena arena; /* labels, vectors, texts of others */
-    struct hearth_buf text;    /* generate, chat: grows by pieces */
-    struct hearth_buf ids;     /* the same for token ids: uint32_t each */
-    hearth_item *items;        /* these two behind the struct, in its own block */
+    struct hearth_arena arena;     /* labels, vectors, texts of others */
+    hearth_item *items;            /* these three behind the struct, in its own block */
+    struct client_growth *growths; /* one an item for generate and chat, else NULL */
     bool *is_answered;
     size_t count;
     enum hearth_vector_type vector_type; /* that was asked for */
@@ -256,8 +264,21 @@ struct hearth_result {
     hearth_usage usage;
 };
 
-/** Makes room for @count answers. NULL if there is no memory. */
-struct hearth_result *client_result_create(size_t count);
+/** Makes room for @count answers, which grow if they are generated texts. NULL if there is no
+ * memory.
+ */
+struct hearth_result *client_result_create(size_t count, bool is_text);
+
+void client_growth_init(struct client_growth *growth);
+/** Wipes: answers are content. */
+void client_growth_finish(struct client_growth *growth);
+/** Joins @record to what came before; @item shows only what came now. HEARTH_E_MALFORMED for parts
+ * of tool calls out of order, HEARTH_E_TOO_LARGE, HEARTH_E_NO_MEMORY. */
+HEARTH_NODISCARD int client_growth_add(struct client_growth *growth, struct hearth_arena *arena,
+                                       const struct hearth_wire_result *record, hearth_item *item);
+/** Nothing more will come: @item shows all. HEARTH_E_NO_MEMORY. */
+HEARTH_NODISCARD int client_growth_end(struct client_growth *growth, struct hearth_arena *arena,
+                                       hearth_item *item);
 
 /**
  * Adds one record. @is_piece: text joins what came before instead of being the whole answer.
@@ -267,7 +288,8 @@ struct hearth_result *client_result_create(size_t count);
 int client_result_add(struct hearth_result *result, const struct hearth_wire_result *record,
                       bool is_piece, hearth_item *ret_item);
 
-/** Ends the joining and takes the counts. HEARTH_E_MALFORMED if an input was not answered. */
+/** Ends the joining and takes the counts. HEARTH_E_MALFORMED if an input was not answered,
+ * HEARTH_E_NO_MEMORY. */
 int client_result_end(struct hearth_result *result,
                       const struct hearth_wire_inference_response *response);
 

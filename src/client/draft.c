@@ -4,20 +4,43 @@
 
 #include <fcntl.h>
 
+static unsigned flags_of(const struct hearth_request_params *params, enum hearth_task task)
+{
+    bool is_streamed = params->on_item != NULL && task != HEARTH_TASK_TENSORS;
+    return (is_streamed ? HEARTH_FLAG_STREAM : 0u) |
+           (is_streamed && params->in_order ? HEARTH_FLAG_IN_ORDER : 0u) |
+           (params->wants_token_ids ? HEARTH_FLAG_TOKEN_IDS : 0u) |
+           (task == HEARTH_TASK_TENSORS ? HEARTH_FLAG_MEMFDS : 0u) |
+           (params->wants_logprobs ? HEARTH_FLAG_LOGPROBS : 0u) |
+           (params->exact ? HEARTH_FLAG_EXACT : 0u) | (params->shift ? HEARTH_FLAG_SHIFT : 0u) |
+           (params->no_cache ? HEARTH_FLAG_NO_CACHE : 0u);
+}
+
+/* Lists of texts and numbers that the wire has as records. */
+static void fill_lists(struct client_draft *draft)
+{
+    const struct hearth_request_params *params = &draft->params;
+    for (size_t i = 0; i < params->stop_count; i++) {
+        draft->stops[i].text = hearth_slice_of_string(params->stops[i]);
+    }
+    for (size_t i = 0; i < params->logit_bias_count; i++) {
+        draft->biases[i].token = params->logit_bias[i].token_id;
+        draft->biases[i].bias = params->logit_bias[i].bias;
+    }
+    for (size_t i = 0; i < params->choice_count; i++) {
+        draft->choices[i].text = hearth_slice_of_string(params->choices[i]);
+    }
+}
+
 static void fill_request(struct client_draft *draft, enum hearth_task task)
 {
     const struct hearth_request_params *params = &draft->params;
-    bool is_streamed = params->on_item != NULL && task != HEARTH_TASK_TENSORS;
-    unsigned flags = (is_streamed ? HEARTH_FLAG_STREAM : 0u) |
-                     (is_streamed && params->in_order ? HEARTH_FLAG_IN_ORDER : 0u) |
-                     (params->wants_token_ids ? HEARTH_FLAG_TOKEN_IDS : 0u) |
-                     (task == HEARTH_TASK_TENSORS ? HEARTH_FLAG_MEMFDS : 0u);
     draft->message.type = HEARTH_MSG_inference_request;
     draft->message.as.inference_request = (struct hearth_wire_inference_request){
         .request_id = 1, /* until it is submitted */
         .task = (uint8_t)task,
         .priority = (uint8_t)params->priority,
-        .flags = (uint16_t)flags,
+        .flags = (uint16_t)flags_of(params, task),
         .timeout_ms = params->timeout_ms,
         .model_id = hearth_slice_of_string(params->model),
         .max_tokens = params->max_tokens,
@@ -33,10 +56,20 @@ static void fill_request(struct client_draft *draft, enum hearth_task task)
         .normalize = (uint8_t)params->normalize,
         .dimensions = params->dimensions,
         .vector_type = (uint8_t)params->vector_type,
+        .choices = {.count = (uint32_t)params->choice_count, .items = draft->choices},
+        .answers = params->answers,
+        .typical_p = params->typical_p,
+        .frequency_penalty = params->frequency_penalty,
+        .presence_penalty = params->presence_penalty,
+        .logit_bias = {.count = (uint32_t)params->logit_bias_count, .items = draft->biases},
+        .top_logprobs = params->top_logprobs,
+        .grammar_type = (uint8_t)params->grammar_type,
+        .grammar = hearth_slice_of_string(params->grammar),
+        .tools = hearth_slice_of_string(params->tools),
+        .tool_choice = (uint8_t)params->tool_choice,
+        .cache_domain = params->cache_domain,
     };
-    for (size_t i = 0; i < params->stop_count; i++) {
-        draft->stops[i].text = hearth_slice_of_string(params->stops[i]);
-    }
+    fill_lists(draft);
 }
 
 int client_draft_begin(struct client_draft *draft, struct hearth_client *client,
@@ -99,10 +132,19 @@ int client_draft_inputs(struct client_draft *draft, const struct hearth_input *i
         records[i].tokens.data = inputs[i].token_ids;
         records[i].tokens.count = (uint32_t)inputs[i].token_id_count;
     }
-    draft->answers = count;
-    draft->message.as.inference_request.texts =
-        (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return hearth_wire_check_request(&draft->message.as.inference_request, err);
+    struct hearth_wire_inference_request *request = &draft->message.as.inference_request;
+    request->texts = (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
+    draft->answers = request->task == HEARTH_TASK_GENERATE ? hearth_wire_answers(request) : count;
+    return hearth_wire_check_request(request, err);
+}
+
+static int take_messages(struct client_draft *draft, const struct hearth_wire_chat_message *records,
+                         size_t count, struct hearth_error *err)
+{
+    struct hearth_wire_inference_request *request = &draft->message.as.inference_request;
+    request->messages = (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
+    draft->answers = hearth_wire_answers(request);
+    return hearth_wire_check_request(request, err);
 }
 
 int client_draft_chat(struct client_draft *draft, const struct hearth_chat_message *messages,
@@ -119,10 +161,31 @@ int client_draft_chat(struct client_draft *draft, const struct hearth_chat_messa
             .content = hearth_slice_of_string(messages[i].content),
         };
     }
-    draft->answers = 1;
-    draft->message.as.inference_request.messages =
-        (struct hearth_wire_list){.count = (uint32_t)count, .items = records};
-    return hearth_wire_check_request(&draft->message.as.inference_request, err);
+    return take_messages(draft, records, count, err);
+}
+
+int client_draft_turns(struct client_draft *draft, const struct hearth_turn *turns, size_t count,
+                       struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES],
+                       struct hearth_error *err)
+{
+    uint8_t task = draft->message.as.inference_request.task;
+    if (task != HEARTH_TASK_CHAT && task != HEARTH_TASK_CHOICE) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "task: is %s, turns belong to chat and choice",
+                           hearth_task_name((enum hearth_task)task));
+    }
+    if (count == 0 || count > HEARTH_MAX_CHAT_MESSAGES) {
+        return refuse_count("messages", count, HEARTH_MAX_CHAT_MESSAGES, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        records[i] = (struct hearth_wire_chat_message){
+            .role = (uint8_t)turns[i].role,
+            .content = hearth_slice_of_string(turns[i].content),
+            .tool_calls = hearth_slice_of_string(turns[i].tool_calls),
+            .name = hearth_slice_of_string(turns[i].name),
+            .tool_call_id = hearth_slice_of_string(turns[i].tool_call_id),
+        };
+    }
+    return take_messages(draft, records, count, err);
 }
 
 /* ── Tensors ─────────────────────────────────────────────────────────────────────────────────── */

@@ -11,6 +11,8 @@ struct client_draft {
     struct hearth_request_params params;
     struct hearth_message message;
     struct hearth_wire_stop stops[HEARTH_MAX_STOPS];
+    struct hearth_wire_bias biases[HEARTH_MAX_BIASES];
+    struct hearth_wire_choice choices[HEARTH_MAX_CHOICES];
     struct client_fds fds; /* beside the message */
     size_t answers;        /* items that the result will have */
     uint64_t deadline_ns;
@@ -35,6 +37,11 @@ int client_draft_chat(struct client_draft *draft, const struct hearth_chat_messa
                       size_t count,
                       struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES],
                       struct hearth_error *err);
+
+/** For a chat, or a choice in one. */
+int client_draft_turns(struct client_draft *draft, const struct hearth_turn *turns, size_t count,
+                       struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES],
+                       struct hearth_error *err);
 
 struct client_tensor_records {
     struct hearth_wire_tensor tensors[HEARTH_MAX_TENSORS];

@@ -58,6 +58,7 @@ void hearth_request_params_init(hearth_request_params *params, size_t size)
         .repetition_penalty = wire.repetition_penalty,
         .repetition_window = wire.repetition_window,
         .seed = wire.seed,
+        .typical_p = wire.typical_p,
     };
     fill_sized(params, size, &defaults, sizeof defaults);
 }
@@ -69,6 +70,52 @@ int client_connect_params(const struct hearth_connect_params *given,
     return given == NULL
                ? 0
                : copy_sized(given, given->size, ret, sizeof *ret, "hearth_connect_params", err);
+}
+
+static int check_list(const char *name, size_t count, unsigned most, const void *list,
+                      struct hearth_error *err)
+{
+    if (count > most) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "params: %zu %s, the limit is %u", count, name,
+                           most);
+    }
+    return count == 0 || list != NULL
+               ? 0
+               : hearth_fail(err, HEARTH_E_ARGUMENT, "params: %s is NULL, and there should be %zu",
+                             name, count);
+}
+
+static int check_lists(const struct hearth_request_params *params, struct hearth_error *err)
+{
+    int rc = check_list("stops", params->stop_count, HEARTH_MAX_STOPS, params->stops, err);
+    rc = rc < 0 ? rc
+                : check_list("logit_bias", params->logit_bias_count, HEARTH_MAX_BIASES,
+                             params->logit_bias, err);
+    return rc < 0 ? rc
+                  : check_list("choices", params->choice_count, HEARTH_MAX_CHOICES, params->choices,
+                               err);
+}
+
+/* The wire has a byte for each; what is no such number must not become another one. */
+static int check_enums(const struct hearth_request_params *params, struct hearth_error *err)
+{
+    const struct {
+        const char *name;
+        unsigned value;
+        unsigned last;
+    } enums[] = {
+        {"vector_type", (unsigned)params->vector_type, HEARTH_VECTOR_INT8},
+        {"normalize", (unsigned)params->normalize, HEARTH_NORMALIZE_NO},
+        {"grammar_type", (unsigned)params->grammar_type, HEARTH_GRAMMAR_GBNF},
+        {"tool_choice", (unsigned)params->tool_choice, HEARTH_TOOLS_REQUIRED},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(enums); i++) {
+        if (enums[i].value > enums[i].last) {
+            return hearth_fail(err, HEARTH_E_ARGUMENT, "params: %s is %u, and there is no such one",
+                               enums[i].name, enums[i].value);
+        }
+    }
+    return 0;
 }
 
 int client_request_params(const struct hearth_request_params *given,
@@ -85,23 +132,12 @@ int client_request_params(const struct hearth_request_params *given,
     if (ret->model == NULL || ret->model[0] == '\0') {
         return hearth_fail(err, HEARTH_E_ARGUMENT, "params: no model is named");
     }
-    if (ret->stop_count > HEARTH_MAX_STOPS) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "params: %zu stop strings, the limit is %u",
-                           ret->stop_count, HEARTH_MAX_STOPS);
+    if (ret->answers > HEARTH_MAX_ANSWERS) {
+        return hearth_fail(err, HEARTH_E_ARGUMENT, "params: %u answers, the limit is %u",
+                           ret->answers, HEARTH_MAX_ANSWERS);
     }
-    if (ret->stop_count > 0 && ret->stops == NULL) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "params: stops is NULL, stop_count is %zu",
-                           ret->stop_count);
-    }
-    if ((unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ||
-        (unsigned)ret->normalize > HEARTH_NORMALIZE_NO) {
-        return hearth_fail(
-            err, HEARTH_E_ARGUMENT, "params: %s is %u, and there is no such one",
-            (unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ? "vector_type" : "normalize",
-            (unsigned)ret->vector_type > HEARTH_VECTOR_INT8 ? (unsigned)ret->vector_type
-                                                            : (unsigned)ret->normalize);
-    }
-    return 0;
+    rc = check_lists(ret, err);
+    return rc < 0 ? rc : check_enums(ret, err);
 }
 
 int hearth_default_socket(char *room, size_t room_bytes, hearth_error *err)

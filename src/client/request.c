@@ -20,7 +20,7 @@ static struct client_request *create_request(const struct client_draft *draft)
     request->item_arg = draft->params.arg;
     request->on_done = draft->on_done;
     request->done_arg = draft->done_arg;
-    request->result = client_result_create(draft->answers);
+    request->result = client_result_create(draft->answers, request->is_text);
     if (request->result == NULL) {
         hearth_free(request);
         return NULL;
@@ -148,6 +148,17 @@ int hearth_submit_chat(hearth_client *client, const hearth_chat_message *message
     struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
     int rc = client_draft_begin(&draft, client, HEARTH_TASK_CHAT, params, err);
     rc = rc < 0 ? rc : client_draft_chat(&draft, messages, count, records, err);
+    return rc < 0 ? rc : client_draft_submit(&draft, ret_request, err);
+}
+
+int hearth_submit_turns(hearth_client *client, enum hearth_task task, const hearth_turn *turns,
+                        size_t count, const hearth_request_params *params, uint64_t *ret_request,
+                        hearth_error *err)
+{
+    struct client_draft draft;
+    struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
+    int rc = client_draft_begin(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : client_draft_turns(&draft, turns, count, records, err);
     return rc < 0 ? rc : client_draft_submit(&draft, ret_request, err);
 }
 
@@ -315,4 +326,31 @@ int hearth_chat(hearth_client *client, const hearth_chat_message *messages, size
     rc = rc < 0 ? rc : client_draft_begin(&draft, client, HEARTH_TASK_CHAT, params, err);
     rc = rc < 0 ? rc : client_draft_chat(&draft, messages, count, records, err);
     return rc < 0 ? rc : client_draft_run(&draft, ret_result, err);
+}
+
+int hearth_infer_turns(hearth_client *client, enum hearth_task task, const hearth_turn *turns,
+                       size_t count, const hearth_request_params *params,
+                       hearth_result **ret_result, hearth_error *err)
+{
+    struct client_draft draft;
+    struct hearth_wire_chat_message records[HEARTH_MAX_CHAT_MESSAGES];
+    int rc = client_check_outside(client, "hearth_infer_turns()", err);
+    rc = rc < 0 ? rc : client_draft_begin(&draft, client, task, params, err);
+    rc = rc < 0 ? rc : client_draft_turns(&draft, turns, count, records, err);
+    return rc < 0 ? rc : client_draft_run(&draft, ret_result, err);
+}
+
+int hearth_choose(hearth_client *client, const char *prompt, const char *const *choices,
+                  size_t count, const hearth_request_params *params, hearth_result **ret_result,
+                  hearth_error *err)
+{
+    struct hearth_request_params own;
+    int rc = client_request_params(params, &own, err);
+    if (rc < 0) {
+        return rc;
+    }
+    own.size = sizeof own;
+    own.choices = choices;
+    own.choice_count = count;
+    return infer_texts(client, HEARTH_TASK_CHOICE, &prompt, 1, &own, ret_result, err);
 }

@@ -6,19 +6,24 @@
 #include <string.h>
 
 /* One block, and the arena empty: many requests may be open whose answers have not come. */
-struct hearth_result *client_result_create(size_t count)
+struct hearth_result *client_result_create(size_t count, bool is_text)
 {
     size_t items_bytes = count * sizeof(hearth_item);
-    struct hearth_result *result = hearth_alloc(1, sizeof *result + items_bytes + count);
+    size_t growths_bytes = is_text ? count * sizeof(struct client_growth) : 0;
+    struct hearth_result *result =
+        hearth_alloc(1, sizeof *result + items_bytes + growths_bytes + count);
     if (result == NULL) {
         return NULL;
     }
+    char *behind = (char *)(result + 1);
     hearth_arena_init(&result->arena, CLIENT_RESULT_BYTES);
-    hearth_buf_init(&result->text, HEARTH_MAX_OUTPUT_BYTES + 1);
-    hearth_buf_init(&result->ids, HEARTH_MAX_GENERATED_TOKENS * sizeof(uint32_t));
-    result->items = (hearth_item *)(void *)(result + 1);
-    result->is_answered = (bool *)(void *)((char *)(result + 1) + items_bytes);
+    result->items = (hearth_item *)(void *)behind;
+    result->growths = is_text ? (struct client_growth *)(void *)(behind + items_bytes) : NULL;
+    result->is_answered = (bool *)(void *)(behind + items_bytes + growths_bytes);
     result->count = count;
+    for (size_t i = 0; is_text && i < count; i++) {
+        client_growth_init(&result->growths[i]);
+    }
     return result;
 }
 
@@ -30,10 +35,9 @@ void hearth_result_free(hearth_result *result)
     client_result_unmap(result);
     hearth_arena_reset(&result->arena); /* wipes: answers are content */
     hearth_arena_finish(&result->arena);
-    hearth_buf_wipe(&result->text);
-    hearth_buf_finish(&result->text);
-    hearth_buf_wipe(&result->ids);
-    hearth_buf_finish(&result->ids);
+    for (size_t i = 0; result->growths != NULL && i < result->count; i++) {
+        client_growth_finish(&result->growths[i]);
+    }
     hearth_free(result);
 }
 
@@ -128,39 +132,6 @@ static int unpack_entities(struct hearth_arena *arena, struct hearth_wire_list c
     return 0;
 }
 
-/* Appends and keeps a NUL behind the last byte; *@ret shows what was appended. */
-static int join_text(struct hearth_buf *text, struct hearth_slice piece, hearth_item *ret)
-{
-    int rc = hearth_buf_reserve(text, piece.size + 1);
-    rc = rc < 0 ? rc : hearth_buf_append(text, piece.data, piece.size);
-    if (rc < 0) {
-        return rc;
-    }
-    text->data[text->size] = '\0';
-    ret->text = (const char *)text->data + (text->size - piece.size);
-    ret->text_bytes = piece.size;
-    return 0;
-}
-
-/* As join_text(), for token ids. */
-static int join_ids(struct hearth_buf *ids, struct hearth_wire_u32s piece, hearth_item *ret)
-{
-    if (piece.count == 0) {
-        return 0;
-    }
-    size_t size = (size_t)piece.count * sizeof(uint32_t);
-    int rc = hearth_buf_reserve(ids, size);
-    if (rc < 0) {
-        return rc;
-    }
-    uint32_t *room = (uint32_t *)(void *)(ids->data + ids->size);
-    hearth_wire_copy_u32s(piece, room, piece.count);
-    ids->size += size;
-    ret->token_ids = room;
-    ret->token_id_count = piece.count;
-    return 0;
-}
-
 static int unpack(struct hearth_result *result, const struct hearth_wire_result *record,
                   hearth_item *item)
 {
@@ -168,7 +139,8 @@ static int unpack(struct hearth_result *result, const struct hearth_wire_result 
                           .tokens = record->tokens,
                           .is_truncated = record->is_truncated,
                           .score = record->score,
-                          .scale = record->scale};
+                          .scale = record->scale,
+                          .finish_reason = (enum hearth_finish_reason)record->finish_reason};
     int rc = unpack_labels(&result->arena, &record->labels, item);
     rc = rc < 0 ? rc : unpack_vector(&result->arena, record->vector, item);
     rc = rc < 0 ? rc : unpack_packed(result, record, item);
@@ -179,17 +151,14 @@ static int unpack(struct hearth_result *result, const struct hearth_wire_result 
 int client_result_add(struct hearth_result *result, const struct hearth_wire_result *record,
                       bool is_piece, hearth_item *ret_item)
 {
-    bool is_text =
-        result->count == 1 && (is_piece || record->text.size > 0 || record->token_ids.count > 0);
     if (record->index >= result->count || (result->is_answered[record->index] && !is_piece)) {
         return HEARTH_E_MALFORMED;
     }
     hearth_item *item = &result->items[record->index];
     uint32_t tokens_before = item->tokens;
     int rc = unpack(result, record, item);
-    if (rc == 0 && is_text) {
-        rc = join_text(&result->text, record->text, item);
-        rc = rc < 0 ? rc : join_ids(&result->ids, record->token_ids, item);
+    if (rc == 0 && result->growths != NULL) {
+        rc = client_growth_add(&result->growths[record->index], &result->arena, record, item);
     } else if (rc == 0) {
         item->text = hearth_arena_copy(&result->arena, record->text);
         item->text_bytes = record->text.size;
@@ -204,21 +173,28 @@ int client_result_add(struct hearth_result *result, const struct hearth_wire_res
     return 0;
 }
 
+/* The one answer of a daemon that does not tell each its own end has that of the request. */
+static int end_item(struct hearth_result *result, size_t index)
+{
+    hearth_item *item = &result->items[index];
+    if (!result->is_answered[index]) {
+        return HEARTH_E_MALFORMED;
+    }
+    if (result->growths == NULL) {
+        return 0;
+    }
+    if (result->count == 1 && item->finish_reason == HEARTH_FINISH_NONE) {
+        item->finish_reason = result->usage.finish_reason;
+    }
+    return client_growth_end(&result->growths[index], &result->arena, item);
+}
+
 int client_result_end(struct hearth_result *result,
                       const struct hearth_wire_inference_response *response)
 {
-    for (size_t i = 0; i < result->count; i++) {
-        if (!result->is_answered[i]) {
-            return HEARTH_E_MALFORMED;
-        }
-    }
-    if (result->text.size > 0) {
-        result->items[0].text = (const char *)result->text.data;
-        result->items[0].text_bytes = result->text.size;
-    }
-    if (result->ids.size > 0) {
-        result->items[0].token_ids = (const uint32_t *)(const void *)result->ids.data;
-        result->items[0].token_id_count = result->ids.size / sizeof(uint32_t);
+    const char *fingerprint = hearth_arena_copy(&result->arena, response->fingerprint);
+    if (fingerprint == NULL) {
+        return HEARTH_E_NO_MEMORY;
     }
     result->usage = (hearth_usage){
         .finish_reason = (enum hearth_finish_reason)response->finish_reason,
@@ -227,8 +203,18 @@ int client_result_end(struct hearth_result *result,
         .queue_us = response->queue_us,
         .first_us = response->first_us,
         .total_us = response->total_us,
+        .cached_tokens = response->cached_tokens,
+        .evicted_tokens = response->evicted_tokens,
+        .cache = (enum hearth_cache_state)response->cache,
+        .drafted_tokens = response->drafted_tokens,
+        .accepted_tokens = response->accepted_tokens,
+        .fingerprint = fingerprint,
     };
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < result->count && rc == 0; i++) {
+        rc = end_item(result, i);
+    }
+    return rc;
 }
 
 /* ── Reading ─────────────────────────────────────────────────────────────────────────────────── */

@@ -62,6 +62,12 @@ const char *const hearth_wire_tensor_words[] = {[0] = "undefined",
                                                 [HEARTH_TENSOR_UINT64] = "uint64",
                                                 NULL};
 
+static const char *const cache_words[] = {[HEARTH_CACHE_NOT_TOLD] = "not_told",
+                                          [HEARTH_CACHE_USED] = "used",
+                                          [HEARTH_CACHE_OFF] = "off",
+                                          [HEARTH_CACHE_NOT_CACHEABLE] = "not_cacheable",
+                                          NULL};
+
 const char *hearth_wire_word(const char *const *words, uint64_t number)
 {
     for (uint64_t i = 0; words[i] != NULL; i++) {
@@ -101,6 +107,11 @@ const char *hearth_engine_name(enum hearth_engine_kind kind)
 const char *hearth_finish_name(enum hearth_finish_reason reason)
 {
     return name_of(hearth_wire_finish_words, reason);
+}
+
+const char *hearth_cache_name(enum hearth_cache_state state)
+{
+    return name_of(cache_words, state);
 }
 
 const char *hearth_model_state_name(enum hearth_model_state state)

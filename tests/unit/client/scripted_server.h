@@ -5,7 +5,8 @@
  * generate   the prompt backwards, one byte a piece; and for the last message of a chat; ids, if
  *            asked for, are the bytes
  * Token ids are an input as long as their count, of the letter 'i'. Streamed results come first to
- * last if that is asked for. What else an encoder is asked: see scripted_encoder.h.
+ * last if that is asked for. What else there is: scripted_encoder.h and
+ * scripted_generator.h.
  *
  * Texts that start with
  *   slow:   one piece, then nothing until a cancel      silent: nothing until a cancel
@@ -183,6 +184,7 @@ static void scripted_generate(struct scripted_peer *peer, uint64_t id, uint16_t 
 }
 
 #include "scripted_encoder.h"
+#include "scripted_generator.h"
 
 static void scripted_texts(struct scripted_peer *peer,
                            const struct hearth_wire_inference_request *request, uint64_t id)
@@ -295,6 +297,19 @@ static void scripted_say_why(struct scripted_peer *peer)
     scripted_send(peer, &message);
 }
 
+static void scripted_plainly(struct scripted_peer *peer,
+                             const struct hearth_wire_inference_request *request,
+                             struct hearth_slice input)
+{
+    if (hearth_slice_equals_string(request->model_id, "generator")) {
+        scripted_generator(peer, request, input);
+    } else if (request->task != HEARTH_TASK_GENERATE && request->task != HEARTH_TASK_CHAT) {
+        scripted_texts(peer, request, request->request_id);
+    } else {
+        scripted_generate(peer, request->request_id, request->flags, input);
+    }
+}
+
 /* Returns false when the connection is to end. */
 static bool scripted_infer(struct scripted_peer *peer,
                            const struct hearth_wire_inference_request *request)
@@ -331,10 +346,8 @@ static bool scripted_infer(struct scripted_peer *peer,
         scripted_end(peer, id, 0, NULL, NULL, 0);
     } else if (scripted_starts(input, "fail")) {
         scripted_end(peer, id, HEARTH_E_ENGINE_FAILED, "the engine gave up", NULL, 0);
-    } else if (request->task != HEARTH_TASK_GENERATE && request->task != HEARTH_TASK_CHAT) {
-        scripted_texts(peer, request, id);
     } else {
-        scripted_generate(peer, id, request->flags, input);
+        scripted_plainly(peer, request, input);
     }
     return !scripted_starts(input, "leave");
 }
