@@ -128,6 +128,33 @@ static const struct hearth_wire_port outputs[] = {
 static const struct hearth_wire_option facts[] = {{.key = TEXT("pooling"), .value = TEXT("mean")},
                                                   {.key = TEXT("opset"), .value = TEXT("17")}};
 
+/* And with the fourth. */
+static const struct hearth_wire_choice choices[] = {{.text = TEXT("ja")}, {.text = TEXT("nein ✗")}};
+static const struct hearth_wire_bias biases[] = {{.token = 7, .bias = -100.0f},
+                                                 {.token = UINT32_MAX, .bias = 0.5f}};
+static const struct hearth_wire_chat_message called[] = {
+    {.role = 1, .content = TEXT("How warm?")},
+    {.role = 2, .tool_calls = TEXT("[{\"name\":\"warm\",\"arguments\":{}}]")},
+    {.role = 3, .content = TEXT("21 °C"), .name = TEXT("warm"), .tool_call_id = TEXT("c1")}};
+static const struct hearth_wire_token_score likely[] = {
+    {.place = 0, .id = 11, .logprob = -0.25f, .is_chosen = 1, .text = TEXT("\xc3")},
+    {.place = 0, .id = 12, .logprob = -1.5f},
+    {.place = 1,
+     .id = 13,
+     .is_chosen = 1,
+     .text = TEXT("\xa9"
+                  "b")}};
+static const struct hearth_wire_result several[] = {
+    {.tokens = 2, .text = TEXT("ab"), .logprobs = LIST(likely), .finish_reason = 1},
+    {.index = 1, .tokens = 3, .finish_reason = 7}};
+static const struct hearth_wire_tool_call calls[] = {
+    {.id = TEXT("c1"), .name = TEXT("warm"), .arguments = TEXT("{\"where\":\"Zü")},
+    {.index = 31, .id = TEXT("c2"), .name = TEXT("cold"), .arguments = TEXT("{}")}};
+static const struct hearth_wire_result calling[] = {
+    {.tool_calls = LIST(calls), .finish_reason = 6}};
+static const struct hearth_wire_span chosen[] = {
+    {.ticket = 10, .model_id = TEXT("tiny"), .task = 7, .finish_reason = 2, .cached_tokens = 4096}};
+
 #define SAMPLE(name, ...)                                                                          \
     {                                                                                              \
         .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
@@ -201,6 +228,23 @@ static const struct hearth_message samples[] = {
     SAMPLE(model_response, .request_id = 12, .models = LIST(model), .inputs = LIST(inputs),
            .outputs = LIST(outputs), .facts = LIST(facts)),
     SAMPLE(model_response, .request_id = 13, .code = 2, .error = TEXT("no such model")),
+    SAMPLE(inference_request, .request_id = 51, .task = 7, .flags = 1,
+           .texts = {.count = 1, .items = texts}, .choices = LIST(choices),
+           .cache_domain = UINT64_MAX - 1, SAMPLING),
+    SAMPLE(inference_request, .request_id = 52, .task = 2, .flags = 0xF1,
+           .texts = {.count = 1, .items = texts}, .stops = LIST(stops), .answers = 3,
+           .typical_p = 0.875f, .frequency_penalty = -1.5f, .presence_penalty = 1.75f,
+           .logit_bias = LIST(biases), .top_logprobs = 20, .grammar_type = 2,
+           .grammar = TEXT("root ::= \"a\"\n"), SAMPLING),
+    SAMPLE(inference_request, .request_id = 53, .task = 3, .flags = 1, .messages = LIST(called),
+           .tools = TEXT("[{\"type\":\"function\",\"function\":{\"name\":\"warm\"}}]"),
+           .tool_choice = 2, SAMPLING),
+    SAMPLE(inference_response, .request_id = 52, .finish_reason = 1, .prompt_tokens = 9,
+           .tokens_generated = 5, .results = LIST(several), .cached_tokens = 8,
+           .evicted_tokens = 512, .cache = 1, .drafted_tokens = 4, .accepted_tokens = 3,
+           .fingerprint = TEXT("model=ab12 engine=x cpu=avx2 grid=128 seed=7")),
+    SAMPLE(stream_chunk, .request_id = 53, .results = LIST(calling)),
+    SAMPLE(spans_response, .spans = LIST(chosen)),
 };
 
 int main(void)

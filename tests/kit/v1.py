@@ -11,27 +11,38 @@ import struct
 from framed import Framed
 
 WORDS = {
-    "task": ["classify", "embed", "generate", "chat", "rerank", "entities", "tensors"],
+    "task": ["classify", "embed", "generate", "chat", "rerank", "entities", "tensors",
+             "choice"],
     "normalize": ["default", "yes", "no"],
     "vector_type": ["float32", "float16", "int8"],
     "tensor_type": [None, "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", None, "bool",
                     "float16", "float64", "uint32", "uint64"],
     "priority": ["low", "normal", "high", "critical"],
-    "role": ["system", "user", "assistant"],
+    "role": ["system", "user", "assistant", "tool"],
     "engine": ["echo", "onnx", "gguf"],
     "check_type": ["Liveness", "Readiness", "Full"],
-    "finish_reason": ["none", "stop", "max_tokens", "timeout", "cancelled", "failed"],
+    "finish_reason": ["none", "stop", "max_tokens", "timeout", "cancelled", "failed", "tool_calls",
+                      "context_full"],
+    "grammar_type": ["none", "json_schema", "gbnf"],
+    "tool_choice": ["auto", "none", "required"],
+    "cache": ["not_told", "used", "off", "not_cacheable"],
     "model_state": ["absent", "loading", "ready", "draining", "failed", "restarting"],
     "health_state": ["Healthy", "Degraded", "Unhealthy"],
     "request_state": ["queued", "running"],
 }
 PARAMETERS = ["timeout_ms", "dimensions", "max_tokens", "temperature", "top_k", "top_p", "min_p",
-              "repetition_penalty", "repetition_window", "seed"]
-FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8}
+              "repetition_penalty", "repetition_window", "seed", "typical_p", "frequency_penalty",
+              "presence_penalty", "logit_bias", "top_logprobs", "grammar", "cache_domain"]
+FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8, "logprobs": 16, "exact": 32,
+         "shift": 64, "no_cache": 128}
 REPORT = ["ready", "accepting_requests", "models_loaded", "memory_used_bytes", "queue_depth",
           "uptime_secs", "pid", "connections", "running", "requests_total", "worker_deaths", "version"]
 RESULT = {"index": 0, "tokens": 0, "is_truncated": 0, "text": "", "labels": [], "vector": [],
-          "token_ids": [], "score": 0.0, "packed": "", "scale": 0.0, "entities": []}
+          "token_ids": [], "score": 0.0, "packed": "", "scale": 0.0, "entities": [], "logprobs": [],
+          "tool_calls": [], "finish_reason": "none"}
+TOKEN_SCORE = {"place": 0, "id": 0, "logprob": 0.0, "is_chosen": 0, "text": ""}
+TOOL_CALL = {"index": 0, "id": "", "name": "", "arguments": ""}
+CACHED = {"cached_tokens": 0, "evicted_tokens": 0, "drafted_tokens": 0, "accepted_tokens": 0, "fingerprint": ""}
 TENSOR = {"name": "", "shape": [], "data": "", "memfd_bytes": 0}
 MODEL = {"name": "", "digest": "", "worker_pid": 0, "restarts": 0, "size_bytes": 0, "need_bytes": 0,
          "memory_bytes": 0, "queue_depth": 0, "running": 0, "request_count": 0, "avg_latency_ms": 0.0,
@@ -65,8 +76,11 @@ def say_inference(values):
     elif texts:
         out["texts"] = [say_input(text) for text in texts]
     if "messages" in values:
-        out["messages"] = [{"role": WORDS["role"][m["role"]], "content": m["content"]}
-                           for m in values["messages"]]
+        out["messages"] = [{**m, "role": WORDS["role"][m["role"]]} for m in values["messages"]]
+    if "choices" in values:
+        out["choices"] = [choice["text"] for choice in values["choices"]]
+    if "tools" in values:
+        out["tools"] = values["tools"]
     if "query" in values:
         out["query"] = values["query"]
     if "tensors" in values:
@@ -74,8 +88,11 @@ def say_inference(values):
         out["outputs"] = [output["name"] for output in values.get("outputs", [])]
     parameters = {name: values[name] for name in PARAMETERS if name in values}
     parameters |= {name: True for name, bit in FLAGS.items() if values.get("flags", 0) & bit}
-    parameters |= {name: WORDS[name][values[name]] for name in ("normalize", "vector_type")
+    parameters |= {name: WORDS[name][values[name]]
+                   for name in ("normalize", "vector_type", "grammar_type", "tool_choice")
                    if name in values}
+    if "answers" in values:
+        parameters["n"] = values["answers"]
     if "stops" in values:
         parameters["stops"] = [stop["text"] for stop in values["stops"]]
     return {**out, "parameters": parameters}
@@ -119,8 +136,21 @@ def read_result(body):
     return {**out, "vector": [single(number) for number in out["vector"]],
             "score": single(out["score"]), "scale": single(out["scale"]),
             "packed": base64.b64decode(out["packed"], validate=True),
+            "finish_reason": number_of("finish_reason", out["finish_reason"]),
+            "logprobs": [read_token_score(score) for score in out["logprobs"]],
+            "tool_calls": [read_record(call, TOOL_CALL) for call in out["tool_calls"]],
             **{kind: [{**found, "score": single(found["score"])} for found in out[kind]]
                for kind in ("labels", "entities")}}
+
+
+def read_record(body, record):
+    must_be_known(body, record)
+    return {name: plain(body.get(name, empty)) for name, empty in record.items()}
+
+
+def read_token_score(body):
+    out = read_record(body, TOKEN_SCORE)
+    return {**out, "logprob": single(out["logprob"]), "text": base64.b64decode(out["text"], validate=True)}
 
 
 def read_tensor(body):
@@ -173,6 +203,8 @@ def read_inference_response(body):
         raise ValueError(f"code, error and error_code do not fit together: {body}")
     return {**fields(body, "request_id", "code", "error", "prompt_tokens", "tokens_generated",
                      "queue_us", "first_us", "total_us"),
+            **{name: body.get(name, empty) for name, empty in CACHED.items()},
+            "cache": number_of("cache", body.get("cache", "not_told")),
             "finish_reason": number_of("finish_reason", body["finish_reason"]), "results": results,
             "tensors": [read_tensor(tensor) for tensor in body.get("tensors", [])]}
 
@@ -227,8 +259,10 @@ READERS = {
     "error": lambda body: {"code": body["number"], **fields(body, "request_id", "message")},
     "prometheus_response": lambda body: fields(body, "text"),
     "spans_response": lambda body: {"spans": [
-        read_timed(span, "code", "start_ms", "queue_us", "first_us", "total_us", "inputs",
-                   "prompt_tokens", "tokens_generated") for span in body["spans"]],
+        {**read_timed(span, "code", "start_ms", "queue_us", "first_us", "total_us", "inputs",
+                      "prompt_tokens", "tokens_generated"),
+         "finish_reason": number_of("finish_reason", span.get("finish_reason", "none")),
+         "cached_tokens": span.get("cached_tokens", 0)} for span in body["spans"]],
         **fields(body, "lost")},
     "warmup_response": lambda body: fields(body, "request_id", "model_id", "success", "code", "error",
                                            "elapsed_ms"),

@@ -130,8 +130,12 @@ def read_errors():
 
 
 ERRORS = read_errors()
-TASKS = {"classify": 0, "embed": 1, "generate": 2, "chat": 3, "rerank": 4, "entities": 5, "tensors": 6}
-FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8}
+TASKS = {"classify": 0, "embed": 1, "generate": 2, "chat": 3, "rerank": 4, "entities": 5, "tensors": 6,
+         "choice": 7}
+FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8, "logprobs": 16, "exact": 32,
+         "shift": 64, "no_cache": 128}
+FINISH = ["none", "stop", "max_tokens", "timeout", "cancelled", "failed", "tool_calls", "context_full"]
+GRAMMARS = {"none": 0, "json_schema": 1, "gbnf": 2}
 NORMALIZE = {"default": 0, "yes": 1, "no": 2}
 VECTOR_TYPES = {"float32": 0, "float16": 1, "int8": 2}
 # As ONNX numbers them; the letters are those of struct and numpy.

@@ -147,6 +147,19 @@ static int check_strays(const struct hearth_wire_inference_request *request,
     return 0;
 }
 
+/* The same of what both tasks that write a text take, and no other. */
+static int check_text_strays(const struct hearth_wire_inference_request *request,
+                             struct hearth_error *err)
+{
+    bool has_grammar = request->grammar_type != HEARTH_GRAMMAR_NONE || request->grammar.size > 0;
+    bool is_taken = request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
+    if (is_taken || (request->answers <= 1 && !has_grammar)) {
+        return 0;
+    }
+    return hearth_fail(err, HEARTH_E_INPUT_INVALID, "%s: given, but only generate and chat take it",
+                       has_grammar ? "grammar" : "answers");
+}
+
 static int check_message(const struct hearth_wire_chat_message *message, unsigned i,
                          struct hearth_error *err)
 {
@@ -220,6 +233,7 @@ int hearth_wire_check_request(const struct hearth_wire_inference_request *reques
         return rc;
     }
     rc = check_strays(request, err);
+    rc = rc < 0 ? rc : check_text_strays(request, err);
     if (rc < 0) {
         return rc;
     }

@@ -83,6 +83,17 @@ static int check_biases(const struct hearth_wire_inference_request *request,
     return 0;
 }
 
+/* A number that would change nothing is a mistake of its sender. */
+static int check_logprobs(const struct hearth_wire_inference_request *request,
+                          struct hearth_error *err)
+{
+    bool is_lost = request->top_logprobs > 0 && (request->flags & HEARTH_FLAG_LOGPROBS) == 0;
+    return is_lost ? hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                                 "top_logprobs: %u, but logprobs are not asked for (flag %u)",
+                                 request->top_logprobs, HEARTH_FLAG_LOGPROBS)
+                   : 0;
+}
+
 /* ── What an answer follows ──────────────────────────────────────────────────────────────────── */
 
 static int check_grammar(const struct hearth_wire_inference_request *request,
@@ -161,6 +172,7 @@ int hearth_wire_check_generation(const struct hearth_wire_inference_request *req
     int rc = check_sampling(request, err);
     rc = rc < 0 ? rc : check_stops(request, err);
     rc = rc < 0 ? rc : check_biases(request, err);
+    rc = rc < 0 ? rc : check_logprobs(request, err);
     rc = rc < 0 ? rc : check_grammar(request, err);
     rc = rc < 0 ? rc : check_tools(request, err);
     return rc < 0 || request->task != HEARTH_TASK_CHOICE ? rc : check_choices(request, err);

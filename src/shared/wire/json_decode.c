@@ -294,6 +294,33 @@ static int read_base64(struct json_reader *in, const struct hearth_wire_place *p
     return 0;
 }
 
+static int skip(struct json_reader *in, yyjson_val *value, unsigned depth);
+
+/* Text that is JSON itself, given as the value that it holds instead of in a string. */
+static int read_json(struct json_reader *in, const struct hearth_wire_place *place,
+                     yyjson_val *value, struct hearth_slice *member)
+{
+    int rc = skip(in, value, in->depth);
+    if (rc < 0) {
+        return rc;
+    }
+    struct yyjson_alc allocator = json_room_allocator(in->room);
+    yyjson_write_err problem;
+    size_t size;
+    const char *text = yyjson_val_write_opts(value, 0, &allocator, &size, &problem);
+    if (text == NULL) { /* what was read can be written: only the room may be too small */
+        return hearth_fail(in->err, HEARTH_E_NO_MEMORY, "message: the room of %zu bytes is full",
+                           in->room->cap);
+    }
+    if (size > place->field->limit) {
+        soft(in, place, HEARTH_E_TOO_LARGE, "%zu bytes, the limit is %" PRIu64, size,
+             place->field->limit);
+    } else {
+        *member = hearth_slice_of(text, size);
+    }
+    return 0;
+}
+
 static int read_run(struct json_reader *in, const struct hearth_wire_place *place,
                     yyjson_val *value, void *member)
 {
@@ -403,6 +430,9 @@ static int read_member(struct json_reader *in, const struct hearth_wire_place *p
     }
     if (shape->form == HEARTH_JSON_BASE64) {
         return read_base64(in, place, value, member);
+    }
+    if (shape->form == HEARTH_JSON_TEXT && yyjson_is_ctn(value)) {
+        return read_json(in, place, value, member);
     }
     return hearth_wire_is_number(place->field->kind) ? read_number(in, place, shape, value, member)
                                                      : read_run(in, place, value, member);
@@ -680,7 +710,9 @@ static void derive(struct json_reader *in, const struct members *members,
         return;
     }
     struct hearth_wire_inference_request *request = &message->as.inference_request;
-    if (was_seen(members, offsetof(struct hearth_wire_inference_request, messages))) {
+    if (was_seen(members, offsetof(struct hearth_wire_inference_request, choices))) {
+        request->task = HEARTH_TASK_CHOICE;
+    } else if (was_seen(members, offsetof(struct hearth_wire_inference_request, messages))) {
         request->task = HEARTH_TASK_CHAT;
     } else if (was_seen(members, offsetof(struct hearth_wire_inference_request, query))) {
         request->task = HEARTH_TASK_RERANK;
@@ -742,6 +774,7 @@ static int read_message(struct json_reader *in, yyjson_val *root, struct hearth_
     in->is_from_client = layout->direction == HEARTH_TO_DAEMON;
     struct hearth_json_owner owner;
     hearth_json_owner_init(&owner, layout);
+    HEARTH_ASSERT(layout->field_count <= SEEN_SOLE);
     struct members members = {.owner = &owner, .record = &ret->as};
     int rc = read_fields(in, NULL, 0, root, &members, false);
     if (rc < 0) {

@@ -228,7 +228,8 @@ static bool is_left_out(const struct hearth_field *field, const struct hearth_js
     if (hearth_wire_is_number(field->kind)) {
         return shape->form == HEARTH_JSON_OPTIONAL && hearth_wire_load(member, field->unit) == 0;
     }
-    return (!shows_all || shape->form == HEARTH_JSON_OPTIONAL) && is_empty(field, member);
+    bool is_optional = shape->form == HEARTH_JSON_OPTIONAL || shape->form == HEARTH_JSON_TEXT;
+    return (!shows_all || is_optional) && is_empty(field, member);
 }
 
 /* The fields that stand in the owner's one group, or the others. */

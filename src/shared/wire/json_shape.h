@@ -23,7 +23,8 @@ enum hearth_json_form {
     HEARTH_JSON_NULLABLE,
     HEARTH_JSON_REQUIRED,
     HEARTH_JSON_OPTIONAL,
-    HEARTH_JSON_BASE64
+    HEARTH_JSON_BASE64,
+    HEARTH_JSON_TEXT
 };
 struct hearth_json_shape {
     unsigned owner;

@@ -164,6 +164,7 @@ static void print_shape(const struct hearth_json_shape *shape, const struct hear
         }
         break;
     case HEARTH_JSON_BASE64: printf(": base64"); break;
+    case HEARTH_JSON_TEXT: printf(": optional, a string or the JSON itself"); break;
     }
     if (hearth_json_is_boolean(field, shape)) {
         printf("%s`true`, `false`", shape->member != NULL ? ": " : "");

@@ -28,6 +28,41 @@ static const struct hearth_wire_chat_message turns[] = {
     {.role = HEARTH_ROLE_USER, .content = TEXT("Hello!")}};
 static const struct hearth_wire_stop stops[] = {{.text = TEXT("\n\n")}};
 
+static const struct hearth_wire_choice choices[] = {{.text = TEXT("positive")},
+                                                    {.text = TEXT("negative")}};
+static const struct hearth_wire_text review[] = {
+    {.text = TEXT("I would buy it again. The review is")}};
+static const struct hearth_wire_bias biases[] = {{.token = 198, .bias = -100.0f}};
+static const struct hearth_wire_chat_message question[] = {
+    {.role = HEARTH_ROLE_USER, .content = TEXT("How warm is it in Zürich?")},
+    {.role = HEARTH_ROLE_ASSISTANT,
+     .tool_calls =
+         TEXT("[{\"id\":\"call_0\",\"name\":\"weather\",\"arguments\":{\"city\":\"Zürich\"}}]")},
+    {.role = HEARTH_ROLE_TOOL,
+     .content = TEXT("21 °C"),
+     .name = TEXT("weather"),
+     .tool_call_id = TEXT("call_0")}};
+#define TOOLS                                                                                      \
+    "[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{\"type\":"         \
+    "\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}}}]"
+#define SCHEMA "{\"type\":\"object\",\"properties\":{\"age\":{\"type\":\"integer\"}}}"
+
+static const struct hearth_wire_label chosen[] = {{.name = TEXT("positive"), .score = 0.91f},
+                                                  {.name = TEXT("negative"), .score = 0.09f}};
+static const struct hearth_wire_result choice[] = {{.tokens = 9, .labels = LIST(chosen)}};
+static const struct hearth_wire_token_score likely[] = {
+    {.place = 0, .id = 28, .logprob = -0.11f, .is_chosen = 1, .text = TEXT(",")},
+    {.place = 0, .id = 30, .logprob = -2.93f, .text = TEXT(".")}};
+static const struct hearth_wire_result several[] = {
+    {.tokens = 1,
+     .text = TEXT(","),
+     .logprobs = LIST(likely),
+     .finish_reason = HEARTH_FINISH_MAX_TOKENS},
+    {.index = 1, .tokens = 1, .text = TEXT("."), .finish_reason = HEARTH_FINISH_STOP}};
+static const struct hearth_wire_tool_call call[] = {
+    {.id = TEXT("call_0"), .name = TEXT("weather"), .arguments = TEXT("{\"city\":")}};
+static const struct hearth_wire_result calling[] = {{.tool_calls = LIST(call)}};
+
 static const struct hearth_wire_label scores[] = {{.name = TEXT("alarm"), .score = 0.97f},
                                                   {.name = TEXT("weather"), .score = 0.02f}};
 static const float vector[] = {0.0478f, -0.0193f, 0.1061f};
@@ -163,6 +198,20 @@ static const struct hearth_message examples[] = {
             .dimensions = 3, .vector_type = HEARTH_VECTOR_INT8, SAMPLING),
     EXAMPLE(inference_request, .request_id = 24, .task = HEARTH_TASK_TENSORS,
             .model_id = TEXT("scorer"), .tensors = LIST(given), .outputs = LIST(wanted), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 25, .task = HEARTH_TASK_CHOICE,
+            .model_id = TEXT("smollm2-135m-instruct"), .texts = LIST(review),
+            .choices = LIST(choices), SAMPLING),
+    EXAMPLE(inference_request, .request_id = 26, .task = HEARTH_TASK_GENERATE,
+            .flags = HEARTH_FLAG_LOGPROBS, .model_id = TEXT("smollm2-135m-instruct"),
+            .texts = LIST(prompt), .answers = 2, .typical_p = 0.95f, .frequency_penalty = 0.5f,
+            .presence_penalty = 0.25f, .logit_bias = LIST(biases), .top_logprobs = 1, SAMPLING),
+    EXAMPLE(inference_request, .request_id = 27, .task = HEARTH_TASK_CHAT,
+            .model_id = TEXT("smollm2-135m-instruct"), .messages = LIST(turns),
+            .grammar_type = HEARTH_GRAMMAR_JSON_SCHEMA, .grammar = TEXT(SCHEMA), .cache_domain = 7,
+            SAMPLING),
+    EXAMPLE(inference_request, .request_id = 28, .task = HEARTH_TASK_CHAT,
+            .model_id = TEXT("smollm2-135m-instruct"), .messages = LIST(question),
+            .tools = TEXT(TOOLS), .tool_choice = HEARTH_TOOLS_NONE, SAMPLING),
     EXAMPLE(inference_response, .request_id = 1, .finish_reason = HEARTH_FINISH_STOP,
             .prompt_tokens = 4, .tokens_generated = 2, .queue_us = 12, .first_us = 21400,
             .total_us = 48100, .results = LIST(generated)),
@@ -176,11 +225,20 @@ static const struct hearth_message examples[] = {
             .first_us = 2900, .total_us = 2950, .results = LIST(quantized)),
     EXAMPLE(inference_response, .request_id = 24, .queue_us = 8, .first_us = 310, .total_us = 330,
             .tensors = LIST(computed)),
+    EXAMPLE(inference_response, .request_id = 25, .prompt_tokens = 9, .queue_us = 10,
+            .first_us = 18200, .total_us = 18300, .results = LIST(choice), .cached_tokens = 8,
+            .cache = HEARTH_CACHE_USED),
+    EXAMPLE(inference_response, .request_id = 26, .finish_reason = HEARTH_FINISH_MAX_TOKENS,
+            .prompt_tokens = 4, .tokens_generated = 2, .queue_us = 11, .first_us = 20100,
+            .total_us = 31000, .results = LIST(several), .cached_tokens = 3, .evicted_tokens = 512,
+            .cache = HEARTH_CACHE_USED, .drafted_tokens = 4, .accepted_tokens = 1,
+            .fingerprint = TEXT("model=9f86d081 engine=b4589 cpu=avx2 grid=128 seed=42")),
     EXAMPLE(inference_response, .request_id = 6, .code = -HEARTH_E_NO_MODEL,
             .error = TEXT("model \"nope\" is in none of the model folders of this daemon"),
             .finish_reason = HEARTH_FINISH_FAILED),
     EXAMPLE(stream_chunk, .request_id = 1, .results = LIST(piece)),
     EXAMPLE(stream_chunk, .request_id = 22, .results = LIST(named)),
+    EXAMPLE(stream_chunk, .request_id = 28, .results = LIST(calling)),
     EXAMPLE(cancel_request, .request_id = 1),
     EXAMPLE(cancel_response, .request_id = 1, .cancelled = 1),
     EXAMPLE(health_check, .check_type = HEARTH_CHECK_FULL),

@@ -3,7 +3,7 @@
  * A streamed request gets a chunk for each piece or result and then a terminal without results; any
  * other is collected here and answered at once. Replies are wiped and kept for the next request, so
  * that steady state allocates nothing. Engines call from several threads: each reply has a lock.
- * results.c and outputs.c hold what was not sent yet. */
+ * answers.c, results.c and outputs.c hold what was not sent yet. */
 
 #include "reply_priv.h"
 
@@ -20,8 +20,7 @@ static struct reply *make_reply(struct hearth_worker *worker)
     reply->worker = worker;
     hearth_list_init(&reply->in_spare);
     pthread_mutex_init(&reply->lock, NULL);
-    hearth_buf_init(&reply->text, REPLY_TEXT_CAP);
-    hearth_buf_init(&reply->ids, REPLY_IDS_CAP);
+    answers_init(reply);
     hearth_buf_init(&reply->vectors, REPLY_VECTORS_CAP);
     hearth_buf_init(&reply->labels, REPLY_LABELS_CAP);
     hearth_buf_init(&reply->entities, REPLY_ENTITIES_CAP);
@@ -31,8 +30,7 @@ static struct reply *make_reply(struct hearth_worker *worker)
 
 static void free_reply(struct reply *reply)
 {
-    hearth_buf_finish(&reply->text);
-    hearth_buf_finish(&reply->ids);
+    answers_finish(reply);
     hearth_buf_finish(&reply->vectors);
     hearth_buf_finish(&reply->labels);
     hearth_buf_finish(&reply->entities);
@@ -75,15 +73,12 @@ int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_
     reply->is_stream = (request->flags & HEARTH_FLAG_STREAM) != 0;
     reply->is_in_order = (request->flags & HEARTH_FLAG_IN_ORDER) != 0;
     reply->takes_memfds = (request->flags & HEARTH_FLAG_MEMFDS) != 0;
-    reply->is_generation =
-        request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
-    reply->prompt_tokens = 0;
-    reply->generated_tokens = 0;
-    reply->pending_tokens = 0;
+    reply->is_text = request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
+    reply->answer_count = reply->is_text ? hearth_wire_answers(request) : 0;
+    reply->told = (struct told){0};
     reply->first_ns = 0;
     reply->code = 0;
     reply->error[0] = '\0';
-    reply->finish = HEARTH_FINISH_NONE;
     reply->count = 0;
     reply->next_index = 0;
     *ret = reply;
@@ -101,8 +96,8 @@ static void wipe_and_trim(struct hearth_buf *buf)
 void reply_discard(struct reply *reply)
 {
     struct hearth_worker *worker = reply->worker;
-    wipe_and_trim(&reply->text);
-    wipe_and_trim(&reply->ids);
+    answers_reset(reply);
+    reply->choices = (struct hearth_wire_list){0};
     wipe_and_trim(&reply->vectors);
     wipe_and_trim(&reply->labels);
     wipe_and_trim(&reply->entities);
@@ -151,37 +146,86 @@ static void send_chunk(struct reply *reply, struct hearth_wire_list results)
     }
 }
 
+/* Lock held. */
+static void send_piece(struct reply *reply, const struct hearth_wire_result *piece)
+{
+    send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = piece});
+}
+
+/* What could not be kept of an answer ends it with an error. Lock held. */
+static void note_kept(struct reply *reply, int rc)
+{
+    if (rc == HEARTH_E_TOO_LARGE) {
+        note_error(reply, rc, "the answer is too long for one message: stream it");
+    } else if (rc == HEARTH_E_INTERNAL) {
+        note_error(reply, rc, "the engine's tool calls are out of order");
+    } else if (rc != 0) {
+        note_error(reply, rc, hearth_error_sentence(rc));
+    }
+}
+
 static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
                      struct hearth_slice text, uint32_t tokens)
 {
     struct reply *reply = hearth_job_user(job);
+    struct answer *answer = &reply->answers[index];
     pthread_mutex_lock(&reply->lock);
     note_first(reply);
-    reply->generated_tokens += tokens;
-    reply->pending_tokens += tokens;
-    if (reply->is_stream && (text.size > 0 || reply->ids.size > 0)) {
-        struct hearth_wire_result piece = {.index = index,
-                                           .tokens = reply->pending_tokens,
-                                           .text = text,
-                                           .token_ids = results_ids(reply, reply->pending_tokens)};
-        reply->pending_tokens = 0;
-        send_chunk(reply, (struct hearth_wire_list){.count = 1, .items = &piece});
-        hearth_buf_wipe(&reply->ids);
-    } else if (hearth_buf_append(&reply->text, text.data, text.size) != 0) {
-        note_error(reply, HEARTH_E_TOO_LARGE, "the answer is too long for one message: stream it");
+    reply->told.generated_tokens += tokens;
+    answer->tokens += tokens;
+    if (!reply->is_stream) {
+        note_kept(reply, answer_add_text(reply, index, text));
+    } else {
+        answer->untold_tokens += tokens;
+        if (text.size > 0 || answer_has_notes(reply, index)) {
+            struct hearth_wire_result piece = {.index = index, .text = text};
+            answer_take_notes(reply, index, &piece);
+            send_piece(reply, &piece);
+            answer_drop_notes(reply, index);
+        }
     }
     pthread_mutex_unlock(&reply->lock);
 }
 
-static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index HEARTH_UNUSED,
-                     uint32_t id)
+static void on_token(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index, uint32_t id)
 {
     struct reply *reply = hearth_job_user(job);
     pthread_mutex_lock(&reply->lock);
-    if (hearth_buf_append(&reply->ids, &id, sizeof id) != 0) {
-        note_error(reply, HEARTH_E_TOO_LARGE, "the ids are too many for one message: stream them");
+    note_kept(reply, answer_add_id(reply, index, id));
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static void on_logprob(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
+                       const struct hearth_wire_token_score *score)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    note_kept(reply, answer_add_score(reply, index, score));
+    pthread_mutex_unlock(&reply->lock);
+}
+
+static void on_tool_call(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
+                         const struct hearth_wire_tool_call *part)
+{
+    struct reply *reply = hearth_job_user(job);
+    pthread_mutex_lock(&reply->lock);
+    note_first(reply);
+    if (reply->is_stream) {
+        const struct hearth_wire_result piece = {.index = index,
+                                                 .tool_calls = {.count = 1, .items = part}};
+        send_piece(reply, &piece);
+    } else {
+        note_kept(reply, answer_add_call(reply, index, part));
     }
     pthread_mutex_unlock(&reply->lock);
+}
+
+static enum hearth_finish_reason finish_of_code(int code)
+{
+    if (code == HEARTH_E_EXPIRED) {
+        return HEARTH_FINISH_TIMEOUT;
+    }
+    return code == HEARTH_E_CANCELLED ? HEARTH_FINISH_CANCELLED : HEARTH_FINISH_FAILED;
 }
 
 /* As soon as computed: in the order of the inputs only what has no gap before it. */
@@ -220,15 +264,32 @@ static void finish_item(struct reply *reply, uint32_t index,
     }
 }
 
+/* One of several answers in a stream says itself that it has ended; that of a lone one is said by
+ * the end of the request. */
+static void finish_answer(struct reply *reply, uint32_t index, enum hearth_finish_reason finish)
+{
+    struct answer *answer = &reply->answers[index];
+    answer->finish = finish;
+    answer->is_told = true;
+    if (reply->is_stream && reply->answer_count > 1) {
+        struct hearth_wire_result piece = {.index = index, .finish_reason = (uint8_t)finish};
+        answer_take_notes(reply, index, &piece);
+        send_piece(reply, &piece);
+        answer_drop_notes(reply, index);
+    }
+}
+
 static void on_finish(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t index,
                       const struct hearth_item_result *result)
 {
     struct reply *reply = hearth_job_user(job);
     pthread_mutex_lock(&reply->lock);
     note_first(reply);
-    reply->prompt_tokens += result->prompt_tokens;
-    reply->finish = result->finish;
-    if (!(reply->is_stream && reply->is_generation)) {
+    told_add(&reply->told, index, reply->is_text, result);
+    if (reply->is_text) {
+        finish_answer(reply, index, result->finish);
+    } else {
+        reply->choices = hearth_job_request(job)->choices;
         finish_item(reply, index, result);
     }
     pthread_mutex_unlock(&reply->lock);
@@ -240,25 +301,13 @@ static void on_fail(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t in
     struct reply *reply = hearth_job_user(job);
     pthread_mutex_lock(&reply->lock);
     note_error(reply, code, err != NULL ? err->text : hearth_error_sentence(code));
-    bool ended_early = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
-    if (ended_early && reply->is_generation && !reply->is_stream && reply->text.size > 0) {
-        const struct hearth_item_result so_far = {0};
-        if (results_collect(reply, index, &so_far) != 0) {
-            reply->count = 0; /* the error is told all the same */
-        }
+    if (reply->is_text) { /* of what was stopped the client gets what there is */
+        struct answer *answer = &reply->answers[index];
+        bool was_stopped = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
+        answer->finish = finish_of_code(code);
+        answer->is_told = was_stopped && answer->text.size + answer->calls.size > 0;
     }
     pthread_mutex_unlock(&reply->lock);
-}
-
-static enum hearth_finish_reason finish_of(const struct reply *reply)
-{
-    if (reply->code == 0) {
-        return reply->finish;
-    }
-    if (reply->code == HEARTH_E_EXPIRED) {
-        return HEARTH_FINISH_TIMEOUT;
-    }
-    return reply->code == HEARTH_E_CANCELLED ? HEARTH_FINISH_CANCELLED : HEARTH_FINISH_FAILED;
 }
 
 static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -288,6 +337,25 @@ void reply_refuse(struct hearth_worker *worker, uint64_t request_id, int code,
     }
 }
 
+/* All results of an answer that is not streamed. */
+static struct hearth_wire_list all_of(struct reply *reply)
+{
+    if (reply->is_stream) {
+        results_clear(reply); /* held back for a turn that will not come */
+        return (struct hearth_wire_list){0};
+    }
+    return reply->is_text ? answers_all(reply) : results_all(reply);
+}
+
+static const char *advice_of(const struct reply *reply, int rc)
+{
+    if (rc == HEARTH_E_BUSY) {
+        return "too many memfds of answers are not read yet; try again later";
+    }
+    return reply->is_text ? "the answer is too long for one message: stream it"
+                          : "the results are too large for one message: send fewer texts";
+}
+
 static void send_terminal(struct reply *reply, const struct hearth_job *job)
 {
     uint64_t pushed_ns = 0;
@@ -297,32 +365,34 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
     if (reply->code != 0) {
         outputs_clear(reply);
     }
-    if (reply->is_stream) {
-        results_clear(reply); /* held back for a turn that will not come */
-    }
     struct hearth_message message = {
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {
             .request_id = reply->request_id,
             .code = (uint16_t)-reply->code,
             .error = hearth_slice_of_string(reply->error),
-            .finish_reason = (uint8_t)finish_of(reply),
-            .prompt_tokens = reply->prompt_tokens,
-            .tokens_generated = reply->generated_tokens,
+            .finish_reason = (uint8_t)(reply->code != 0 ? finish_of_code(reply->code)
+                                       : reply->is_text ? reply->answers[0].finish
+                                                        : HEARTH_FINISH_NONE),
+            .prompt_tokens = reply->told.prompt_tokens,
+            .tokens_generated = reply->told.generated_tokens,
             .queue_us = us_between(pushed_ns, taken_ns != 0 ? taken_ns : now_ns),
             .first_us = us_between(pushed_ns, reply->first_ns != 0 ? reply->first_ns : now_ns),
             .total_us = us_between(pushed_ns, now_ns),
-            .results = results_all(reply),
-            .tensors = outputs_all(reply)}};
+            .results = all_of(reply),
+            .tensors = outputs_all(reply),
+            .cached_tokens = reply->told.cached_tokens,
+            .evicted_tokens = reply->told.evicted_tokens,
+            .cache = (uint8_t)reply->told.cache,
+            .drafted_tokens = reply->told.drafted_tokens,
+            .accepted_tokens = reply->told.accepted_tokens,
+            .fingerprint = hearth_slice_of_string(reply->told.fingerprint)}};
     int fds[HEARTH_MAX_TENSORS];
     uint32_t fd_count = outputs_fds(reply, fds);
     int rc = outbox_send_fds(&reply->worker->outbox, &message, reply->request_id, fds, fd_count);
     if (rc == HEARTH_E_TOO_LARGE || rc == HEARTH_E_BUSY) {
         struct hearth_error err = {0};
-        hearth_fail(&err, rc, "%s",
-                    rc == HEARTH_E_BUSY
-                        ? "too many memfds of answers are not read yet; try again later"
-                        : "the results are too large for one message: send fewer texts");
+        hearth_fail(&err, rc, "%s", advice_of(reply, rc));
         reply_refuse(reply->worker, reply->request_id, rc, &err);
     } else if (rc != 0) {
         give_up(reply->worker);
@@ -355,6 +425,8 @@ static void on_interrupt(void *arg, const struct hearth_job *job)
 const struct hearth_sink reply_sink = {
     .piece = on_piece,
     .token = on_token,
+    .logprob = on_logprob,
+    .tool_call = on_tool_call,
     .finish = on_finish,
     .fail = on_fail,
     .end = on_end,

@@ -5,9 +5,14 @@
 
 #include "serve_priv.h"
 
-#define REPLY_KEEP_BYTES  (64u * 1024u) /* of each buffer of a spare reply */
-#define REPLY_TEXT_CAP    (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
-#define REPLY_IDS_CAP     (HEARTH_MAX_RING_MESSAGE_BYTES / 2)
+#define REPLY_KEEP_BYTES (64u * 1024u) /* of each buffer of a spare reply */
+#define ANSWER_KEEP_BYTES                                                                          \
+    (8u * 1024u) /* of each buffer of its answers but the first one's text                         \
+                  */
+/* Of all answers to a prompt, as the message has them; the rest of it is for the envelope. */
+#define REPLY_ANSWERS_CAP (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
+#define ANSWER_SCORES_CAP (HEARTH_MAX_LOGPROBS * sizeof(struct hearth_wire_token_score))
+#define ANSWER_CALLS_CAP  (HEARTH_MAX_TOOL_CALLS * sizeof(struct hearth_wire_tool_call))
 #define REPLY_VECTORS_CAP (HEARTH_MAX_BATCH * HEARTH_MAX_VECTOR * sizeof(float))
 #define REPLY_LABELS_CAP  (HEARTH_MAX_BATCH * HEARTH_MAX_LABELS * sizeof(struct hearth_wire_label))
 #define REPLY_ENTITIES_CAP                                                                         \
@@ -34,6 +39,34 @@ struct collected {
     struct stretch entities; /* in entities */
 };
 
+/* One generated answer: of a stream what was not sent yet, else all of it. */
+struct answer {
+    struct hearth_buf text;
+    struct hearth_buf ids;        /* of tokens, those included whose text is held back */
+    struct hearth_buf scores;     /* struct hearth_wire_token_score; … */
+    struct hearth_buf score_text; /* … and their texts, one behind the other */
+    struct hearth_buf calls;      /* struct hearth_wire_tool_call; … */
+    struct hearth_buf call_text;  /* … and id, name and arguments of each, likewise */
+    size_t kept_bytes;            /* of all that, as a message has it */
+    uint32_t tokens;
+    uint32_t untold_tokens; /* of a stream: of pieces without a chunk, told with the next */
+    enum hearth_finish_reason finish;
+    bool is_told; /* there is a result of it, be its text empty */
+};
+
+/* What items tell of the request as a whole. */
+struct told {
+    uint32_t prompt_tokens;
+    uint32_t generated_tokens;
+    uint32_t cached_tokens;
+    uint32_t evicted_tokens;
+    uint32_t drafted_tokens;
+    uint32_t accepted_tokens;
+    enum hearth_cache_state cache;
+    uint32_t items; /* that have finished */
+    char fingerprint[HEARTH_MAX_FINGERPRINT_BYTES + 1];
+};
+
 /* One output of a tensors request. */
 struct output {
     struct stretch name; /* in data, as the next */
@@ -52,18 +85,17 @@ struct reply {
     uint64_t request_id;
     bool is_stream;
     bool is_in_order; /* of a stream: a result waits until all before it have been sent */
-    bool is_generation;
+    bool is_text;     /* generate, chat: its results are answers */
     bool takes_memfds;
+    struct hearth_wire_list choices; /* of the request, which outlives this */
     uint32_t next_index;
-    uint32_t prompt_tokens;
-    uint32_t generated_tokens;
-    uint32_t pending_tokens; /* of empty pieces: told with the next piece */
     uint64_t first_ns;
     int code; /* the first error */
     char error[HEARTH_ERROR_TEXT_BYTES];
-    enum hearth_finish_reason finish;
-    struct hearth_buf text;
-    struct hearth_buf ids; /* of generated tokens: all, or of the next piece of a stream */
+    struct told told;
+    struct answer answers[HEARTH_MAX_ANSWERS];
+    uint32_t answer_count;
+    size_t kept_bytes; /* of them all */
     struct hearth_buf vectors;
     struct hearth_buf labels;   /* struct hearth_wire_label, best first within a result */
     struct hearth_buf entities; /* struct hearth_wire_entity */
@@ -83,7 +115,26 @@ struct hearth_wire_list results_all(struct reply *reply);
 /* Takes out the result of input @index; false if it was not collected. */
 bool results_take(struct reply *reply, uint32_t index, struct hearth_wire_list *ret);
 void results_clear(struct reply *reply);
-struct hearth_wire_u32s results_ids(const struct reply *reply, uint32_t tokens);
+
+/* answers.c. The lock is held. Those that add: 0, HEARTH_E_TOO_LARGE for what no message takes, or
+ * HEARTH_E_NO_MEMORY; HEARTH_E_INTERNAL for parts of tool calls that are out of order. */
+void answers_init(struct reply *reply);
+void answers_finish(struct reply *reply);
+void answers_reset(struct reply *reply); /* wiped; small buffers are kept */
+int answer_add_text(struct reply *reply, uint32_t index, struct hearth_slice text);
+int answer_add_id(struct reply *reply, uint32_t index, uint32_t id);
+int answer_add_score(struct reply *reply, uint32_t index,
+                     const struct hearth_wire_token_score *score);
+int answer_add_call(struct reply *reply, uint32_t index, const struct hearth_wire_tool_call *part);
+/* Of a stream: ids and scores of the piece, which are forgotten once it was sent. */
+bool answer_has_notes(const struct reply *reply, uint32_t index);
+void answer_take_notes(struct reply *reply, uint32_t index, struct hearth_wire_result *into);
+void answer_drop_notes(struct reply *reply, uint32_t index);
+/* The wire's view of all answers that there is something of. */
+struct hearth_wire_list answers_all(struct reply *reply);
+/* Adds what an item has told to what is told of the request. */
+void told_add(struct told *told, uint32_t index, bool is_one_prompt,
+              const struct hearth_item_result *result);
 
 /* outputs.c. The lock is held. */
 int outputs_collect(struct reply *reply, const struct hearth_item_result *result,

@@ -13,8 +13,8 @@ static int append(struct hearth_buf *buf, const void *data, size_t count, size_t
     return hearth_buf_append(buf, data, count * element_bytes);
 }
 
-/* Keeps labels[0 … count] sorted, best first; equal scores in the manifest's order. */
-static void insert_label(struct hearth_wire_label *labels, uint32_t count, const char *name,
+/* Keeps labels[0 … count] sorted, best first; equal scores in the order of their names' list. */
+static void insert_label(struct hearth_wire_label *labels, uint32_t count, struct hearth_slice name,
                          float score)
 {
     uint32_t low = 0;
@@ -28,21 +28,35 @@ static void insert_label(struct hearth_wire_label *labels, uint32_t count, const
         }
     }
     memmove(labels + low + 1, labels + low, (count - low) * sizeof *labels);
-    labels[low] = (struct hearth_wire_label){.name = hearth_slice_of_string(name), .score = score};
+    labels[low] = (struct hearth_wire_label){.name = name, .score = score};
 }
 
+/* Name @i: that of the plan, or what @choices begin with, which is taken off. */
+static struct hearth_slice name_of(const struct hearth_engine_plan *plan, uint32_t i,
+                                   struct hearth_wire_list *choices)
+{
+    struct hearth_wire_choice choice;
+    return hearth_wire_next(choices, HEARTH_RECORD_choice, &choice)
+               ? choice.text
+               : hearth_slice_of_string(plan->labels[i]);
+}
+
+/* Scores of the model's labels, or of the texts that the request wants one of: these stay where
+ * the request is, which outlives its answer. */
 static int collect_labels(struct reply *reply, const float *scores, struct collected *into)
 {
     const struct hearth_engine_plan *plan = &reply->worker->plan;
-    size_t bytes = plan->label_count * sizeof(struct hearth_wire_label);
+    struct hearth_wire_list choices = reply->choices;
+    size_t count = choices.count > 0 ? choices.count : plan->label_count;
+    size_t bytes = count * sizeof(struct hearth_wire_label);
     int rc = hearth_buf_reserve(&reply->labels, bytes);
     if (rc != 0) {
         return rc;
     }
-    into->labels = (struct stretch){reply->labels.size, (uint32_t)plan->label_count};
+    into->labels = (struct stretch){reply->labels.size, (uint32_t)count};
     struct hearth_wire_label *labels = (void *)(reply->labels.data + reply->labels.size);
     for (uint32_t i = 0; i < into->labels.count; i++) {
-        insert_label(labels, i, plan->labels[i], scores[i]);
+        insert_label(labels, i, name_of(plan, i, &choices), scores[i]);
     }
     reply->labels.size += bytes;
     return 0;
@@ -72,7 +86,7 @@ int results_collect(struct reply *reply, uint32_t index, const struct hearth_ite
     struct collected *into = &reply->collected[reply->count];
     *into = (struct collected){
         .index = index,
-        .tokens = reply->is_generation ? reply->generated_tokens : result->prompt_tokens,
+        .tokens = result->prompt_tokens,
         .is_truncated = result->is_truncated,
         .score = result->score,
         .scale = result->scale,
@@ -105,14 +119,6 @@ void results_clear(struct reply *reply)
 
 /* ---- the wire's view ----------------------------------------------------------------------- */
 
-/* The ids of the @tokens first tokens: there may be one more whose text was held back when the
- * request was cancelled, and that is part of no answer. */
-struct hearth_wire_u32s results_ids(const struct reply *reply, uint32_t tokens)
-{
-    size_t count = reply->ids.size / sizeof(uint32_t);
-    return (struct hearth_wire_u32s){reply->ids.data, (uint32_t)HEARTH_MIN(count, (size_t)tokens)};
-}
-
 static const void *start_of(const struct hearth_buf *buf, struct stretch stretch)
 {
     return stretch.count > 0 ? buf->data + stretch.at : NULL;
@@ -124,10 +130,8 @@ static struct hearth_wire_result result_of(const struct reply *reply, const stru
         .index = from->index,
         .tokens = from->tokens,
         .is_truncated = from->is_truncated,
-        .text = reply->is_generation ? hearth_buf_slice(&reply->text) : hearth_slice_of(NULL, 0),
         .labels = {.count = from->labels.count, .items = start_of(&reply->labels, from->labels)},
         .vector = {.count = from->vector.count, .data = start_of(&reply->vectors, from->vector)},
-        .token_ids = results_ids(reply, from->tokens),
         .score = from->score,
         .packed = hearth_slice_of(start_of(&reply->vectors, from->packed), from->packed.count),
         .scale = from->scale,

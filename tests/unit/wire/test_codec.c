@@ -192,19 +192,21 @@ static void unknown_trailing_fields_are_skipped(void **state)
 static void unknown_trailing_fields_of_a_record_are_skipped(void **state)
 {
     (void)state;
-    static const uint8_t frame[] = {
-        5,    0,    0,    0,                        /* stream_chunk */
-        9,    0,    0,    0, 0,   0,   0,   0,      /* request_id 9 */
-        2,    0,    0,    0, 93,  0,   0,   0,      /* 2 results in 93 bytes */
-        56,   0,    0,    0,                        /* a record with 3 bytes more */
-        7,    0,    0,    0, 1,   0,   0,   0,   0, /* index 7, tokens 1, whole */
-        4,    0,    0,    0, 'e', 'i', 'n', 's', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0,    0,    0,    0, /* no labels, no vector, no ids */
-        0,    0,    0,    0, 0,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0xAA, 0xBB, 0xCC,    /* no score, nothing packed, no scale, no entities, ? */
-        29,   0,    0,    0, /* one of a peer that knows no ids */
-        8,    0,    0,    0, 2,   0,   0,   0,   1, /* index 8, tokens 2, cut */
-        4,    0,    0,    0, 'z', 'w', 'e', 'i', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t
+        frame[] = {5,    0,    0,    0,                        /* stream_chunk */
+                   9,    0,    0,    0, 0,   0,   0,   0,      /* request_id 9 */
+                   2,    0,    0,    0, 110, 0,   0,   0,      /* 2 results in 110 bytes */
+                   73,   0,    0,    0,                        /* a record with 3 bytes more */
+                   7,    0,    0,    0, 1,   0,   0,   0,   0, /* index 7, tokens 1, whole */
+                   4,    0,    0,    0, 'e', 'i', 'n', 's', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                   0,    0,    0,    0, /* no labels, no vector, no ids */
+                   0,    0,    0,    0, 0,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                   0,    0,    0,    0, 0,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, /* no score …
+                                                                                          no end */
+                   0xAA, 0xBB, 0xCC,                                                   /* ? */
+                   29,   0,    0,    0,                        /* one of a peer that knows no ids */
+                   8,    0,    0,    0, 2,   0,   0,   0,   1, /* index 8, tokens 2, cut */
+                   4,    0,    0,    0, 'z', 'w', 'e', 'i', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     struct hearth_message message;
     struct hearth_error err = {0};
     assert_int_equal(hearth_wire_decode(hearth_slice_of(frame, sizeof frame), &message, &err), 0);

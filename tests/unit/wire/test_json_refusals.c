@@ -92,8 +92,8 @@ static const struct refusal wrong_values[] = {
     {REQUEST "\"priority\":\"urgent\"}", HEARTH_E_INPUT_INVALID,
      "inference_request.priority: wanted is low, normal, high or critical"},
     {REQUEST "\"task\":\"Embed\"}", HEARTH_E_INPUT_INVALID,
-     "inference_request.task: wanted is classify, embed, generate, chat, rerank, entities or "
-     "tensors"},
+     "inference_request.task: wanted is classify, embed, generate, chat, rerank, entities, "
+     "tensors or choice"},
     {REQUEST "\"vector_type\":\"f16\"}", HEARTH_E_INPUT_INVALID,
      "inference_request.vector_type: wanted is float32, float16 or int8"},
     {REQUEST "\"parameters\":{\"normalize\":\"maybe\"}}", HEARTH_E_INPUT_INVALID,
