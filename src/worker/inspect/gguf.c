@@ -128,6 +128,9 @@ static int check_all(struct gguf_file *file, struct hearth_gguf_facts *facts,
     }
     int rc = check_whole_model(file, err);
     if (rc == 0) {
+        rc = gguf_check_architecture(file, err);
+    }
+    if (rc == 0) {
         rc = gguf_check_hyper(file, facts, err);
     }
     if (rc == 0) {

@@ -1,4 +1,4 @@
-/* gguf_hyper.c — the model's numbers and its vocabulary.
+/* gguf_hyper.c — the model's numbers.
  *
  * The library answers many wrong values with an assertion, which would end the worker without a
  * word; what it asserts on while loading is refused here, with the key and the number. */
@@ -79,6 +79,26 @@ static uint64_t heads_of_block(const struct gguf_file *file, const char *key, ui
     return value;
 }
 
+/* What graphs are built on, and assert. */
+static int check_head_sizes(const struct gguf_file *file, const struct hearth_gguf_facts *facts,
+                            struct hearth_error *err)
+{
+    if (facts->key_length != facts->value_length) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "key_length is %" PRIu32 ", value_length %" PRIu32
+                           ": architecture %s has one size for both",
+                           facts->key_length, facts->value_length, file->architecture);
+    }
+    if (!file->kind->has_free_heads &&
+        facts->head_count * facts->key_length != facts->embedding_length) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "%" PRIu32 " heads of %" PRIu32 " values are not the embedding_length "
+                           "of %" PRIu32,
+                           facts->head_count, facts->key_length, facts->embedding_length);
+    }
+    return 0;
+}
+
 static int check_heads(const struct gguf_file *file, struct hearth_gguf_facts *facts,
                        struct hearth_error *err)
 {
@@ -99,7 +119,7 @@ static int check_heads(const struct gguf_file *file, struct hearth_gguf_facts *f
     for (uint64_t block = 0; block < facts->block_count; block++) {
         uint64_t heads = heads_of_block(file, "attention.head_count", block, 0);
         uint64_t kv = heads_of_block(file, "attention.head_count_kv", block, heads);
-        if (kv > heads || (kv > 0 && heads % kv != 0)) {
+        if (kv == 0 || kv > heads || heads % kv != 0) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,
                                "block %" PRIu64 ": %" PRIu64 " heads over %" PRIu64
                                " key-value heads",
@@ -107,16 +127,23 @@ static int check_heads(const struct gguf_file *file, struct hearth_gguf_facts *f
         }
         facts->head_count_kv = (uint32_t)HEARTH_MAX(facts->head_count_kv, kv);
         facts->kv_values_per_token += kv * (facts->key_length + facts->value_length);
+        if (heads != facts->head_count || kv != facts->head_count_kv) {
+            return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                               "block %" PRIu64 " has %" PRIu64 " heads over %" PRIu64
+                               ", others have %" PRIu32 " over %" PRIu32,
+                               block, heads, kv, facts->head_count, facts->head_count_kv);
+        }
     }
-    return 0;
+    return check_head_sizes(file, facts, err);
 }
 
 static int check_rope(const struct gguf_file *file, const struct hearth_gguf_facts *facts,
                       struct hearth_error *err)
 {
-    uint32_t dimensions = 0;
-    int rc =
-        read_number(file, "rope.dimension_count", false, 0, facts->key_length, &dimensions, err);
+    uint32_t dimensions = facts->key_length;
+    uint32_t least = file->kind->has_full_rope ? facts->key_length : 0;
+    int rc = read_number(file, "rope.dimension_count", false, least, facts->key_length, &dimensions,
+                         err);
     if (rc < 0) {
         return rc;
     }
@@ -139,7 +166,7 @@ static int check_rope(const struct gguf_file *file, const struct hearth_gguf_fac
     return 0;
 }
 
-static int check_experts(const struct gguf_file *file, const struct hearth_gguf_facts *facts,
+static int check_experts(const struct gguf_file *file, struct hearth_gguf_facts *facts,
                          struct hearth_error *err)
 {
     uint32_t count = 0;
@@ -158,6 +185,7 @@ static int check_experts(const struct gguf_file *file, const struct hearth_gguf_
     if (rc < 0) {
         return rc;
     }
+    facts->expert_count = count;
     bool is_sound = count > 0 ? used > 0 && groups < count : used == 0 && groups == 0;
     if (groups > 1) {
         is_sound = is_sound && count % groups == 0 && groups_used > 0 && groups_used < groups;
@@ -190,10 +218,45 @@ static int check_floats(const struct gguf_file *file, struct hearth_error *err)
             }
             continue;
         }
-        if (!isfinite(value) || (is_epsilon && (value < 0 || value > 1))) {
+        if (!isfinite(value) || (is_epsilon && !(value > 0 && value <= 1))) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID, "key %s is %g",
                                shown_text(entry->key).text, value);
         }
+    }
+    return 0;
+}
+
+/* How texts are read, what of them is kept, and how vectors of tokens become one. */
+static int check_reading(const struct gguf_file *file, struct hearth_gguf_facts *facts,
+                         struct hearth_error *err)
+{
+    uint32_t window = 0;
+    facts->is_encoder = file->kind->reads == GGUF_READS_BOTH_WAYS;
+    facts->pooling = HEARTH_GGUF_POOLING_UNTOLD;
+    int rc =
+        read_number(file, "pooling_type", false, 0, HEARTH_GGUF_POOLING_RANK, &facts->pooling, err);
+    rc = rc < 0 ? rc
+                : read_number(file, "attention.sliding_window", false, 0, HEARTH_GGUF_MAX_CONTEXT,
+                              &window, err);
+    if (rc < 0) {
+        return rc;
+    }
+    facts->has_window = file->kind->has_window && window > 0;
+    const struct gguf_entry *causal = gguf_find(file, "attention.causal", true);
+    uint64_t is_causal = !facts->is_encoder;
+    if (causal != NULL &&
+        (causal->is_array || causal->kind != GGUF_BOOL ||
+         !gguf_number_at(file, causal, 0, &is_causal) || (is_causal != 0) == facts->is_encoder)) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "key %s.attention.causal is not what the architecture is: an encoder "
+                           "reads both ways, any other forward",
+                           file->architecture);
+    }
+    bool needs_window =
+        strcmp(file->architecture, "gemma2") == 0 || strcmp(file->architecture, "cohere2") == 0;
+    if (needs_window && !facts->has_window) {
+        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                           "key %s.attention.sliding_window is missing or 0", file->architecture);
     }
     return 0;
 }
@@ -221,89 +284,14 @@ int gguf_check_hyper(const struct gguf_file *file, struct hearth_gguf_facts *fac
     int rc = check_heads(file, facts, err);
     rc = rc < 0 ? rc : check_rope(file, facts, err);
     rc = rc < 0 ? rc : check_experts(file, facts, err);
+    rc = rc < 0 ? rc : check_reading(file, facts, err);
     rc = rc < 0 ? rc : check_floats(file, err);
+    rc = rc < 0 ? rc : gguf_check_own_keys(file, facts->block_count, err);
     facts->file_type = UINT32_MAX;
     const struct gguf_entry *type = gguf_find(file, "general.file_type", false);
     uint64_t value = 0;
     if (type != NULL && gguf_number_at(file, type, 0, &value) && value < UINT32_MAX) {
         facts->file_type = (uint32_t)value;
     }
-    return rc;
-}
-
-/* The library reads as many scores and types as there are tokens, without looking how many exist.
- */
-static int check_beside_tokens(const struct gguf_file *file, const char *key, enum gguf_kind kind,
-                               uint64_t count, struct hearth_error *err)
-{
-    const struct gguf_entry *entry = gguf_find(file, key, false);
-    if (entry != NULL && (!entry->is_array || entry->kind != kind || entry->count != count)) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "key %s has %" PRIu64 " elements of type %d; %" PRIu64
-                           " of type %d are needed",
-                           key, entry->count, (int)entry->kind, count, (int)kind);
-    }
-    return 0;
-}
-
-static int check_token_ids(const struct gguf_file *file, uint32_t count, struct hearth_error *err)
-{
-    for (uint64_t i = 0; i < file->key_count; i++) {
-        const struct gguf_entry *entry = &file->entries[i];
-        uint64_t id = 0;
-        if (!ends_with(entry->key, "_token_id") || entry->is_array) {
-            continue;
-        }
-        /* 2^32 - 1 is written for "none". */
-        if (!gguf_number_at(file, entry, 0, &id) || (id >= count && id != UINT32_MAX)) {
-            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                               "key %s is %" PRIu64 ", the vocabulary has %" PRIu32 " tokens",
-                               shown_text(entry->key).text, id, count);
-        }
-    }
-    return 0;
-}
-
-static int check_tokens(const struct gguf_file *file, struct hearth_gguf_facts *facts,
-                        struct hearth_error *err)
-{
-    const struct gguf_entry *tokens = gguf_find(file, "tokenizer.ggml.tokens", false);
-    bool are_texts = tokens != NULL && tokens->is_array && tokens->kind == GGUF_STRING;
-    uint64_t count = are_texts ? tokens->count : 0;
-    if (count == 0 || count > HEARTH_GGUF_MAX_VOCABULARY) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "key tokenizer.ggml.tokens holds %" PRIu64
-                           " texts; 1 to %u are possible",
-                           count, HEARTH_GGUF_MAX_VOCABULARY);
-    }
-    facts->vocabulary_size = (uint32_t)count;
-    facts->vocabulary_bytes = tokens->text_bytes;
-    const struct gguf_entry *merges = gguf_find(file, "tokenizer.ggml.merges", false);
-    if (merges != NULL && (!merges->is_array || merges->kind != GGUF_STRING)) {
-        return hearth_fail(err, HEARTH_E_MODEL_INVALID,
-                           "key tokenizer.ggml.merges is no array of texts");
-    }
-    facts->vocabulary_bytes += merges != NULL ? merges->text_bytes : 0;
-    return 0;
-}
-
-int gguf_check_vocabulary(const struct gguf_file *file, struct hearth_gguf_facts *facts,
-                          struct hearth_error *err)
-{
-    struct hearth_slice text = {NULL, 0};
-    const struct gguf_entry *entry = gguf_find(file, "tokenizer.ggml.model", false);
-    if (entry == NULL || !gguf_text_of(file, entry, &text) ||
-        hearth_slice_equals_string(text, "none") || hearth_slice_equals_string(text, "no_vocab")) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
-                           "key tokenizer.ggml.model is \"%s\": the file has no vocabulary",
-                           shown_text(text).text);
-    }
-    int rc = check_tokens(file, facts, err);
-    uint32_t count = facts->vocabulary_size;
-    rc = rc < 0 ? rc : check_beside_tokens(file, "tokenizer.ggml.scores", GGUF_F32, count, err);
-    rc = rc < 0 ? rc : check_beside_tokens(file, "tokenizer.ggml.token_type", GGUF_I32, count, err);
-    rc = rc < 0 ? rc : check_token_ids(file, count, err);
-    entry = gguf_find(file, "tokenizer.chat_template", false);
-    facts->has_chat_template = entry != NULL && gguf_text_of(file, entry, &text) && text.size > 0;
     return rc;
 }

@@ -40,6 +40,17 @@ struct gguf_entry {
     uint64_t text_bytes; /* array of strings: all texts together */
 };
 
+enum gguf_reads { GGUF_READS_FORWARD, GGUF_READS_BOTH_WAYS };
+
+/* What the library's graph of an architecture takes for granted. */
+struct gguf_architecture {
+    const char *name;
+    enum gguf_reads reads;
+    bool has_full_rope;  /* all of a head is rotated: rope.dimension_count is key_length */
+    bool has_free_heads; /* heads times key_length need not be embedding_length */
+    bool has_window;     /* some blocks look back over a window only, if the file says so */
+};
+
 struct gguf_file {
     struct gguf_cursor cursor;
     uint32_t version;
@@ -47,6 +58,7 @@ struct gguf_file {
     uint64_t key_count;
     struct gguf_entry *entries; /* key_count of them */
     char architecture[64];
+    const struct gguf_architecture *kind;
 };
 
 bool gguf_read_u32(struct gguf_cursor *cursor, uint32_t *ret);
@@ -67,7 +79,12 @@ bool gguf_text_of(const struct gguf_file *file, const struct gguf_entry *entry,
                   struct hearth_slice *ret);
 bool gguf_float_of(const struct gguf_file *file, const struct gguf_entry *entry, double *ret);
 
+/* NULL: not one that is loaded. */
+const struct gguf_architecture *gguf_architecture_of(const char *name);
+
 /* The parts of the check that follow the keys. */
+int gguf_check_architecture(struct gguf_file *file, struct hearth_error *err);
+int gguf_check_own_keys(const struct gguf_file *file, uint32_t blocks, struct hearth_error *err);
 int gguf_check_hyper(const struct gguf_file *file, struct hearth_gguf_facts *facts,
                      struct hearth_error *err);
 int gguf_check_vocabulary(const struct gguf_file *file, struct hearth_gguf_facts *facts,

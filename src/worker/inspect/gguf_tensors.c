@@ -8,6 +8,7 @@
 struct tensor {
     struct hearth_slice name;
     uint64_t values;
+    uint32_t dimensions;
     uint32_t type;
     uint64_t offset;
 };
@@ -68,6 +69,7 @@ static int read_dimensions(struct gguf_cursor *cursor, struct tensor *tensor, ui
                            "tensor %s has %" PRIu32 " dimensions; 1 to %u are possible",
                            shown_text(tensor->name).text, count, HEARTH_GGUF_MAX_DIMENSIONS);
     }
+    tensor->dimensions = count;
     tensor->values = 1;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t size = 0;
@@ -82,6 +84,28 @@ static int read_dimensions(struct gguf_cursor *cursor, struct tensor *tensor, ui
         *ret_row = i == 0 ? size : *ret_row;
     }
     return 0;
+}
+
+static bool ends_with(struct hearth_slice text, const char *end)
+{
+    size_t size = strlen(end);
+    return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
+}
+
+/* Vectors, norms and biases are added and multiplied as 32-bit floats; rows of places and kinds of
+ * segments as floats; no matrix is of whole numbers, 64-bit floats or a type that only stands
+ * between two steps of a multiplication. */
+static bool is_computable(struct hearth_slice name, uint32_t type, uint32_t dimensions)
+{
+    enum { F32 = 0, F16 = 1, Q8_1 = 9, Q8_K = 15, I8 = 24, F64 = 28, BF16 = 30 };
+    if (dimensions == 1 || ends_with(name, "_norm.weight") || ends_with(name, ".bias")) {
+        return type == F32;
+    }
+    if (hearth_slice_equals_string(name, "position_embd.weight") ||
+        hearth_slice_equals_string(name, "token_types.weight")) {
+        return type == F32 || type == F16 || type == BF16;
+    }
+    return type != Q8_1 && type != Q8_K && (type < I8 || type > F64);
 }
 
 static int read_tensor(struct gguf_cursor *cursor, uint64_t index, struct tensor *ret,
@@ -110,6 +134,12 @@ static int read_tensor(struct gguf_cursor *cursor, uint64_t index, struct tensor
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
                            "tensor %s has the type %" PRIu32 ", which is not known",
                            shown_text(ret->name).text, ret->type);
+    }
+    if (!is_computable(ret->name, ret->type, ret->dimensions)) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "tensor %s of %" PRIu32 " dimensions has the type %" PRIu32
+                           ", with which the library does not compute there",
+                           shown_text(ret->name).text, ret->dimensions, ret->type);
     }
     if (row % values != 0) {
         return hearth_fail(err, HEARTH_E_MODEL_INVALID,

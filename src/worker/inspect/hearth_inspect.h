@@ -32,6 +32,7 @@
 #define HEARTH_GGUF_MAX_HEADS        1024u
 #define HEARTH_GGUF_MAX_EXPERTS      512u
 #define HEARTH_GGUF_MAX_VOCABULARY   (1u << 20)
+#define HEARTH_GGUF_MAX_TOKEN_TYPES  256u /* kinds of segments that an encoder tells apart */
 
 #define HEARTH_POOLING_MAX_BYTES      (1u << 20)
 #define HEARTH_POOLING_MAX_DIMENSIONS 65536u
@@ -55,6 +56,14 @@
 
 /* ---- GGUF ---------------------------------------------------------------------------------- */
 
+/* <architecture>.pooling_type: numbers of the format. */
+#define HEARTH_GGUF_POOLING_NONE   0u
+#define HEARTH_GGUF_POOLING_MEAN   1u
+#define HEARTH_GGUF_POOLING_CLS    2u
+#define HEARTH_GGUF_POOLING_LAST   3u
+#define HEARTH_GGUF_POOLING_RANK   4u
+#define HEARTH_GGUF_POOLING_UNTOLD UINT32_MAX
+
 /** What a sound GGUF file says about its model. */
 struct hearth_gguf_facts {
     uint32_t version;
@@ -70,6 +79,10 @@ struct hearth_gguf_facts {
     uint32_t value_length;
     uint64_t kv_values_per_token; /* keys and values of all blocks */
     uint32_t file_type;           /* general.file_type, UINT32_MAX if absent */
+    bool is_encoder;              /* reads both ways and writes nothing: for embeddings alone */
+    bool has_window; /* blocks that look back over a window only: prefixes are not shared */
+    uint32_t expert_count;
+    uint32_t pooling; /* HEARTH_GGUF_POOLING_…, or HEARTH_GGUF_POOLING_UNTOLD */
     uint32_t vocabulary_size;
     uint64_t vocabulary_bytes; /* texts of tokens and merges */
     uint32_t tensor_count;

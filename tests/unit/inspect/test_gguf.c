@@ -35,7 +35,7 @@ static const struct value sound[] = {
     {"llama.attention.head_count_kv", ARRAY, U32, 2, 2, NULL},
     {"llama.attention.layer_norm_rms_epsilon", F32, 0, 0, 1e-5, NULL},
     {"tokenizer.ggml.model", STRING, 0, 0, 0, "gpt2"},
-    {"tokenizer.ggml.tokens", ARRAY, STRING, 3, 0, "ab"},
+    {"tokenizer.ggml.tokens", ARRAY, STRING, 3, 0, NULL},
     {"tokenizer.ggml.token_type", ARRAY, I32, 3, 1, NULL},
     {"tokenizer.ggml.bos_token_id", U32, 0, 0, 2, NULL},
     {"tokenizer.ggml.add_bos_token", BOOL, 0, 0, 1, NULL},
@@ -80,7 +80,10 @@ static void put_value(struct hearth_buf *out, const struct value *value)
     put(out, value->element, 4);
     put(out, value->count, 8);
     for (uint64_t i = 0; i < value->count && i < 4096; i++) {
-        put_scalar(out, value->element, value);
+        char text[] = {(char)('a' + i), '\0'}; /* of a list of texts: "a", "b" … */
+        struct value each = *value;
+        each.text = value->text == NULL ? text : value->text;
+        put_scalar(out, value->element, &each);
     }
 }
 
@@ -162,7 +165,7 @@ static void a_sound_file_gives_its_facts(void **state)
     assert_int_equal(hearth_gguf_kv_bytes_per_token(&facts, 1), 32);
     assert_int_equal(hearth_gguf_kv_bytes_per_token(&facts, 0), 64);
     assert_int_equal(facts.vocabulary_size, 3);
-    assert_int_equal(facts.vocabulary_bytes, 6);
+    assert_int_equal(facts.vocabulary_bytes, 3);
     assert_int_equal(facts.tensor_bytes, 96);
     assert_int_equal(facts.data_offset, file.size - 96);
     assert_false(facts.has_chat_template);
@@ -199,69 +202,90 @@ static void every_cut_of_a_sound_file_is_refused(void **state)
         key, F32, 0, 0, x, NULL                                                                    \
     }
 
+static const struct {
+    struct value change;
+    int code;
+    const char *says;
+} wrong_values[] = {
+    {NUMBER("llama.block_count", 0), HEARTH_E_MODEL_INVALID, "llama.block_count is 0; 1 to 512"},
+    {NUMBER("llama.block_count", 513), HEARTH_E_MODEL_INVALID, "llama.block_count is 513"},
+    {GONE("llama.block_count"), HEARTH_E_MODEL_INVALID, "llama.block_count is missing"},
+    {TEXT("llama.block_count", "2"), HEARTH_E_MODEL_INVALID, "not such a number"},
+    {{"llama.block_count", I32, 0, 0, -1, NULL}, HEARTH_E_MODEL_INVALID, "not such a number"},
+    {NUMBER("llama.context_length", 0), HEARTH_E_MODEL_INVALID, "context_length is 0"},
+    {NUMBER("llama.embedding_length", 1u << 20), HEARTH_E_MODEL_INVALID, "1048576"},
+    {NUMBER("llama.attention.head_count", 0), HEARTH_E_UNSUPPORTED, "head_count is 0"},
+    {NUMBER("llama.attention.head_count", 3), HEARTH_E_MODEL_INVALID, "3 heads over 2"},
+    {NUMBER("llama.attention.head_count", 16), HEARTH_E_MODEL_INVALID, "share"},
+    {{"llama.attention.head_count_kv", ARRAY, U32, 3, 2, NULL},
+     HEARTH_E_MODEL_INVALID,
+     "3 elements for 2 blocks"},
+    {REAL("llama.attention.layer_norm_rms_epsilon", -1e-5), HEARTH_E_MODEL_INVALID, "epsilon"},
+    {REAL("llama.attention.layer_norm_rms_epsilon", NAN), HEARTH_E_MODEL_INVALID, "nan"},
+    {NUMBER("llama.attention.layer_norm_epsilon", 1), HEARTH_E_MODEL_INVALID, "no 32-bit float"},
+    {REAL("llama.rope.freq_base", INFINITY), HEARTH_E_MODEL_INVALID, "rope.freq_base is inf"},
+    {NUMBER("llama.rope.dimension_count", 3), HEARTH_E_MODEL_INVALID, "dimension_count is 3"},
+    {TEXT("llama.rope.scaling.type", "magic"), HEARTH_E_MODEL_INVALID, "\"magic\""},
+    {REAL("llama.rope.freq_base", 0), HEARTH_E_MODEL_INVALID, "rope.freq_base is of the wrong"},
+    {NUMBER("llama.rope.freq_base", 1), HEARTH_E_MODEL_INVALID, "rope.freq_base is of the"},
+    {REAL("llama.attention.layer_norm_rms_epsilon", 0), HEARTH_E_MODEL_INVALID, "epsilon is 0"},
+    {NUMBER("llama.attention.key_length", 4), HEARTH_E_UNSUPPORTED, "one size for both"},
+    {{"llama.attention.causal", BOOL, 0, 0, 0, NULL}, HEARTH_E_UNSUPPORTED, "causal"},
+    {NUMBER("llama.pooling_type", 5), HEARTH_E_MODEL_INVALID, "pooling_type is 5; 0 to 4"},
+    {NUMBER("llama.router_layer", 1), HEARTH_E_UNSUPPORTED, "llama.router_layer is not known"},
+    {NUMBER("llama.nextn_predict_layers", 1), HEARTH_E_MODEL_INVALID, "nextn_predict_layers"},
+    {TEXT("general.architecture", "jupiter"), HEARTH_E_UNSUPPORTED, "\"jupiter\""},
+    {TEXT("general.architecture", "mamba"), HEARTH_E_UNSUPPORTED, "recurrent"},
+    {TEXT("general.architecture", "deepseek2"), HEARTH_E_UNSUPPORTED, "compressed"},
+    {TEXT("tokenizer.ggml.model", "t5"), HEARTH_E_UNSUPPORTED, "\"t5\""},
+    {TEXT("tokenizer.ggml.model", "llama"), HEARTH_E_MODEL_INVALID, "no token <0x00>"},
+    {TEXT("tokenizer.ggml.pre", "gemma4"), HEARTH_E_UNSUPPORTED, "pre is \"gemma4\""},
+    {GONE("tokenizer.ggml.bos_token_id"), HEARTH_E_MODEL_INVALID, "own id 11"},
+    {{"tokenizer.ggml.tokens", ARRAY, STRING, 3, 0, "ab"},
+     HEARTH_E_MODEL_INVALID,
+     "tokens 0 and 1 have the same text"},
+    {{"tokenizer.ggml.token_type", ARRAY, I32, 3, 6, NULL},
+     HEARTH_E_MODEL_INVALID,
+     "token 0 is to be a byte"},
+    {{"tokenizer.ggml.scores", ARRAY, F32, 3, NAN, NULL}, HEARTH_E_MODEL_INVALID, "score 0"},
+    {NUMBER("llama.expert_count", 513), HEARTH_E_MODEL_INVALID, "expert_count is 513"},
+    {NUMBER("llama.expert_count", 4), HEARTH_E_MODEL_INVALID, "4 experts, 0 used"},
+    {NUMBER("general.alignment", 24), HEARTH_E_MODEL_INVALID, "alignment is 24"},
+    {NUMBER("general.alignment", 0), HEARTH_E_MODEL_INVALID, "alignment is 0"},
+    {TEXT("general.type", "adapter"), HEARTH_E_UNSUPPORTED, "\"adapter\""},
+    {NUMBER("split.count", 2), HEARTH_E_UNSUPPORTED, "2 files"},
+    {GONE("general.architecture"), HEARTH_E_MODEL_INVALID, "general.architecture"},
+    {TEXT("tokenizer.ggml.model", "none"), HEARTH_E_UNSUPPORTED, "no vocabulary"},
+    {GONE("tokenizer.ggml.tokens"), HEARTH_E_MODEL_INVALID, "0 texts"},
+    {{"tokenizer.ggml.token_type", ARRAY, I32, 2, 1, NULL},
+     HEARTH_E_MODEL_INVALID,
+     "token_type has 2 elements of type 5; 3"},
+    {{"tokenizer.ggml.scores", ARRAY, F32, 4, 1, NULL},
+     HEARTH_E_MODEL_INVALID,
+     "scores has 4 elements"},
+    {NUMBER("tokenizer.ggml.bos_token_id", 3), HEARTH_E_MODEL_INVALID,
+     "bos_token_id is 3, the vocabulary has 3"},
+    {{"tokenizer.ggml.add_bos_token", BOOL, 0, 0, 2, NULL},
+     HEARTH_E_MODEL_INVALID,
+     "boolean has the value 2"},
+    {{"x", ARRAY, ARRAY, 1, 0, NULL}, HEARTH_E_MODEL_INVALID, "element type 9"},
+    {{"x", 13, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "type 13"},
+    {{"x", ARRAY, U8, (4u << 20) + 1, 0, NULL}, HEARTH_E_MODEL_INVALID, "the limit is"},
+    {{"x", ARRAY, U32, 4u << 20, 0, NULL}, HEARTH_E_MODEL_INVALID, "the file has"},
+    {{"a key", U8, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "not printable"},
+    {{"", U8, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "is empty"},
+};
+
 static void a_wrong_value_is_refused_by_its_key_and_number(void **state)
 {
     (void)state;
-    static const struct {
-        struct value change;
-        int code;
-        const char *says;
-    } cases[] = {
-        {NUMBER("llama.block_count", 0), HEARTH_E_MODEL_INVALID,
-         "llama.block_count is 0; 1 to 512"},
-        {NUMBER("llama.block_count", 513), HEARTH_E_MODEL_INVALID, "llama.block_count is 513"},
-        {GONE("llama.block_count"), HEARTH_E_MODEL_INVALID, "llama.block_count is missing"},
-        {TEXT("llama.block_count", "2"), HEARTH_E_MODEL_INVALID, "not such a number"},
-        {{"llama.block_count", I32, 0, 0, -1, NULL}, HEARTH_E_MODEL_INVALID, "not such a number"},
-        {NUMBER("llama.context_length", 0), HEARTH_E_MODEL_INVALID, "context_length is 0"},
-        {NUMBER("llama.embedding_length", 1u << 20), HEARTH_E_MODEL_INVALID, "1048576"},
-        {NUMBER("llama.attention.head_count", 0), HEARTH_E_UNSUPPORTED, "head_count is 0"},
-        {NUMBER("llama.attention.head_count", 3), HEARTH_E_MODEL_INVALID, "3 heads over 2"},
-        {NUMBER("llama.attention.head_count", 16), HEARTH_E_MODEL_INVALID, "share"},
-        {{"llama.attention.head_count_kv", ARRAY, U32, 3, 2, NULL},
-         HEARTH_E_MODEL_INVALID,
-         "3 elements for 2 blocks"},
-        {REAL("llama.attention.layer_norm_rms_epsilon", -1e-5), HEARTH_E_MODEL_INVALID, "epsilon"},
-        {REAL("llama.attention.layer_norm_rms_epsilon", NAN), HEARTH_E_MODEL_INVALID, "nan"},
-        {NUMBER("llama.attention.layer_norm_epsilon", 1), HEARTH_E_MODEL_INVALID,
-         "no 32-bit float"},
-        {REAL("llama.rope.freq_base", INFINITY), HEARTH_E_MODEL_INVALID, "rope.freq_base is inf"},
-        {NUMBER("llama.rope.dimension_count", 3), HEARTH_E_MODEL_INVALID, "dimension_count is 3"},
-        {TEXT("llama.rope.scaling.type", "magic"), HEARTH_E_MODEL_INVALID, "\"magic\""},
-        {NUMBER("llama.expert_count", 513), HEARTH_E_MODEL_INVALID, "expert_count is 513"},
-        {NUMBER("llama.expert_count", 4), HEARTH_E_MODEL_INVALID, "4 experts, 0 used"},
-        {NUMBER("general.alignment", 24), HEARTH_E_MODEL_INVALID, "alignment is 24"},
-        {NUMBER("general.alignment", 0), HEARTH_E_MODEL_INVALID, "alignment is 0"},
-        {TEXT("general.type", "adapter"), HEARTH_E_UNSUPPORTED, "\"adapter\""},
-        {NUMBER("split.count", 2), HEARTH_E_UNSUPPORTED, "2 files"},
-        {GONE("general.architecture"), HEARTH_E_MODEL_INVALID, "general.architecture"},
-        {TEXT("tokenizer.ggml.model", "none"), HEARTH_E_UNSUPPORTED, "no vocabulary"},
-        {GONE("tokenizer.ggml.tokens"), HEARTH_E_MODEL_INVALID, "0 texts"},
-        {{"tokenizer.ggml.token_type", ARRAY, I32, 2, 1, NULL},
-         HEARTH_E_MODEL_INVALID,
-         "token_type has 2 elements of type 5; 3"},
-        {{"tokenizer.ggml.scores", ARRAY, F32, 4, 1, NULL},
-         HEARTH_E_MODEL_INVALID,
-         "scores has 4 elements"},
-        {NUMBER("tokenizer.ggml.bos_token_id", 3), HEARTH_E_MODEL_INVALID,
-         "bos_token_id is 3, the vocabulary has 3"},
-        {{"tokenizer.ggml.add_bos_token", BOOL, 0, 0, 2, NULL},
-         HEARTH_E_MODEL_INVALID,
-         "boolean has the value 2"},
-        {{"x", ARRAY, ARRAY, 1, 0, NULL}, HEARTH_E_MODEL_INVALID, "element type 9"},
-        {{"x", 13, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "type 13"},
-        {{"x", ARRAY, U8, (4u << 20) + 1, 0, NULL}, HEARTH_E_MODEL_INVALID, "the limit is"},
-        {{"x", ARRAY, U32, 4u << 20, 0, NULL}, HEARTH_E_MODEL_INVALID, "the file has"},
-        {{"a key", U8, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "not printable"},
-        {{"", U8, 0, 0, 0, NULL}, HEARTH_E_MODEL_INVALID, "is empty"},
-    };
-    for (size_t i = 0; i < HEARTH_COUNT(cases); i++) {
+    for (size_t i = 0; i < HEARTH_COUNT(wrong_values); i++) {
         HEARTH_AUTO(hearth_buf) struct hearth_buf file;
         struct hearth_gguf_facts facts;
         struct hearth_error err;
-        build(&file, &cases[i].change, one_tensor, 1);
-        assert_int_equal(inspect(&file, &facts, &err), cases[i].code);
-        KIT_ASSERT_ERROR(err, cases[i].code, cases[i].says);
+        build(&file, &wrong_values[i].change, one_tensor, 1);
+        assert_int_equal(inspect(&file, &facts, &err), wrong_values[i].code);
+        KIT_ASSERT_ERROR(err, wrong_values[i].code, wrong_values[i].says);
     }
 }
 
@@ -281,7 +305,10 @@ static void a_wrong_tensor_is_refused_by_its_name(void **state)
         {{{"a", 1, {1ull << 62}, 0, 0}}, 1, HEARTH_E_MODEL_INVALID, "too many"},
         {{{"a", 1, {8}, 4, 0}}, 1, HEARTH_E_UNSUPPORTED, "type 4"},
         {{{"a", 1, {8}, 43, 0}}, 1, HEARTH_E_UNSUPPORTED, "type 43"},
-        {{{"a", 1, {8}, 8, 0}}, 1, HEARTH_E_MODEL_INVALID, "type 8 packs 32"},
+        {{{"a", 2, {8, 1}, 8, 0}}, 1, HEARTH_E_MODEL_INVALID, "type 8 packs 32"},
+        {{{"a", 1, {8}, 1, 0}}, 1, HEARTH_E_UNSUPPORTED, "does not compute"},
+        {{{"a", 2, {8, 1}, 26, 0}}, 1, HEARTH_E_UNSUPPORTED, "does not compute"},
+        {{{"a", 2, {256, 1}, 15, 0}}, 1, HEARTH_E_UNSUPPORTED, "does not compute"},
         {{{"a", 1, {8}, 0, 32}}, 1, HEARTH_E_MODEL_INVALID, "starts at 32 of the data, expected 0"},
         {{{"a", 1, {8}, 0, 0}, {"b", 1, {8}, 0, 16}}, 2, HEARTH_E_MODEL_INVALID, "expected 32"},
         {{{"a", 1, {8}, 0, 0}, {"a", 1, {8}, 0, 32}}, 2, HEARTH_E_MODEL_INVALID, "stands twice"},

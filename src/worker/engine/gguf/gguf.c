@@ -2,6 +2,8 @@
 
 #include "gguf_engine.h"
 
+#include "embed.h"
+#include "estimate.h"
 #include "hearth_os.h"
 
 #include <inttypes.h>
@@ -89,6 +91,12 @@ static int look(const struct hearth_engine_plan *plan, struct hearth_gguf_facts 
     if (rc < 0) {
         return hearth_because(err, rc, "%s", file->path);
     }
+    if (facts->is_encoder && plan->task != HEARTH_TASK_EMBED) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "%s: architecture %s is an encoder and writes nothing; give the model "
+                           "the capability embedding",
+                           file->path, facts->architecture);
+    }
     return read_options(plan, facts, options, err);
 }
 
@@ -107,22 +115,24 @@ static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_n
     if (rc < 0) {
         return rc;
     }
-    uint64_t context = padded_context(&options);
-    uint64_t per_token = (uint64_t)facts.embedding_length * 16 +
-                         (uint64_t)facts.feed_forward_length * 12 +
-                         context * (facts.head_count * 8 + 4); /* scores, their softmax, the mask */
-    uint64_t rows = options.sequences;
-    *ret = (struct hearth_engine_need){
-        /* Mapped pages stay beside the copies that are packed for the CPU's instructions. */
-        .weights_bytes = facts.tensor_bytes * (options.use_mmap ? 2 : 1),
-        .cache_bytes =
-            hearth_gguf_kv_bytes_per_token(&facts, GGUF_CACHE_TYPE) * context * options.sequences,
-        .compute_bytes = GGUF_CHUNK_TOKENS * per_token +
-                         (uint64_t)facts.vocabulary_size * (rows * 8 + sizeof(llama_token_data)) +
-                         (16u << 20),
-        .tokenizer_bytes = facts.vocabulary_bytes * 4 + (uint64_t)facts.vocabulary_size * 256,
+    struct gguf_embed_options vectors;
+    struct gguf_shape shape = {
+        .context_tokens = padded_context(&options),
+        .sequences = (uint32_t)options.sequences,
+        .cache_type = GGUF_CACHE_TYPE,
+        .chunk_tokens = GGUF_CHUNK_TOKENS,
+        .outputs = (uint32_t)options.sequences + 2,
+        .is_mapped = options.use_mmap,
     };
-    return 0;
+    if (plan->task == HEARTH_TASK_EMBED) {
+        rc = gguf_embed_options(plan, &facts, &vectors, err);
+        shape.context_tokens = vectors.call_tokens;
+        shape.sequences = facts.is_encoder ? 0 : 1;
+        shape.chunk_tokens = vectors.call_tokens;
+        shape.outputs = 0;
+    }
+    gguf_estimate(&facts, &shape, ret);
+    return rc;
 }
 
 static int load_model(struct hearth_engine *engine, const struct hearth_engine_plan *plan,
@@ -150,11 +160,9 @@ static int load_model(struct hearth_engine *engine, const struct hearth_engine_p
                            "architecture that it does not know)",
                            file->path);
     }
-    if (!llama_model_has_decoder(engine->model) || llama_model_has_encoder(engine->model) ||
-        llama_model_is_diffusion(engine->model) || llama_model_is_recurrent(engine->model) ||
+    if (llama_model_is_diffusion(engine->model) || llama_model_is_recurrent(engine->model) ||
         llama_model_is_hybrid(engine->model)) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "%s is not a decoder-only transformer",
-                           file->path);
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "%s is not a plain transformer", file->path);
     }
     engine->vocab = llama_model_get_vocab(engine->model);
     engine->vocab_size = llama_vocab_n_tokens(engine->vocab);
@@ -218,11 +226,25 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
     return gguf_prepare_chat(engine, err);
 }
 
+static int make_generator(struct hearth_engine *engine, struct hearth_engine_facts *ret,
+                          struct hearth_error *err)
+{
+    int rc = make_context(engine, err);
+    rc = rc < 0 ? rc : make_room(engine, err);
+    *ret = (struct hearth_engine_facts){
+        .capacity = (uint32_t)engine->options.sequences,
+        .context_tokens = (uint32_t)engine->options.context_tokens,
+        .run_threads = 1,
+    };
+    return rc;
+}
+
 static void unload(struct hearth_engine *engine)
 {
     if (engine == NULL) {
         return;
     }
+    gguf_embed_destroy(engine->embedder);
     for (size_t i = 0; i < HEARTH_COUNT(engine->sequences); i++) {
         hearth_free(engine->sequences[i].tokens);
         gguf_destroy_after_logits(&engine->sequences[i]);
@@ -256,19 +278,26 @@ static int load(const struct hearth_engine_plan *plan, struct hearth_engine **re
     atomic_init(&engine->wanted_threads, engine->most_threads);
     int rc = look(plan, &facts, &engine->options, err);
     rc = rc < 0 ? rc : load_model(engine, plan, err);
-    rc = rc < 0 ? rc : make_context(engine, err);
-    rc = rc < 0 ? rc : make_room(engine, err);
+    if (rc == 0) {
+        rc = plan->task == HEARTH_TASK_EMBED
+                 ? gguf_embed_create(engine, plan, &facts, ret_facts, err)
+                 : make_generator(engine, ret_facts, err);
+    }
     if (rc < 0) {
         unload(engine);
         return rc;
     }
-    *ret_facts = (struct hearth_engine_facts){
-        .capacity = (uint32_t)engine->options.sequences,
-        .context_tokens = (uint32_t)engine->options.context_tokens,
-        .run_threads = 1,
-    };
     *ret = engine;
     return 0;
+}
+
+static void work(struct hearth_engine *engine, struct hearth_inbox *inbox)
+{
+    if (engine->embedder != NULL) {
+        gguf_embed_work(engine, inbox);
+    } else {
+        gguf_work(engine, inbox);
+    }
 }
 
 static void set_threads(struct hearth_engine *engine, unsigned threads)
@@ -277,7 +306,8 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
                  HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
 }
 
-static const char *const option_keys[] = {"context_tokens", "sequences", "mmap", NULL};
+static const char *const option_keys[] = {"context_tokens", "sequences", "mmap",
+                                          "pooling",        "normalize", NULL};
 
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
@@ -285,7 +315,7 @@ const struct hearth_engine_ops hearth_engine_gguf = {
     .preload = preload,
     .inspect = inspect,
     .load = load,
-    .work = gguf_work,
+    .work = work,
     .set_threads = set_threads,
     .unload = unload,
 };

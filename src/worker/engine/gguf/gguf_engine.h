@@ -97,6 +97,7 @@ struct hearth_engine {
     struct llama_context *context;
     const struct llama_vocab *vocab;
     int32_t vocab_size;
+    struct gguf_embedder *embedder; /* embed.h: makes vectors and nothing else; NULL: a generator */
     struct llama_batch batch; /* room for a chunk or for all rows */
     struct gguf_sequence sequences[GGUF_MAX_SEQUENCES];
     uint32_t busy;
