@@ -36,9 +36,15 @@ static const struct cli_command commands[] = {
      "hearth generate --max-tokens 40 \"The capital of France is\"", cli_run_generate},
     {"chat", CLI_CHAT, "[OPTION…]", "talk with a model",
      "Each line is one message; the conversation is kept in memory only. Ctrl-C ends the answer,\n"
-     "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.",
+     "at the prompt it ends the program, as do Ctrl-D and /exit; /clear forgets the conversation.\n"
+     "If the model calls tools (--tools), each next line is what one of them has answered.",
      "hearth chat --system \"Be brief.\" --message \"What is the capital of France?\"",
      cli_run_chat},
+    {"choose", CLI_CHOOSE, "[OPTION…] CHOICE CHOICE…",
+     "tell which of some texts is likeliest to follow",
+     "Prints probability and choice, the likeliest first; nothing is generated. Without --prompt\n"
+     "and --message all of standard input is the prompt (but a last newline).",
+     "hearth choose --prompt \"The sky is\" \" blue\" \" green\"", cli_run_choose},
     {"models", CLI_MODELS, "[OPTION…] [list | show NAME | load NAME | unload NAME | warmup NAME]",
      "list, describe, load, unload or warm up models",
      "show prints what a loaded model takes and gives, its labels and what else is known of it.\n"

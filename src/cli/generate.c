@@ -5,44 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Text comes as it is made unless somebody wants it whole; JSON is whole unless asked otherwise. */
+/* Text comes as it is made unless somebody wants it whole, or several, whose pieces would mix; JSON
+ * is whole unless asked otherwise. */
 static bool is_streamed(const struct cli_settings *settings)
 {
-    return settings->is_json ? settings->is_stream : !settings->is_no_stream;
+    return settings->is_json ? settings->is_stream
+                             : !settings->is_no_stream && settings->answers <= 1;
 }
 
-static void print_ids(const hearth_item *item)
+static void print_whole(const struct cli_answer *answer)
 {
-    fputs("ids", stdout);
-    for (size_t i = 0; i < item->token_id_count; i++) {
-        printf(" %u", item->token_ids[i]);
-    }
-    fputs("\n", stdout);
-}
-
-static void print_whole(const struct cli_answer *answer, const hearth_result *result)
-{
-    const hearth_item *item = hearth_result_item(result, 0);
     if (!answer->settings->is_json) {
-        bool ends = answer->is_streamed
-                        ? answer->stream.ends_with_newline
-                        : item->text_bytes > 0 && item->text[item->text_bytes - 1] == '\n';
-        fwrite(item->text, 1, answer->is_streamed ? 0 : item->text_bytes, stdout);
-        fputs(ends ? "" : "\n", stdout);
-        if (answer->settings->is_ids) {
-            print_ids(item);
-        }
-        fflush(stdout);
+        cli_generated_print(answer->settings, answer->result,
+                            answer->is_streamed ? &answer->stream : NULL);
         return;
     }
     HEARTH_AUTO(cli_json) struct cli_json json;
     cli_json_begin(&json);
     yyjson_mut_obj_add_strcpy(json.doc, json.root, "model", answer->model);
-    yyjson_mut_obj_add_strncpy(json.doc, json.root, "text", item->text, item->text_bytes);
-    if (answer->settings->is_ids) {
-        cli_json_add_ids(&json, item);
-    }
-    cli_json_add_usage(&json, hearth_result_usage(result));
+    cli_generated_add(&json, answer->settings, answer->result);
     cli_json_print(&json);
 }
 
@@ -50,10 +31,15 @@ int cli_answer_open(struct cli_answer *answer, const struct cli_settings *settin
                     enum hearth_task task, struct hearth_error *err)
 {
     *answer = (struct cli_answer){.settings = settings, .is_streamed = is_streamed(settings)};
-    if (settings->is_stream && settings->is_no_stream) {
-        return hearth_fail(err, HEARTH_E_ARGUMENT, "--stream and --no-stream exclude each other");
+    int rc = cli_generation_params(answer, err);
+    if (rc == 0 && settings->is_stream && settings->is_no_stream) {
+        rc = hearth_fail(err, HEARTH_E_ARGUMENT, "--stream and --no-stream exclude each other");
     }
-    int rc = cli_request_params(settings, &answer->params, err);
+    if (rc == 0 && settings->answers > 1 && settings->is_stream && !settings->is_json) {
+        rc = hearth_fail(err, HEARTH_E_ARGUMENT,
+                         "--stream: several answers are streamed with --json alone");
+    }
+    cli_stream_begin(&answer->stream, settings->is_json);
     rc = rc < 0 ? rc : cli_connect(settings, &answer->client, err);
     rc = rc < 0 ? rc
                 : cli_choose_model(answer->client, settings, task, answer->model,
@@ -62,53 +48,44 @@ int cli_answer_open(struct cli_answer *answer, const struct cli_settings *settin
     return rc;
 }
 
-int cli_answer_ask(struct cli_answer *answer, const hearth_chat_message *messages, size_t count,
+void cli_answer_close(struct cli_answer *answer)
+{
+    hearth_result_free(answer->result);
+    hearth_disconnect(answer->client);
+    hearth_buf_finish(&answer->grammar);
+    hearth_buf_finish(&answer->tools);
+}
+
+int cli_answer_ask(struct cli_answer *answer, const hearth_turn *turns, size_t count,
                    const hearth_input *prompt, struct hearth_buf *keep, struct hearth_error *err)
 {
-    hearth_result *result;
+    hearth_result_free(HEARTH_TAKE(answer->result));
     cli_stream_begin(&answer->stream, answer->settings->is_json);
+    answer->stream.has_many = answer->params.answers > 1;
     answer->stream.keep = keep;
     if (answer->is_streamed) {
         answer->params.on_item = cli_stream_piece;
         answer->params.arg = &answer->stream;
     }
-    int rc = prompt != NULL
-                 ? hearth_infer(answer->client, HEARTH_TASK_GENERATE, prompt, 1, &answer->params,
-                                &result, err)
-                 : hearth_chat(answer->client, messages, count, &answer->params, &result, err);
+    int rc = prompt != NULL ? hearth_infer(answer->client, HEARTH_TASK_GENERATE, prompt, 1,
+                                           &answer->params, &answer->result, err)
+                            : hearth_infer_turns(answer->client, HEARTH_TASK_CHAT, turns, count,
+                                                 &answer->params, &answer->result, err);
     if (rc < 0) {
         if (answer->stream.pieces > 0 && !answer->settings->is_json) {
             printf("\n"); /* what came stays on a line of its own */
         }
         return rc;
     }
-    print_whole(answer, result);
+    print_whole(answer);
     if (answer->settings->is_stats) {
-        cli_stream_stats(&answer->stream, hearth_result_usage(result));
+        cli_stream_stats(&answer->stream, hearth_result_usage(answer->result));
     }
-    const hearth_item *item = hearth_result_item(result, 0);
+    const hearth_item *item = hearth_result_item(answer->result, 0);
     if (keep != NULL && !answer->is_streamed) {
         rc = hearth_buf_append(keep, item->text, item->text_bytes);
     }
-    hearth_result_free(result);
     return rc < 0 ? hearth_fail_oom(err) : 0;
-}
-
-static int read_prompt(const struct cli_settings *settings, int argc, char **argv,
-                       struct hearth_buf *bytes, hearth_input *ret, struct hearth_error *err)
-{
-    if (settings->token_ids != NULL) {
-        return cli_ids_read(settings->token_ids, bytes, ret, err);
-    }
-    bool is_input = argc == 0 || strcmp(argv[0], "-") == 0;
-    int rc = is_input ? cli_read_all(bytes, err)
-                      : hearth_buf_append(bytes, argv[0], strlen(argv[0]) + 1);
-    if (rc < 0) {
-        return is_input ? rc : hearth_fail_oom(err);
-    }
-    *ret = (hearth_input){.text = (const char *)bytes->data};
-    return ret->text[0] == '\0' ? hearth_fail(err, HEARTH_E_INPUT_INVALID, "the prompt is empty")
-                                : 0;
 }
 
 static int generate(const struct cli_settings *settings, int argc, char **argv,
@@ -116,13 +93,16 @@ static int generate(const struct cli_settings *settings, int argc, char **argv,
 {
     hearth_input prompt;
     struct cli_answer answer;
-    int rc = read_prompt(settings, argc, argv, bytes, &prompt, err);
+    bool is_input = argc == 0 || strcmp(argv[0], "-") == 0;
+    int rc = settings->token_ids != NULL
+                 ? cli_ids_read(settings->token_ids, bytes, &prompt, err)
+                 : cli_prompt_read(is_input ? NULL : argv[0], bytes, &prompt, err);
     if (rc < 0) {
         return rc;
     }
     rc = cli_answer_open(&answer, settings, HEARTH_TASK_GENERATE, err);
     rc = rc < 0 ? rc : cli_answer_ask(&answer, NULL, 0, &prompt, NULL, err);
-    hearth_disconnect(answer.client);
+    cli_answer_close(&answer);
     return rc;
 }
 

@@ -35,7 +35,8 @@ enum cli_command_bit {
     CLI_RERANK = 32768,
     CLI_ENTITIES = 65536,
     CLI_TENSORS = 131072,
-    CLI_ALL = 262143,
+    CLI_CHOOSE = 262144,
+    CLI_ALL = 524287,
     CLI_ASKS_DAEMON = CLI_ALL & ~(CLI_RUN | CLI_VERSION | CLI_HELP | CLI_CONFIG),
 };
 
@@ -129,6 +130,7 @@ struct cli_stream {
     uint64_t last_ns;
     size_t pieces;
     bool is_json;
+    bool has_many; /* answers: their pieces say which */
     bool ends_with_newline;
     struct hearth_buf *keep; /* also collects here if not NULL */
 };
@@ -150,6 +152,7 @@ int cli_run_rerank(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_entities(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_tensors(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_generate(const struct cli_settings *settings, int argc, char **argv);
+int cli_run_choose(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_chat(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_models(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_status(const struct cli_settings *settings, int argc, char **argv);

@@ -235,7 +235,8 @@ int cli_connect_for_reports(const struct cli_settings *settings, hearth_client *
 
 static enum hearth_task task_of_model(enum hearth_task task)
 {
-    return task == HEARTH_TASK_CHAT ? HEARTH_TASK_GENERATE : task;
+    bool generates = task == HEARTH_TASK_CHAT || task == HEARTH_TASK_CHOICE;
+    return generates ? HEARTH_TASK_GENERATE : task;
 }
 
 /* Writes "a (absent), b (ready)" of those for @task. */
@@ -260,6 +261,7 @@ static const char *deed_of(enum hearth_task task)
 {
     return task == HEARTH_TASK_ENTITIES  ? "find entities"
            : task == HEARTH_TASK_TENSORS ? "take tensors"
+           : task == HEARTH_TASK_CHOICE  ? "choose"
                                          : hearth_task_name(task);
 }
 

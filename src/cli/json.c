@@ -39,9 +39,9 @@ void cli_json_add_usage(struct cli_json *json, const hearth_usage *usage)
     yyjson_mut_obj_add_uint(json->doc, object, "total_us", usage->total_us);
 }
 
-void cli_json_add_ids(struct cli_json *json, const hearth_item *item)
+void cli_json_add_ids(struct cli_json *json, yyjson_mut_val *object, const hearth_item *item)
 {
-    yyjson_mut_val *array = yyjson_mut_obj_add_arr(json->doc, json->root, "token_ids");
+    yyjson_mut_val *array = yyjson_mut_obj_add_arr(json->doc, object, "token_ids");
     for (size_t i = 0; i < item->token_id_count; i++) {
         yyjson_mut_arr_add_uint(json->doc, array, item->token_ids[i]);
     }

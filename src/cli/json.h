@@ -19,8 +19,8 @@ void cli_json_cleanup(struct cli_json *json);
 
 /** Adds "usage": counts and times. */
 void cli_json_add_usage(struct cli_json *json, const hearth_usage *usage);
-/** Adds "token_ids": what was generated. */
-void cli_json_add_ids(struct cli_json *json, const hearth_item *item);
+/** Adds "token_ids" to @object: what was generated. */
+void cli_json_add_ids(struct cli_json *json, yyjson_mut_val *object, const hearth_item *item);
 /** Adds one model to @array. */
 void cli_json_add_model(struct cli_json *json, yyjson_mut_val *array, const hearth_model *model);
 /** Adds the fields of a model to @object. */

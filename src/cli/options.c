@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, TEXT, STOPS, TENSORS, COUNT, REAL }; /* the two in the middle: lists */
+/* ANSWERS is a COUNT with a letter, -n. */
+enum kind { FLAG, TEXT, STOPS, TENSORS, BIASES, COUNT, ANSWERS, COUNT_OR_NONE, REAL };
 
 struct option_row {
     const char *name;
@@ -22,8 +23,9 @@ struct option_row {
 };
 
 #define SAMPLES   (CLI_GENERATE | CLI_CHAT)
+#define PROMPTS   (SAMPLES | CLI_CHOOSE)
 #define READS     (CLI_CLASSIFY | CLI_EMBED | CLI_RERANK | CLI_ENTITIES)
-#define ASKS      (READS | CLI_TENSORS | SAMPLES)
+#define ASKS      (READS | CLI_TENSORS | PROMPTS)
 #define AT(field) offsetof(struct cli_settings, field)
 
 static const struct option_row rows[] = {
@@ -42,13 +44,42 @@ static const struct option_row rows[] = {
      "only tokens at least P times the best's chance (default 0)"},
     {"repetition-penalty", REAL, SAMPLES, AT(repetition_penalty), "R",
      "1 to 2; 1: none (default 1.1)"},
+    {"frequency-penalty", REAL, SAMPLES, AT(frequency_penalty), "F",
+     "-2 to 2, for each time a token was there; 0: none (default)"},
+    {"presence-penalty", REAL, SAMPLES, AT(presence_penalty), "F",
+     "-2 to 2, for tokens that were there at all; 0: none (default)"},
+    {"typical-p", REAL, SAMPLES, AT(typical_p), "P",
+     "only the most typical tokens up to a sum of P; 0, 1: all (default)"},
+    {"logit-bias", BIASES, SAMPLES, AT(biases), "ID=VALUE",
+     "add VALUE, -100 to 100, to a token's logit; -100 forbids it; may be given 1024 times"},
     {"seed", COUNT, SAMPLES, AT(seed), "N", "same seed, same text (default 42)"},
     {"stop", STOPS, SAMPLES, AT(stops), "TEXT", "end before TEXT; may be given 8 times"},
+    {"answers", ANSWERS, SAMPLES, AT(answers), "N",
+     "so many answers, 1 to 8, with seed, seed + 1 … (default 1)"},
+    {"logprobs", COUNT_OR_NONE, SAMPLES, AT(logprobs), "[=N]",
+     "how likely each token was, and the N likeliest (0 to 20) in its place"},
+    {"json-schema", TEXT, SAMPLES, AT(json_schema), "FILE", "the answer is JSON of this schema"},
+    {"grammar", TEXT, SAMPLES, AT(grammar), "FILE", "the answer follows this grammar, in GBNF"},
+    {"tools", TEXT, CLI_CHAT, AT(tools), "FILE", "JSON: tools that the model may call"},
+    {"tool-choice", TEXT, CLI_CHAT, AT(tool_choice), "C",
+     "auto (default), none or required: whether it calls one"},
+    {"exact", FLAG, PROMPTS, AT(is_exact), NULL,
+     "the same tokens whatever runs beside it; may take longer"},
+    {"shift", FLAG, SAMPLES, AT(is_shift), NULL,
+     "a full context forgets its middle; default: it ends the answer"},
+    {"no-cache", FLAG, PROMPTS, AT(is_no_cache), NULL,
+     "take no prefix from the cache and leave none in it"},
+    {"cache-domain", COUNT, PROMPTS, AT(cache_domain), "N",
+     "share prefixes only with requests of the same N (default 0)"},
     {"stream", FLAG, SAMPLES, AT(is_stream), NULL,
      "print text as it comes (default without --json)"},
     {"no-stream", FLAG, SAMPLES, AT(is_no_stream), NULL, "print when it is complete"},
-    {"system", TEXT, CLI_CHAT, AT(system), "TEXT", "what the model is told before the chat"},
+    {"prompt", TEXT, CLI_CHOOSE, AT(prompt), "TEXT", "what the choice is to follow"},
+    {"system", TEXT, CLI_CHAT | CLI_CHOOSE, AT(system), "TEXT",
+     "what the model is told before the chat"},
     {"message", TEXT, CLI_CHAT, AT(message), "TEXT", "ask this one thing and leave"},
+    {"message", TEXT, CLI_CHOOSE, AT(message), "TEXT",
+     "instead of a prompt: what the choice is to answer, as in a chat"},
     {"top", COUNT, CLI_CLASSIFY, AT(top), "N", "labels to print for each text (default 1)"},
     {"top", COUNT, CLI_RERANK, AT(top), "N", "only the N best texts (default: all)"},
     {"pair", FLAG, CLI_CLASSIFY, AT(is_pair), NULL,
@@ -107,6 +138,11 @@ void cli_settings_init(struct cli_settings *settings)
         .top_p = (double)defaults.top_p,
         .min_p = (double)defaults.min_p,
         .repetition_penalty = (double)defaults.repetition_penalty,
+        .typical_p = (double)defaults.typical_p,
+        .frequency_penalty = (double)defaults.frequency_penalty,
+        .presence_penalty = (double)defaults.presence_penalty,
+        .answers = 1,
+        .logprobs = CLI_TOP_DEFAULT,
         .max_tokens = defaults.max_tokens,
         .top_k = defaults.top_k,
         .seed = defaults.seed,
@@ -120,8 +156,9 @@ void cli_options_print(enum cli_command_bit bit)
     for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
         if ((rows[i].commands & (int)bit) != 0) {
             char left[64];
-            snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
-                     rows[i].value != NULL ? rows[i].value : "");
+            bool has_gap = rows[i].value != NULL && rows[i].kind != COUNT_OR_NONE;
+            snprintf(left, sizeof left, "%s--%s%s%s", rows[i].kind == ANSWERS ? "-n, " : "",
+                     rows[i].name, has_gap ? " " : "", rows[i].value != NULL ? rows[i].value : "");
             printf("  %-26s %s\n", left, rows[i].help);
         }
     }
@@ -132,7 +169,7 @@ static bool set_number(enum kind kind, void *target, const char *text)
 {
     char *end = NULL;
     errno = 0;
-    if (kind == COUNT) {
+    if (kind != REAL) {
         unsigned long long value = strtoull(text, &end, 10);
         *(uint64_t *)target = value;
         return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
@@ -152,6 +189,29 @@ static int add_to_list(const struct cli_command *command, const struct option_ro
     return 0;
 }
 
+/* ID=VALUE */
+static int add_bias(const struct cli_command *command, const struct option_row *row,
+                    struct cli_biases *biases, const char *text)
+{
+    char id[16] = "";
+    uint64_t number = 0;
+    double bias = 0;
+    const char *equals = strchr(text, '=');
+    if (equals != NULL && (size_t)(equals - text) < sizeof id) {
+        memcpy(id, text, (size_t)(equals - text));
+    }
+    if (!set_number(COUNT, &number, id) || number > UINT32_MAX ||
+        !set_number(REAL, &bias, equals + 1)) {
+        return cli_usage(command, "--%s: '%s', wanted an id and a number: 123=-2.5", row->name,
+                         text);
+    }
+    if (biases->count == CLI_BIASES_MAX) {
+        return cli_usage(command, "--%s: given more than %d times", row->name, CLI_BIASES_MAX);
+    }
+    biases->values[biases->count++] = (hearth_bias){(uint32_t)number, (float)bias};
+    return 0;
+}
+
 static int set_option(const struct cli_command *command, struct cli_settings *settings,
                       const struct option_row *row, const char *value)
 {
@@ -161,7 +221,10 @@ static int set_option(const struct cli_command *command, struct cli_settings *se
     case TEXT: *(const char **)target = value; return 0;
     case STOPS: return add_to_list(command, row, target, CLI_STOPS_MAX, value);
     case TENSORS: return add_to_list(command, row, target, CLI_TENSORS_MAX, value);
+    case BIASES: return add_bias(command, row, target, value);
     case COUNT:
+    case ANSWERS:
+    case COUNT_OR_NONE:
     case REAL:
         if (!set_number(row->kind, target, value)) {
             return cli_usage(command, "--%s: '%s' is not a number that it takes", row->name, value);
@@ -178,7 +241,9 @@ static void fill_getopt(int bit, struct option *options)
         if ((rows[i].commands & bit) != 0) {
             options[count++] = (struct option){
                 .name = rows[i].name,
-                .has_arg = rows[i].kind == FLAG ? no_argument : required_argument,
+                .has_arg = rows[i].kind == FLAG            ? no_argument
+                           : rows[i].kind == COUNT_OR_NONE ? optional_argument
+                                                           : required_argument,
                 .val = (int)i + 256,
             };
         }
@@ -186,15 +251,25 @@ static void fill_getopt(int bit, struct option *options)
     options[count] = (struct option){0};
 }
 
+/* @found: what getopt_long gave for it, its number or its letter. */
+static const struct option_row *row_of(int found)
+{
+    size_t i = 0;
+    while (found == 'n' ? rows[i].kind != ANSWERS : i + 256 != (size_t)found) {
+        i++;
+    }
+    return &rows[i];
+}
+
 int cli_options_read(const struct cli_command *command, struct cli_settings *settings, int argc,
                      char **argv, int *ret_first)
 {
     struct option options[HEARTH_COUNT(rows) + 1];
     int bit = command != NULL ? (int)command->bit : (int)CLI_PROGRAM;
-    fill_getopt(bit, options);
     /* The program's own options stand before the command, those of `run` before its command. */
     bool stops_early = command == NULL || command->bit == CLI_RUN;
-    const char *short_options = stops_early ? "+:h" : ":h";
+    const char *short_options = stops_early ? "+:h" : (bit & SAMPLES) != 0 ? ":hn:" : ":h";
+    fill_getopt(bit, options);
     opterr = 0;
     optind = 0; /* glibc: start anew */
     for (;;) {
@@ -213,7 +288,9 @@ int cli_options_read(const struct cli_command *command, struct cli_settings *set
             settings->is_help = true;
             continue;
         }
-        int rc = set_option(command, settings, &rows[found - 256], optarg);
+        const struct option_row *row = row_of(found);
+        bool has_none = row->kind == COUNT_OR_NONE && optarg == NULL;
+        int rc = set_option(command, settings, row, has_none ? "0" : optarg);
         if (rc != 0) {
             return rc;
         }

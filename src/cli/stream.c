@@ -1,7 +1,7 @@
 /* stream.c — generated text as it comes, and when it came. */
 
+#include "answer.h"
 #include "hearth_os.h"
-#include "json.h"
 
 #include <stdio.h>
 
@@ -21,9 +21,10 @@ static void print_piece(const struct cli_stream *stream, const hearth_item *item
     cli_json_begin(&json);
     yyjson_mut_obj_add_strncpy(json.doc, json.root, "piece", item->text, item->text_bytes);
     yyjson_mut_obj_add_uint(json.doc, json.root, "tokens", item->tokens);
-    if (item->token_id_count > 0) { /* only if they were asked for */
-        cli_json_add_ids(&json, item);
+    if (stream->has_many) {
+        yyjson_mut_obj_add_uint(json.doc, json.root, "index", item->index);
     }
+    cli_generated_fill(&json, json.root, item);
     cli_json_print(&json);
 }
 
@@ -35,8 +36,11 @@ int cli_stream_piece(const hearth_item *item, void *arg)
         stream->first_ns = stream->last_ns;
     }
     stream->pieces++;
-    if (item->text_bytes > 0) {
+    bool has_more = item->logprob_count > 0 || item->tool_call_count > 0;
+    if (item->text_bytes > 0 || (stream->is_json && has_more)) {
         print_piece(stream, item);
+    }
+    if (item->text_bytes > 0) {
         stream->ends_with_newline = item->text[item->text_bytes - 1] == '\n';
     }
     if (stream->keep != NULL && hearth_buf_append(stream->keep, item->text, item->text_bytes) < 0) {
@@ -58,4 +62,10 @@ void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage
             (double)(first_ns - stream->start_ns) / 1e6, (double)(end_ns - stream->start_ns) / 1e6,
             usage->prompt_tokens, usage->tokens_generated, rate, usage->queue_us / 1e3,
             hearth_finish_name(usage->finish_reason));
+    if (usage->fingerprint != NULL && usage->fingerprint[0] != '\0') {
+        fprintf(stderr, "cache %s: %u of %u prompt tokens cached, %u evicted; %u of %u drafted ",
+                hearth_cache_name(usage->cache), usage->cached_tokens, usage->prompt_tokens,
+                usage->evicted_tokens, usage->accepted_tokens, usage->drafted_tokens);
+        fprintf(stderr, "tokens accepted; fingerprint %s\n", usage->fingerprint);
+    }
 }

@@ -47,19 +47,19 @@ static void scripted_tell(struct scripted_peer *peer,
     hearth_wire_next(&biases, HEARTH_RECORD_bias, &bias);
     while (hearth_wire_next(&messages, HEARTH_RECORD_chat_message, &message)) {
     }
-    int size = snprintf(
-        text, sizeof text,
-        "flags %u n %u typical %g frequency %g presence %g biases %u %u=%g top %u "
-        "grammar %u '%.*s' tools '%.*s' %u domain %llu role %u '%.*s' calls '%.*s' "
-        "name '%.*s' id '%.*s'",
-        request->flags, request->answers, (double)request->typical_p,
-        (double)request->frequency_penalty, (double)request->presence_penalty,
-        request->logit_bias.count, bias.token, (double)bias.bias, request->top_logprobs,
-        request->grammar_type, HEARTH_SLICE_ARGS(request->grammar),
-        HEARTH_SLICE_ARGS(request->tools), request->tool_choice,
-        (unsigned long long)request->cache_domain, message.role, HEARTH_SLICE_ARGS(message.content),
-        HEARTH_SLICE_ARGS(message.tool_calls), HEARTH_SLICE_ARGS(message.name),
-        HEARTH_SLICE_ARGS(message.tool_call_id));
+    int size =
+        snprintf(text, sizeof text,
+                 "flags %u n %u typical %g frequency %g presence %g biases %u %u=%g top %u "
+                 "grammar %u '%.*s' tools '%.*s' %u domain %llu role %u '%.*s' calls '%.*s' "
+                 "name '%.*s' id '%.*s'",
+                 request->flags, request->answers, (double)request->typical_p,
+                 (double)request->frequency_penalty, (double)request->presence_penalty,
+                 request->logit_bias.count, bias.token, (double)bias.bias, request->top_logprobs,
+                 request->grammar_type, HEARTH_SLICE_ARGS(request->grammar),
+                 HEARTH_SLICE_ARGS(request->tools), request->tool_choice,
+                 (unsigned long long)request->cache_domain, message.role,
+                 HEARTH_SLICE_ARGS(message.content), HEARTH_SLICE_ARGS(message.tool_calls),
+                 HEARTH_SLICE_ARGS(message.name), HEARTH_SLICE_ARGS(message.tool_call_id));
     struct hearth_wire_result result = {.text = hearth_slice_of(text, (size_t)size)};
     HEARTH_ASSERT(size > 0 && (size_t)size < sizeof text);
     scripted_end_generation(peer, request->request_id, &result, 1);
