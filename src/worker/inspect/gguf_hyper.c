@@ -141,7 +141,7 @@ static int check_rope(const struct gguf_file *file, const struct hearth_gguf_fac
                       struct hearth_error *err)
 {
     uint32_t dimensions = facts->key_length;
-    uint32_t least = file->kind->has_full_rope ? facts->key_length : 0;
+    uint32_t least = file->kind->has_full_rope ? facts->key_length : 2; /* 0: the library hangs */
     int rc = read_number(file, "rope.dimension_count", false, least, facts->key_length, &dimensions,
                          err);
     if (rc < 0) {

@@ -92,18 +92,15 @@ static bool ends_with(struct hearth_slice text, const char *end)
     return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
 }
 
-/* Vectors, norms and biases are added and multiplied as 32-bit floats; rows of places and kinds of
- * segments as floats; no matrix is of whole numbers, 64-bit floats or a type that only stands
- * between two steps of a multiplication. */
+/* Vectors, norms, biases and kinds of segments are added and multiplied as 32-bit floats; no matrix
+ * is of whole numbers, 64-bit floats or a type that only stands between two steps of a
+ * multiplication. */
 static bool is_computable(struct hearth_slice name, uint32_t type, uint32_t dimensions)
 {
-    enum { F32 = 0, F16 = 1, Q8_1 = 9, Q8_K = 15, I8 = 24, F64 = 28, BF16 = 30 };
-    if (dimensions == 1 || ends_with(name, "_norm.weight") || ends_with(name, ".bias")) {
-        return type == F32;
-    }
-    if (hearth_slice_equals_string(name, "position_embd.weight") ||
+    enum { F32 = 0, Q8_1 = 9, Q8_K = 15, I8 = 24, F64 = 28 };
+    if (dimensions == 1 || ends_with(name, "_norm.weight") || ends_with(name, ".bias") ||
         hearth_slice_equals_string(name, "token_types.weight")) {
-        return type == F32 || type == F16 || type == BF16;
+        return type == F32;
     }
     return type != Q8_1 && type != Q8_K && (type < I8 || type > F64);
 }

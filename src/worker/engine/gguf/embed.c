@@ -91,7 +91,10 @@ int gguf_embed_options(const struct hearth_engine_plan *plan, const struct heart
                                      HEARTH_MIN(GGUF_LEAST_CONTEXT, facts->context_length),
                                      facts->context_length, &ret->text_tokens, err);
     rc = rc < 0 ? rc : hearth_plan_bool(plan, "normalize", &ret->is_normalised, err);
-    ret->call_tokens = (uint32_t)HEARTH_MAX(ret->text_tokens, (uint64_t)GGUF_EMBED_TOKENS);
+    /* A multiple of the texts: for anything else the library cannot lay out the mean. */
+    uint64_t most = HEARTH_MAX(ret->text_tokens, (uint64_t)GGUF_EMBED_TOKENS);
+    ret->call_tokens =
+        (uint32_t)((most + GGUF_EMBED_TEXTS - 1) / GGUF_EMBED_TEXTS) * GGUF_EMBED_TEXTS;
     return rc;
 }
 
