@@ -205,9 +205,12 @@ static int make_context(struct hearth_engine *engine, struct hearth_error *err)
 static int make_room(struct hearth_engine *engine, struct hearth_error *err)
 {
     engine->batch = llama_batch_init((int32_t)GGUF_CHUNK_TOKENS, 0, 1);
-    engine->candidates = hearth_alloc((size_t)engine->vocab_size, sizeof *engine->candidates);
-    if (engine->batch.token == NULL || engine->candidates == NULL) {
+    if (engine->batch.token == NULL) {
         return hearth_fail_oom(err);
+    }
+    int rc = gguf_create_room(engine, err);
+    if (rc < 0) {
+        return rc;
     }
     hearth_buf_init(&engine->rendered, GGUF_MAX_PROMPT_BYTES);
     hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
@@ -218,7 +221,7 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
         if (sequence->tokens == NULL) {
             return hearth_fail_oom(err);
         }
-        int rc = gguf_create_after_logits(engine, sequence, err);
+        rc = gguf_create_after_logits(engine, sequence, err);
         if (rc < 0) {
             return rc;
         }
@@ -252,7 +255,7 @@ static void unload(struct hearth_engine *engine)
     hearth_buf_finish(&engine->rendered);
     hearth_buf_finish(&engine->run);
     hearth_free(engine->specials);
-    hearth_free(engine->candidates);
+    gguf_destroy_room(engine->room);
     if (engine->batch.token != NULL) {
         llama_batch_free(engine->batch);
     }

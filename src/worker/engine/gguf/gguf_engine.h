@@ -65,10 +65,9 @@ struct gguf_sequence {
     uint32_t logits_from; /* the row of this token is the first whose logits are wanted */
     uint32_t max_tokens;  /* of the answer */
     uint32_t generated;
-    bool is_prompt_done; /* logits were taken: what it computes from now on is few rows */
-    bool has_leftovers;  /* the cache holds more than tokens[0 .. done + guessed) */
-    struct gguf_sampling sampling;
-    struct gguf_output output;
+    bool is_prompt_done;      /* logits were taken: what it computes from now on is few rows */
+    bool has_leftovers;       /* the cache holds more than tokens[0 .. done + guessed) */
+    struct gguf_after *after; /* what comes after the logits */
 };
 
 /* A control token that templates may spell out. */
@@ -98,11 +97,11 @@ struct hearth_engine {
     const struct llama_vocab *vocab;
     int32_t vocab_size;
     struct gguf_embedder *embedder; /* embed.h: makes vectors and nothing else; NULL: a generator */
-    struct llama_batch batch; /* room for a chunk or for all rows */
+    struct llama_batch batch;       /* room for a chunk or for all rows */
     struct gguf_sequence sequences[GGUF_MAX_SEQUENCES];
     uint32_t busy;
     uint64_t turns;
-    llama_token_data *candidates; /* vocab_size of them */
+    struct gguf_room *room; /* of what comes after the logits, for one sequence at a time */
     /* Threads. */
     unsigned most_threads;
     unsigned threads; /* in force */

@@ -95,8 +95,7 @@ void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
     *sequence = (struct gguf_sequence){.item = item,
                                        .turn = engine->turns++,
                                        .tokens = sequence->tokens,
-                                       .sampling = sequence->sampling,
-                                       .output = sequence->output};
+                                       .after = sequence->after};
     engine->busy++;
     int rc = hearth_item_must_end(item);
     rc = rc < 0 ? rc : gguf_read_prompt(engine, sequence, &err);
