@@ -12,13 +12,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_CASES 64u
+#define MAX_CASES 128u
 
 static const struct hearth_harness_case *const families[] = {
-    bench_frames,          bench_wire,         bench_ring,         bench_noop_latency,
-    bench_noop_throughput, bench_tensors,      bench_daemon,       bench_tokenizers,
+    bench_frames,
+    bench_wire,
+    bench_ring,
+    bench_noop_latency,
+    bench_noop_throughput,
+    bench_tensors,
+    bench_daemon,
+    bench_tokenizers,
 #ifdef HEARTH_BENCH_ONNX
-    bench_onnx_throughput, bench_onnx_servers, bench_onnx_latency, bench_onnx_memory,
+    bench_onnx_throughput,
+    bench_onnx_servers,
+    bench_onnx_latency,
+    bench_onnx_memory,
+#endif
+#ifdef HEARTH_BENCH_GGUF
+    bench_generation_servers,
+    bench_generation_long_prompt,
+    bench_generation_start,
+    bench_generation_decode,
+    bench_generation_cancel,
+    bench_generation_memory,
 #endif
 };
 

@@ -1,4 +1,5 @@
-/* hearth_bench.h — the cases; each file of micro/ and end_to_end/ has one or a family of them. */
+/* hearth_bench.h — the cases; each file of micro/, end_to_end/ and generation/ has one or a
+ * family of them. */
 
 #ifndef HEARTH_BENCH_H
 #define HEARTH_BENCH_H
@@ -18,5 +19,11 @@ extern const struct hearth_harness_case bench_onnx_throughput[];
 extern const struct hearth_harness_case bench_onnx_servers[];
 extern const struct hearth_harness_case bench_onnx_latency[];
 extern const struct hearth_harness_case bench_onnx_memory[];
+extern const struct hearth_harness_case bench_generation_servers[];
+extern const struct hearth_harness_case bench_generation_long_prompt[];
+extern const struct hearth_harness_case bench_generation_start[];
+extern const struct hearth_harness_case bench_generation_decode[];
+extern const struct hearth_harness_case bench_generation_cancel[];
+extern const struct hearth_harness_case bench_generation_memory[];
 
 #endif

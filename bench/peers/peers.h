@@ -37,6 +37,16 @@ void peer_stop(struct peer *peer);
 int peer_start_hearthd(const struct hearth_harness_places *places, const char *model_folder,
                        const char *preload, struct peer *ret, struct hearth_error *err);
 
+/** The same with @sections ("[model a]\nkey = value\n") at the end of its configuration. */
+int peer_start_hearthd_with(const struct hearth_harness_places *places, const char *model_folder,
+                            const char *preload, const char *sections, struct peer *ret,
+                            struct hearth_error *err);
+
+/** The same without waiting for anything. */
+int peer_exec_hearthd(const struct hearth_harness_places *places, const char *model_folder,
+                      const char *preload, const char *sections, struct peer *ret,
+                      struct hearth_error *err);
+
 /** CPU time of a process and all below it, all living threads, by the scheduler's count. */
 uint64_t peer_tree_cpu_ns(pid_t pid);
 
@@ -54,6 +64,15 @@ int peer_start_fastembed(const struct hearth_harness_places *places, unsigned pr
 /** Starts transformers.js behind node's HTTP server. HEARTH_E_UNSUPPORTED. */
 int peer_start_transformers_js(const struct hearth_harness_places *places, struct peer *ret,
                                struct hearth_error *err);
+
+/**
+ * Starts llama-server with @model (a path below places->models), @slots that share a cache of
+ * @context_tokens, and as many threads as there are cores; everything else as it is by itself. Does
+ * not wait. HEARTH_E_UNSUPPORTED says how to get it.
+ */
+int peer_exec_llama_server(const struct hearth_harness_places *places, const char *model,
+                           unsigned slots, unsigned context_tokens, struct peer *ret,
+                           struct hearth_error *err);
 
 /** Starts redis-server on a Unix socket. HEARTH_E_UNSUPPORTED says how to get it. */
 int peer_start_redis(struct peer *ret, struct hearth_error *err);

@@ -214,7 +214,7 @@ int peer_wait(struct peer *peer, struct hearth_error *err)
 }
 
 static int write_config(const struct peer *peer, const char *models, const char *preload,
-                        struct hearth_error *err)
+                        const char *sections, struct hearth_error *err)
 {
     char path[PEERS_PATH_BYTES + 16];
     char *absolute = realpath(models, NULL);
@@ -233,12 +233,14 @@ static int write_config(const struct peer *peer, const char *models, const char 
     if (strstr(preload, "classifier") != NULL) { /* a null engine that takes what there is */
         fprintf(file, "[model classifier]\ncapacity = 64\nrun_threads = 1\n");
     }
+    fputs(sections, file);
     free(absolute);
     return fclose(file) == 0 ? 0 : hearth_fail_errno(err, HEARTH_E_SYSTEM, "write %s", path);
 }
 
-int peer_start_hearthd(const struct hearth_harness_places *places, const char *model_folder,
-                       const char *preload, struct peer *ret, struct hearth_error *err)
+int peer_exec_hearthd(const struct hearth_harness_places *places, const char *model_folder,
+                      const char *preload, const char *sections, struct peer *ret,
+                      struct hearth_error *err)
 {
     char program[4096];
     char models[4096];
@@ -256,15 +258,36 @@ int peer_start_hearthd(const struct hearth_harness_places *places, const char *m
     }
     snprintf(ret->socket, sizeof ret->socket, "%s/hearthd.sock", ret->folder);
     snprintf(config, sizeof config, "%s/hearthd.conf", ret->folder);
-    rc = write_config(ret, models, preload, err);
+    rc = write_config(ret, models, preload, sections, err);
     char *const argv[] = {program, "--config", config, NULL};
     rc = rc < 0 ? rc : peer_start(ret, argv, err);
-    rc = rc < 0 ? rc : peer_wait(ret, err);
     if (rc < 0) {
         peer_stop(ret);
         return hearth_because(err, rc, "start hearthd");
     }
     return 0;
+}
+
+int peer_start_hearthd_with(const struct hearth_harness_places *places, const char *model_folder,
+                            const char *preload, const char *sections, struct peer *ret,
+                            struct hearth_error *err)
+{
+    int rc = peer_exec_hearthd(places, model_folder, preload, sections, ret, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = peer_wait(ret, err);
+    if (rc < 0) {
+        peer_stop(ret);
+        return hearth_because(err, rc, "start hearthd");
+    }
+    return 0;
+}
+
+int peer_start_hearthd(const struct hearth_harness_places *places, const char *model_folder,
+                       const char *preload, struct peer *ret, struct hearth_error *err)
+{
+    return peer_start_hearthd_with(places, model_folder, preload, "", ret, err);
 }
 
 /* ---- redis ---------------------------------------------------------------------------------- */

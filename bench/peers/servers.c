@@ -1,9 +1,10 @@
-/* servers.c — the embedding servers that hearthd is compared with; deps/bench installs them. */
+/* servers.c — the servers that hearthd is compared with; deps/bench installs them. */
 
 #include "peers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PLACE_BYTES 4096
 
@@ -91,4 +92,34 @@ int peer_start_transformers_js(const struct hearth_harness_places *places, struc
     snprintf(ret->socket, sizeof ret->socket, "%s/http.sock", ret->folder);
     char *const argv[] = {"node", program.path, modules.path, model.path, ret->socket, NULL};
     return start(ret, argv, err);
+}
+
+int peer_exec_llama_server(const struct hearth_harness_places *places, const char *model,
+                           unsigned slots, unsigned context_tokens, struct peer *ret,
+                           struct hearth_error *err)
+{
+    struct place program;
+    struct place file;
+    char numbers[3][12];
+    *ret = (struct peer){0};
+    int rc = find(places, ".deps/bench/llama/llama-server", &program, err);
+    rc = rc < 0 ? rc : find(places, model, &file, err);
+    rc = rc < 0 ? rc : peer_make_folder(ret, err);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(ret->socket, sizeof ret->socket, "%s/http.sock", ret->folder);
+    snprintf(numbers[0], sizeof numbers[0], "%u", slots);
+    snprintf(numbers[1], sizeof numbers[1], "%u", context_tokens);
+    snprintf(numbers[2], sizeof numbers[2], "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+    char *const argv[] = {program.path, "--model",    file.path,   "--host",
+                          ret->socket,  "--parallel", numbers[0],  "--kv-unified",
+                          "--ctx-size", numbers[1],   "--threads", numbers[2],
+                          NULL};
+    rc = peer_start(ret, argv, err);
+    if (rc < 0) {
+        peer_stop(ret);
+        return hearth_because(err, rc, "start llama-server");
+    }
+    return 0;
 }
