@@ -36,6 +36,7 @@ static const struct hearth_harness_case *const families[] = {
     bench_generation_decode,
     bench_generation_cancel,
     bench_generation_memory,
+    bench_generation_features,
 #endif
 };
 

@@ -25,5 +25,6 @@ extern const struct hearth_harness_case bench_generation_start[];
 extern const struct hearth_harness_case bench_generation_decode[];
 extern const struct hearth_harness_case bench_generation_cancel[];
 extern const struct hearth_harness_case bench_generation_memory[];
+extern const struct hearth_harness_case bench_generation_features[];
 
 #endif

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define MAX_PROMPT  512
+#define MAX_TOKENS  4096
 #define FIRST_TOKEN 300u /* as generation_prompt() draws */
 #define TOKEN_RANGE 29000u
 
@@ -112,14 +113,13 @@ int main(int argc, char **argv)
     int vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
     char line[80];
     while (fgets(line, sizeof line, stdin) != NULL) {
-        int prompt = 0;
-        int tokens = 0;
-        unsigned long long seed = 0;
-        if (sscanf(line, "%d %d %llu", &prompt, &tokens, &seed) != 3 || prompt < 1 ||
-            prompt > MAX_PROMPT || tokens < 2) {
+        char *end = line;
+        long prompt = strtol(end, &end, 10);
+        long tokens = strtol(end, &end, 10);
+        if (prompt < 1 || prompt > MAX_PROMPT || tokens < 2 || tokens > MAX_TOKENS) {
             stop("PROMPT_TOKENS TOKENS SEED is expected");
         }
-        generate(context, vocabulary, prompt, tokens, seed);
+        generate(context, vocabulary, (int)prompt, (int)tokens, strtoull(end, NULL, 10));
     }
     llama_free(context);
     ggml_threadpool_free(pool);

@@ -1,0 +1,197 @@
+/* features.c — what rules and guesses cost or gain: the same daemon, or two of them, with and
+ * without. */
+
+#include "generation.h"
+
+#include "hearth_os.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <yyjson.h>
+
+#define ASKS        50u
+#define JSON_TOKENS 128u
+#define TEXT_TOKENS 96u
+#define REPEATED    24u /* tokens of the phrase that a prompt repeats */
+#define REPEATS     12u
+#define SETTLE_NS   50000000L
+
+struct features;
+
+struct side {
+    struct features *bench;
+    struct peer daemon;
+    struct generate_server server;
+    bool has_it; /* rules, guesses */
+    uint64_t turn;
+};
+
+struct features {
+    yyjson_doc *document;
+    struct generate_ask asks[ASKS];
+    struct side sides[2];
+    bool is_grammar;
+    bool is_repetitive;
+};
+
+static int run_one(struct side *side, const struct generate_ask *ask, double *ret,
+                   struct hearth_error *err)
+{
+    struct generate *done = NULL;
+    nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
+    int rc = generate_run(&side->server, ask, 1, &done, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct generate_answer *answer = generate_answer(done, 0);
+    if (answer->count < 2) {
+        rc = hearth_fail(err, HEARTH_E_INTERNAL, "an answer has %u tokens", answer->count);
+    } else {
+        *ret = (double)(answer->end_ns - answer->first_ns) / (answer->count - 1);
+    }
+    generate_close(done);
+    return rc;
+}
+
+static struct generate_ask ask_of_text(const struct features *bench, uint64_t turn, uint32_t *ids)
+{
+    generation_prompt(turn, ids, REPEATED * REPEATS);
+    for (uint32_t i = REPEATED; bench->is_repetitive && i < REPEATED * REPEATS; i++) {
+        ids[i] = ids[i - REPEATED];
+    }
+    return (struct generate_ask){
+        .ids = ids, .id_count = REPEATED * REPEATS, .max_tokens = TEXT_TOKENS};
+}
+
+static int measure(void *arg, double *ret, size_t calls, struct hearth_error *err)
+{
+    struct side *side = arg;
+    struct features *bench = side->bench;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < calls; i++) {
+        uint32_t ids[REPEATED * REPEATS];
+        struct generate_ask ask;
+        if (bench->is_grammar) {
+            ask = bench->asks[side->turn++ % ASKS];
+            ask.schema = side->has_it ? ask.schema : NULL;
+        } else {
+            ask = ask_of_text(bench, side->turn++, ids);
+        }
+        rc = run_one(side, &ask, &ret[i], err);
+    }
+    return rc;
+}
+
+static int check(void *state, struct hearth_error *err)
+{
+    struct features *bench = state;
+    double took = 0.0;
+    int rc = measure(&bench->sides[0], &took, 1, err);
+    return rc < 0 ? rc : measure(&bench->sides[1], &took, 1, err);
+}
+
+static void close_features(void *state)
+{
+    struct features *bench = state;
+    peer_stop(&bench->sides[0].daemon);
+    peer_stop(&bench->sides[1].daemon);
+    yyjson_doc_free(bench->document);
+    hearth_free(bench);
+}
+
+static int read_asks(struct features *bench, const struct hearth_harness_places *places,
+                     struct hearth_error *err)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/bench/texts/json50.json", places->models);
+    bench->document = yyjson_read_file(path, 0, NULL, NULL);
+    yyjson_val *root = yyjson_doc_get_root(bench->document);
+    bool is_good = yyjson_arr_size(root) == ASKS;
+    for (size_t i = 0; is_good && i < ASKS; i++) {
+        yyjson_val *row = yyjson_arr_get(root, i);
+        bench->asks[i] =
+            (struct generate_ask){.chat = yyjson_get_str(yyjson_obj_get(row, "prompt")),
+                                  .schema = yyjson_get_str(yyjson_obj_get(row, "schema")),
+                                  .max_tokens = JSON_TOKENS};
+        is_good = bench->asks[i].chat != NULL && bench->asks[i].schema != NULL;
+    }
+    return is_good ? 0
+                   : hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                                 "%.100s is not there: run it in the clone, or say --models", path);
+}
+
+static int start_side(struct side *side, struct features *bench, bool has_it, const char *options,
+                      const struct hearth_harness_places *places, struct hearth_error *err)
+{
+    side->bench = bench;
+    side->has_it = has_it;
+    side->server =
+        (struct generate_server){GENERATE_V2, side->daemon.socket, generation_facts(SMOLLM2)->name};
+    return generation_start_hearthd(places, SMOLLM2, options, &side->daemon, err);
+}
+
+static int open_features(bool is_grammar, bool is_repetitive,
+                         const struct hearth_harness_places *places,
+                         struct hearth_harness_setup *ret, struct hearth_error *err)
+{
+    struct features *bench = hearth_alloc(1, sizeof *bench);
+    if (bench == NULL) {
+        return hearth_fail_oom(err);
+    }
+    bench->is_grammar = is_grammar;
+    bench->is_repetitive = is_repetitive;
+    int rc = is_grammar ? read_asks(bench, places, err) : 0;
+    const char *with = is_grammar ? "" : "drafts = true\n";
+    const char *without = is_grammar ? "" : "drafts = false\n";
+    rc = rc < 0 ? rc : start_side(&bench->sides[0], bench, true, with, places, err);
+    rc = rc < 0 ? rc : start_side(&bench->sides[1], bench, false, without, places, err);
+    if (rc < 0) {
+        close_features(bench);
+        return rc;
+    }
+    *ret = (struct hearth_harness_setup){
+        .side_count = 2,
+        .check = check,
+        .close = close_features,
+        .state = bench,
+        .sides = {{.name = "with", .measure = measure, .arg = &bench->sides[0]},
+                  {.name = "without", .measure = measure, .arg = &bench->sides[1]}}};
+    return 0;
+}
+
+static int open_grammar(const struct hearth_harness_places *places,
+                        struct hearth_harness_setup *ret, struct hearth_error *err)
+{
+    return open_features(true, false, places, ret, err);
+}
+
+static int open_repetitive(const struct hearth_harness_places *places,
+                           struct hearth_harness_setup *ret, struct hearth_error *err)
+{
+    return open_features(false, true, places, ret, err);
+}
+
+static int open_varied(const struct hearth_harness_places *places, struct hearth_harness_setup *ret,
+                       struct hearth_error *err)
+{
+    return open_features(false, false, places, ret, err);
+}
+
+const struct hearth_harness_case bench_generation_features[] = {
+    {.id = "gguf/grammar/smollm2",
+     .help = "a token of an answer in JSON, 50 prompts: with its schema beside without",
+     .calls = ASKS,
+     .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 1.10, false}},
+     .open = open_grammar},
+    {.id = "gguf/drafts/repetitive",
+     .help = "a token after a prompt that repeats itself: with guesses beside without",
+     .kind = HEARTH_HARNESS_RATE,
+     .goals = {{HEARTH_GOAL_RATIO_AT_LEAST, 1.0, false}},
+     .open = open_repetitive},
+    {.id = "gguf/drafts/varied",
+     .help = "a token after a prompt in which nothing repeats: guesses must cost nothing",
+     .kind = HEARTH_HARNESS_RATE,
+     .goals = {{HEARTH_GOAL_RATIO_AT_LEAST, 0.98, false}},
+     .open = open_varied},
+    {0},
+};
