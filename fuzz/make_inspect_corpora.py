@@ -61,6 +61,15 @@ def gguf(changes=None, version=3, tensors=(("token_embd.weight", (8, 3), 0, 0),)
     return out + b"\0" * 96
 
 
+def other_architecture(name, changes):
+    """The sound keys under another name, and some more."""
+    moved = {name + key.removeprefix("llama"): value for key, value in KEYS.items()
+             if key.startswith("llama.")}
+    gone = dict.fromkeys(key for key in KEYS if key.startswith("llama."))
+    more = {f"{name}.{key}": value for key, value in changes.items()}
+    return {**gone, **moved, **more, "general.architecture": (STRING, name)}
+
+
 def varint(value):
     out = b""
     while value > 127:
@@ -118,6 +127,17 @@ GGUF = {
     "cut-off": gguf()[:300],
     "overlap": gguf(tensors=(("a", (8,), 0, 0), ("b", (8,), 0, 0))),
     "split": gguf({"split.count": (U32, 2)}),
+    "pieces": gguf({"tokenizer.ggml.model": (STRING, "llama"), "tokenizer.ggml.merges": None,
+                    "tokenizer.ggml.tokens": (STRING, [f"<0x{b:02X}>" for b in range(256)]),
+                    "tokenizer.ggml.token_type": (I32, [6] * 256),
+                    "tokenizer.ggml.scores": (F32, [0.0] * 256)}),
+    "windowed": gguf(other_architecture("gemma3", {"attention.sliding_window": (U32, 16),
+                                                   "attn_logit_softcapping": (F32, 50.0)})),
+    "encoder": gguf(other_architecture("bert", {"pooling_type": (U32, 1),
+                                                "attention.causal": (BOOL, 0)})),
+    "unknown-key": gguf({"llama.router_layer": (U32, 1)}),
+    "recurrent": gguf({"general.architecture": (STRING, "mamba")}),
+    "vector-of-halves": gguf(tensors=(("a", (8,), 1, 0),)),
 }
 ONNX = {
     "sound": onnx(),

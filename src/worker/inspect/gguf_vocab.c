@@ -95,6 +95,12 @@ static int list_tokens(const struct gguf_file *file, const struct gguf_entry *en
         if (!gguf_read_string(&cursor, HEARTH_GGUF_MAX_TOKEN_BYTES, token)) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID, "token %" PRIu32 " is cut off", i);
         }
+        if (token->size > 0 && memchr(token->data, 0, token->size) != NULL) {
+            return hearth_fail(err, HEARTH_E_MODEL_INVALID,
+                               "key tokenizer.ggml.tokens: token %" PRIu32
+                               " holds a zero byte, where the library would cut it off",
+                               i);
+        }
         uint32_t *place = place_of(vocabulary, *token);
         if (*place != 0 && token->size > 0) {
             return hearth_fail(err, HEARTH_E_MODEL_INVALID,

@@ -2,10 +2,12 @@
 
 #include "embed.h"
 
+#include "hearth_os.h"
 #include "vector.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <time.h>
 
 struct embed_text {
     struct hearth_item *item;
@@ -14,8 +16,18 @@ struct embed_text {
     uint32_t count;
 };
 
+/* Both clocks of the run thread at one moment. */
+struct embed_moment {
+    uint64_t wall_ns;
+    uint64_t cpu_ns;
+};
+
 struct gguf_embedder {
     struct gguf_embed_options options;
+    struct gguf_pace pace; /* see pace.h */
+    struct embed_moment pace_since;
+    struct embed_moment call_since; /* when the call that is under way was looked at last */
+    bool has_shed;                  /* it was given up to be made again with fewer threads */
     uint32_t dimensions;
     struct llama_batch batch;
     llama_token *tokens; /* of all texts, one behind the other; call_tokens of them */
@@ -100,16 +112,39 @@ int gguf_embed_options(const struct hearth_engine_plan *plan, const struct heart
 
 /* ---- making it ------------------------------------------------------------------------------- */
 
-/* ggml asks it between the nodes of a graph: only when nobody waits for the call any more is it
- * given up. */
+static struct embed_moment moment_now(void)
+{
+    struct timespec cpu;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return (struct embed_moment){
+        .wall_ns = hearth_clock_ns(),
+        .cpu_ns = (uint64_t)cpu.tv_sec * HEARTH_NS_PER_SEC + (uint64_t)cpu.tv_nsec,
+    };
+}
+
+/* A call that met busy cores with all threads is not waited for: it is made again with fewer. */
+static bool must_shed(const struct hearth_engine *engine, struct gguf_embedder *embedder)
+{
+    uint64_t wall = hearth_clock_ns() - embedder->call_since.wall_ns;
+    if (engine->threads == 1 || wall < GGUF_STALL_NS) {
+        return false;
+    }
+    struct embed_moment now = moment_now();
+    embedder->has_shed = gguf_pace_is_short(wall, now.cpu_ns - embedder->call_since.cpu_ns);
+    embedder->call_since = now;
+    return embedder->has_shed;
+}
+
+/* ggml asks it between the nodes of a graph: a call is given up when nobody waits for it any more,
+ * or when cores are short. */
 static bool must_abort(void *arg)
 {
     struct hearth_engine *engine = arg;
-    const struct gguf_embedder *embedder = engine->embedder;
+    struct gguf_embedder *embedder = engine->embedder;
     if (engine->inbox == NULL) {
         return false;
     }
-    if (hearth_inbox_is_closed(engine->inbox)) {
+    if (hearth_inbox_is_closed(engine->inbox) || must_shed(engine, embedder)) {
         return true;
     }
     for (uint32_t i = 0; i < embedder->count; i++) {
@@ -276,8 +311,12 @@ static bool take_texts(struct hearth_engine *engine, struct hearth_inbox *inbox)
     struct gguf_embedder *embedder = engine->embedder;
     while (embedder->count < GGUF_EMBED_TEXTS) {
         struct hearth_item *item = embedder->held;
+        bool is_idle = item == NULL && embedder->count == 0;
         embedder->held = NULL;
-        item = item != NULL ? item : hearth_inbox_take(inbox, embedder->count == 0);
+        item = item != NULL ? item : hearth_inbox_take(inbox, is_idle);
+        if (is_idle) {
+            embedder->pace_since = moment_now(); /* the time asleep says nothing about cores */
+        }
         if (item == NULL) {
             break;
         }
@@ -364,6 +403,44 @@ static void clear(struct gguf_embedder *embedder)
     embedder->used = 0;
 }
 
+static void apply_threads(struct hearth_engine *engine)
+{
+    unsigned wanted =
+        HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->embedder->pace.allowed);
+    if (wanted != engine->threads) {
+        engine->threads = wanted;
+        llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
+    }
+}
+
+static int32_t compute(struct hearth_engine *engine)
+{
+    struct gguf_embedder *embedder = engine->embedder;
+    apply_threads(engine);
+    fill_batch(embedder);
+    embedder->call_since = moment_now();
+    embedder->has_shed = false;
+    if (embedder->options.is_encoder) {
+        return llama_encode(engine->context, embedder->batch);
+    }
+    llama_memory_clear(llama_get_memory(engine->context), false);
+    return llama_decode(engine->context, embedder->batch);
+}
+
+static void adapt_threads(struct hearth_engine *engine)
+{
+    struct gguf_embedder *embedder = engine->embedder;
+    struct embed_moment now = moment_now();
+    if (embedder->has_shed) {
+        gguf_pace_shed(&embedder->pace, engine->threads);
+        embedder->pace_since = now;
+    } else if (gguf_pace_measure(&embedder->pace, engine->threads,
+                                 now.wall_ns - embedder->pace_since.wall_ns,
+                                 now.cpu_ns - embedder->pace_since.cpu_ns)) {
+        embedder->pace_since = now;
+    }
+}
+
 static void run_call(struct hearth_engine *engine, const struct hearth_inbox *inbox)
 {
     enum { ABORTED = 2 };
@@ -374,18 +451,8 @@ static void run_call(struct hearth_engine *engine, const struct hearth_inbox *in
         if (embedder->count == 0) {
             return;
         }
-        unsigned wanted = atomic_load(&engine->wanted_threads);
-        if (wanted != engine->threads) {
-            engine->threads = wanted;
-            llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
-        }
-        fill_batch(embedder);
-        if (embedder->options.is_encoder) {
-            rc = llama_encode(engine->context, embedder->batch);
-        } else {
-            llama_memory_clear(llama_get_memory(engine->context), false);
-            rc = llama_decode(engine->context, embedder->batch);
-        }
+        rc = compute(engine);
+        adapt_threads(engine);
     } while (rc == ABORTED);
     struct hearth_error err = {0};
     int code = rc == 0 ? 0
@@ -410,6 +477,7 @@ void gguf_embed_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     struct ggml_threadpool *pool = ggml_threadpool_new(&params);
     llama_attach_threadpool(engine->context, pool, pool);
     engine->inbox = inbox;
+    gguf_pace_begin(&embedder->pace, engine->most_threads);
     while (take_texts(engine, inbox)) {
         run_call(engine, inbox);
         clear(embedder);
