@@ -8,8 +8,8 @@
  *
  * Input, one record after the other:
  *     p BYTES\n<bytes>                             a plain prompt
- *     m COUNT\n then COUNT times ROLE BYTES\n<bytes>   a chat, through llama_chat_apply_template()
- * Output: one JSON object a line; texts as hexadecimal digits, so that bytes stay bytes. */
+ *     r BYTES\n<bytes>                             a rendered chat: special tokens are read out of
+ * it Output: one JSON object a line; texts as hexadecimal digits, so that bytes stay bytes. */
 
 #include <llama.h>
 
@@ -17,8 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK        128
-#define MAX_MESSAGES 64
+#define CHUNK 128
 
 static void quiet(enum ggml_log_level level, const char *text, void *arg)
 {
@@ -157,30 +156,6 @@ static void generate(struct llama_context *context, const struct llama_vocab *vo
     free(text);
 }
 
-static char *render(const struct llama_model *model, int count)
-{
-    struct llama_chat_message messages[MAX_MESSAGES];
-    size_t total = 4096;
-    for (int i = 0; i < count && i < MAX_MESSAGES; i++) {
-        char role[32];
-        size_t size = 0;
-        if (!read_head(role, sizeof role, &size)) {
-            exit(1);
-        }
-        messages[i] = (struct llama_chat_message){strdup(role), read_bytes(size)};
-        total += 2 * size + 256;
-    }
-    char *text = take(total);
-    int n = llama_chat_apply_template(llama_model_chat_template(model, NULL), messages,
-                                      (size_t)count, true, text, (int)total);
-    if (n < 0 || (size_t)n >= total) {
-        fprintf(stderr, "reference: the template gives %d\n", n);
-        exit(1);
-    }
-    text[n] = '\0';
-    return text;
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 6) {
@@ -215,8 +190,8 @@ int main(int argc, char **argv)
     char kind[2];
     size_t size = 0;
     while (read_head(kind, sizeof kind, &size)) {
-        int is_chat = kind[0] == 'm';
-        char *text = is_chat ? render(model, (int)size) : read_bytes(size);
+        int is_chat = kind[0] == 'r';
+        char *text = read_bytes(size);
         int count =
             llama_tokenize(vocab, text, (int)strlen(text), ids, context_tokens, true, is_chat);
         if (count < 1) {

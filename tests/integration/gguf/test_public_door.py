@@ -11,6 +11,7 @@ from pathlib import Path
 
 BIN, REFERENCE, ROOT = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 sys.path.insert(0, str(ROOT / "tests" / "kit"))
+import chat_reference  # noqa: E402
 import daemon  # noqa: E402
 import v2      # noqa: E402
 
@@ -36,9 +37,11 @@ def hearth(task, model, prompt, *options):
 
 def reference_answers(model, prompts, is_chat=False):
     feed = b""
+    template = chat_reference.template_of(ROOT / MODELS[model])
     for prompt in prompts:
-        raw = prompt.encode()
-        feed += b"m 1\nuser %d\n%s" % (len(raw), raw) if is_chat else b"p %d\n%s" % (len(raw), raw)
+        messages = [{"role": "user", "content": prompt}]
+        raw = (chat_reference.render_chat(template, messages) if is_chat else prompt).encode()
+        feed += b"%s %d\n%s" % (b"r" if is_chat else b"p", len(raw), raw)
     # One thread: two would spin for each other on cores that other tests keep busy, and the answer
     # does not depend on their number (test_engine.py shows it).
     done = subprocess.run([REFERENCE, ROOT / MODELS[model], "1", str(CONTEXT), str(SEQUENCES),

@@ -2,24 +2,20 @@
  *
  * Rendering the messages and reading special tokens out of the whole would let a message that
  * spells
- * "<|im_end|>" end its turn. So the template is rendered around *places*, strings that no message
- * contains; special tokens are looked for in what the template itself wrote, and the messages go in
- * as plain text. Between two special tokens everything is tokenized as one *run*, the messages
- * included, because that is how the model saw it in training: cutting at the edges of a message
- * would give other tokens than the library's own way does. For messages without special tokens the
- * two agree, which a test shows. */
+ * "<|im_end|>" end its turn. So the renderer tells which bytes a client wrote, whatever the
+ * template did to them; special tokens are looked for in the others alone. Between two special
+ * tokens everything is tokenized as one *run*, the messages included, because that is how the model
+ * saw it in training: cutting at the edges of a message would give other tokens than the library's
+ * own way does. For messages without special tokens the two agree, which a test shows. */
 
 #include "gguf_engine.h"
+
+#include "hearth_os.h"
+#include "hearth_template.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* A place is a number between two marks. The vertical tabs around it tell whether the template
- * trims its messages: those that it took away were white space of a message. */
-#define MARK       '\x1e'
-#define EDGE       '\v'
-#define MARK_BYTES 5u /* mark, three digits, mark */
 
 static int by_length_down(const void *left, const void *right)
 {
@@ -57,99 +53,161 @@ static int collect_specials(struct hearth_engine *engine, struct hearth_error *e
     return 0;
 }
 
+/* ── The template ────────────────────────────────────────────────────────────────────────────── */
+
+/* For models of the ChatML family whose template knows no tools. It stands in front of the
+ * template, in a line of its own that leaves nothing behind, and changes the messages: the system's
+ * describes the tools, calls and answers are written out, in the form that such models are trained
+ * with. */
+static const char TOOLS_FOR_CHATML[] =
+    "{%- set tools_text -%}"
+    "# Tools\n\n"
+    "These functions may be called to answer the user. Each line between <tools> and </tools> "
+    "describes one:\n"
+    "<tools>{% for tool in tools or [] %}{{ '\\n' }}{{ tool | tojson }}{% endfor %}\n</tools>\n\n"
+    "To call a function, answer with its name and its arguments as JSON between <tool_call> and "
+    "</tool_call>:\n"
+    "<tool_call>\n{\"name\": <name>, \"arguments\": <object of arguments>}\n</tool_call>"
+    "{%- endset -%}"
+    "{%- set told = namespace(messages=[]) -%}"
+    "{%- if tools and messages[0].role != 'system' -%}"
+    "{%- set told.messages = [{'role': 'system', 'content': tools_text}] -%}"
+    "{%- endif -%}"
+    "{%- for message in messages -%}"
+    "{%- set text = message.content -%}"
+    "{%- if tools and message.role == 'system' -%}"
+    "{%- set text = text + '\\n\\n' + tools_text -%}"
+    "{%- elif message.role == 'tool' -%}"
+    "{%- set text = '<tool_response>\\n' + text + '\\n</tool_response>' -%}"
+    "{%- endif -%}"
+    "{%- for call in message.tool_calls or [] -%}"
+    "{%- set made = {'name': call.name, 'arguments': call.arguments} | tojson -%}"
+    "{%- set told.calls = (told.calls if loop.index0 else '') + ('\\n' if text or loop.index0 "
+    "else '') + '<tool_call>\\n' + made + '\\n</tool_call>' -%}"
+    "{%- endfor -%}"
+    "{%- set text = text + (told.calls if message.tool_calls else '') -%}"
+    "{%- set told.messages = told.messages + [{'role': message.role, 'content': text}] -%}"
+    "{%- endfor -%}"
+    "{%- set messages = told.messages %}\n";
+
+static struct hearth_template_limits limits_of_chats(void)
+{
+    struct hearth_template_limits limits = hearth_template_default_limits();
+    limits.output_bytes = GGUF_MAX_PROMPT_BYTES;
+    return limits;
+}
+
+/* The template with what it lacks in front; the model's own stays as it is. */
+static int add_tools(struct hearth_engine *engine, struct hearth_slice source,
+                     struct hearth_error *err)
+{
+    struct hearth_template_limits limits = limits_of_chats();
+    limits.source_bytes += sizeof TOOLS_FOR_CHATML;
+    HEARTH_AUTO(hearth_buf) struct hearth_buf whole;
+    hearth_buf_init(&whole, limits.source_bytes);
+    if (hearth_buf_append(&whole, TOOLS_FOR_CHATML, sizeof TOOLS_FOR_CHATML - 1) < 0 ||
+        hearth_buf_append(&whole, source.data, source.size) < 0) {
+        return hearth_fail_oom(err);
+    }
+    int rc =
+        hearth_template_create(hearth_buf_slice(&whole), &limits, &engine->tools_template, err);
+    return rc == HEARTH_E_NO_MEMORY ? rc : 0;
+}
+
+/* A model whose template is refused loads all the same; chats are told why. */
+static int read_template(struct hearth_engine *engine, struct hearth_error *err)
+{
+    struct hearth_template_limits limits = limits_of_chats();
+    const char *text = llama_model_chat_template(engine->model, NULL);
+    if (text == NULL) {
+        engine->template_code =
+            hearth_fail(&engine->template_error, HEARTH_E_UNSUPPORTED,
+                        "the model file has no chat template; use a plain prompt");
+        return 0;
+    }
+    struct hearth_slice source = hearth_slice_of_string(text);
+    int rc =
+        hearth_template_create(source, &limits, &engine->chat_template, &engine->template_error);
+    if (rc == HEARTH_E_NO_MEMORY) {
+        return hearth_fail_oom(err);
+    }
+    if (rc < 0) {
+        engine->template_code =
+            hearth_because(&engine->template_error, HEARTH_E_UNSUPPORTED,
+                           "the model's chat template cannot be used, use a plain prompt");
+        return 0;
+    }
+    engine->template_takes_tools = hearth_template_mentions(engine->chat_template, "tools");
+    bool is_chatml = hearth_template_spells(engine->chat_template, "<|im_start|>");
+    return engine->template_takes_tools || !is_chatml ? 0 : add_tools(engine, source, err);
+}
+
 int gguf_prepare_chat(struct hearth_engine *engine, struct hearth_error *err)
 {
-    for (unsigned i = 0; i < HEARTH_MAX_CHAT_MESSAGES; i++) {
-        (void)snprintf(engine->places[i], GGUF_PLACE_BYTES, "%c%c%03u%c%c", EDGE, MARK, i, MARK,
-                       EDGE);
-    }
-    engine->chat_template = llama_model_chat_template(engine->model, NULL);
-    if (engine->chat_template != NULL) {
-        struct llama_chat_message probe = {"user", "x"};
-        engine->is_template_known =
-            llama_chat_apply_template(engine->chat_template, &probe, 1, true, NULL, 0) >= 0;
-    }
-    return collect_specials(engine, err);
+    struct hearth_template_limits limits = limits_of_chats();
+    int rc = hearth_template_context_create(&limits, &engine->template_context, err);
+    rc = rc < 0 ? rc : read_template(engine, err);
+    return rc < 0 ? rc : collect_specials(engine, err);
 }
 
-static int check_template(const struct hearth_engine *engine, struct hearth_error *err)
+void gguf_finish_chat(struct hearth_engine *engine)
+{
+    hearth_template_destroy(engine->chat_template);
+    hearth_template_destroy(engine->tools_template);
+    hearth_template_context_destroy(engine->template_context);
+    hearth_free(engine->specials);
+}
+
+/* Which template a chat goes through. */
+static int choose_template(const struct hearth_engine *engine, bool uses_tools,
+                           const struct hearth_template **ret, struct hearth_error *err)
 {
     if (engine->chat_template == NULL) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
-                           "the model file has no chat template; use a plain prompt");
+        return hearth_fail(err, engine->template_code, "%s", engine->template_error.text);
     }
-    if (!engine->is_template_known) {
-        char start[41] = {0};
-        for (size_t i = 0; i < sizeof start - 1 && engine->chat_template[i] != '\0'; i++) {
-            char c = engine->chat_template[i];
-            start[i] = c >= 0x20 && c < 0x7f ? c : ' ';
-        }
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
-                           "the model's chat template, which begins with \"%s\", is not one that "
-                           "llama.cpp knows; use a plain prompt",
-                           start);
+    *ret = engine->chat_template;
+    if (uses_tools && !engine->template_takes_tools) {
+        *ret = engine->tools_template;
     }
-    return 0;
+    return *ret != NULL ? 0
+                        : hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                                      "tools: the model's chat template does not know them");
 }
 
-/* A chat is: a system message if wanted, then user and assistant in turn, a user's last. */
-static int read_messages(struct hearth_engine *engine,
-                         const struct hearth_wire_inference_request *request, size_t *ret_count,
-                         struct hearth_error *err)
+static void set_token(struct hearth_engine *engine, const char *name, llama_token id)
 {
-    struct hearth_wire_list list = request->messages;
-    struct hearth_wire_chat_message message;
-    enum hearth_role expected = HEARTH_ROLE_USER;
-    size_t count = 0;
-    for (; count < HEARTH_MAX_CHAT_MESSAGES &&
-           hearth_wire_next(&list, HEARTH_RECORD_chat_message, &message);
-         count++) {
-        bool is_system = message.role == HEARTH_ROLE_SYSTEM;
-        if (is_system ? count > 0 : message.role != expected) {
-            return hearth_fail(err, HEARTH_E_INPUT_INVALID, "messages[%zu] has the role %s; %s",
-                               count, hearth_role_name((enum hearth_role)message.role),
-                               is_system ? "only the first may be the system's"
-                                         : "user and assistant alternate, the user begins");
-        }
-        if (!is_system) {
-            expected = message.role == HEARTH_ROLE_USER ? HEARTH_ROLE_ASSISTANT : HEARTH_ROLE_USER;
-        }
-        engine->contents[count] = message.content;
-        engine->turns_of_chat[count] = (struct llama_chat_message){
-            hearth_role_name((enum hearth_role)message.role), engine->places[count]};
-    }
-    if (count == 0 || expected != HEARTH_ROLE_ASSISTANT) {
-        return hearth_fail(err, HEARTH_E_INPUT_INVALID,
-                           "messages[%zu] must be the user's: it is the last of %zu",
-                           count > 0 ? count - 1 : 0, count);
-    }
-    *ret_count = count;
-    return 0;
+    struct hearth_template_context *context = engine->template_context;
+    const char *text = id >= 0 ? llama_vocab_get_text(engine->vocab, id) : NULL;
+    hearth_template_set_variable(
+        context, name,
+        hearth_template_string(context, hearth_slice_of_string(text), HEARTH_TEMPLATE_OWN));
 }
 
-static int render(struct hearth_engine *engine, size_t count, struct hearth_error *err)
+#define DAY_S 86400
+
+/* Renders into the context. The only date that a template sees is the day, so that chats of one day
+ * have a prefix in common. */
+static int render(struct hearth_engine *engine, const struct hearth_wire_inference_request *request,
+                  struct hearth_error *err)
 {
-    hearth_buf_clear(&engine->rendered);
-    size_t room = engine->rendered.room;
-    int32_t size = llama_chat_apply_template(engine->chat_template, engine->turns_of_chat, count,
-                                             true, (char *)engine->rendered.data, (int32_t)room);
-    if (size >= 0 && (size_t)size > room) {
-        if (hearth_buf_reserve(&engine->rendered, (size_t)size) < 0) {
-            return hearth_fail(err, HEARTH_E_TOO_LARGE,
-                               "the template makes %" PRId32 " bytes around %zu messages", size,
-                               count);
-        }
-        size = llama_chat_apply_template(engine->chat_template, engine->turns_of_chat, count, true,
-                                         (char *)engine->rendered.data,
-                                         (int32_t)engine->rendered.room);
+    struct hearth_template_context *context = engine->template_context;
+    const struct hearth_template *template = NULL;
+    bool uses_tools = false;
+    int64_t now_s = (int64_t)(hearth_clock_wall_ns() / HEARTH_NS_PER_SEC);
+    hearth_template_begin(context);
+    hearth_template_set_now(context, now_s - now_s % DAY_S);
+    int rc = gguf_give_chat(context, request, &uses_tools, err);
+    rc = rc < 0 ? rc : choose_template(engine, uses_tools, &template, err);
+    if (rc < 0) {
+        return rc;
     }
-    if (size < 0) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
-                           "the model's chat template cannot be applied to these messages");
-    }
-    engine->rendered.size = (size_t)size;
-    return 0;
+    set_token(engine, "bos_token", llama_vocab_bos(engine->vocab));
+    set_token(engine, "eos_token", llama_vocab_eos(engine->vocab));
+    rc = hearth_template_render(template, context, err);
+    return rc < 0 ? hearth_because(err, rc, "the model's chat template") : 0;
 }
+
+/* ── Tokens ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* One chat while it becomes tokens. */
 struct writer {
@@ -229,40 +287,18 @@ static void add_literal(struct writer *writer, struct hearth_slice text, size_t 
     add_text(writer, text);
 }
 
-/* The number in the place that starts at @at of what was rendered; false if none does. */
-static bool read_place(struct hearth_slice text, size_t at, size_t *ret)
+static int write_chat(struct writer *writer)
 {
-    const uint8_t *p = text.data + at;
-    if (text.size - at < MARK_BYTES || p[0] != MARK || p[4] != MARK) {
-        return false;
-    }
-    *ret = 0;
-    for (size_t i = 1; i <= 3; i++) {
-        if (p[i] < '0' || p[i] > '9') {
-            return false;
+    struct hearth_slice part;
+    enum hearth_template_origin origin;
+    for (size_t at = 0;
+         hearth_template_next(writer->engine->template_context, &at, &part, &origin);) {
+        if (origin == HEARTH_TEMPLATE_OWN) {
+            add_literal(writer, part, 0);
+        } else {
+            add_text(writer, part);
         }
-        *ret = *ret * 10 + (size_t)(p[i] - '0');
     }
-    return true;
-}
-
-static int write_chat(struct writer *writer, size_t count)
-{
-    struct hearth_slice text = hearth_buf_slice(&writer->engine->rendered);
-    size_t start = 0; /* of the literal that is being gone through */
-    for (size_t at = 0; at < text.size; at++) {
-        size_t index = 0;
-        if (!read_place(text, at, &index) || index >= count) {
-            continue;
-        }
-        bool has_left = at > start && text.data[at - 1] == EDGE;
-        bool has_right = at + MARK_BYTES < text.size && text.data[at + MARK_BYTES] == EDGE;
-        add_literal(writer, hearth_slice_of(text.data + start, at - start - has_left), 0);
-        add_text(writer, strip(writer->engine->contents[index], !has_left, !has_right));
-        start = at + MARK_BYTES + has_right;
-        at = start - 1;
-    }
-    add_literal(writer, hearth_slice_of(text.data + start, text.size - start), 0);
     end_run(writer, false);
     return writer->rc;
 }
@@ -271,19 +307,15 @@ int gguf_tokenize_chat(struct hearth_engine *engine,
                        const struct hearth_wire_inference_request *request,
                        struct gguf_tokens *tokens, struct hearth_error *err)
 {
-    size_t count = 0;
-    int rc = check_template(engine, err);
-    rc = rc < 0 ? rc : read_messages(engine, request, &count, err);
-    rc = rc < 0 ? rc : render(engine, count, err);
-    if (rc < 0) {
-        return rc;
+    int rc = render(engine, request, err);
+    if (rc == 0) {
+        if (llama_vocab_get_add_bos(engine->vocab)) {
+            gguf_add_token(tokens, llama_vocab_bos(engine->vocab));
+        }
+        hearth_buf_clear(&engine->run);
+        struct writer writer = {.engine = engine, .tokens = tokens, .err = err};
+        rc = write_chat(&writer);
     }
-    if (llama_vocab_get_add_bos(engine->vocab)) {
-        gguf_add_token(tokens, llama_vocab_bos(engine->vocab));
-    }
-    hearth_buf_clear(&engine->run);
-    struct writer writer = {.engine = engine, .tokens = tokens, .err = err};
-    rc = write_chat(&writer, count);
-    memset(engine->contents, 0, count * sizeof *engine->contents);
+    hearth_template_begin(engine->template_context); /* nothing of a client stays */
     return rc;
 }

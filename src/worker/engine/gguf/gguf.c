@@ -212,7 +212,6 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
     if (rc < 0) {
         return rc;
     }
-    hearth_buf_init(&engine->rendered, GGUF_MAX_PROMPT_BYTES);
     hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
@@ -252,9 +251,8 @@ static void unload(struct hearth_engine *engine)
         hearth_free(engine->sequences[i].tokens);
         gguf_destroy_after_logits(&engine->sequences[i]);
     }
-    hearth_buf_finish(&engine->rendered);
+    gguf_finish_chat(engine);
     hearth_buf_finish(&engine->run);
-    hearth_free(engine->specials);
     gguf_destroy_room(engine->room);
     if (engine->batch.token != NULL) {
         llama_batch_free(engine->batch);

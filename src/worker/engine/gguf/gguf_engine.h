@@ -33,7 +33,6 @@
 #define GGUF_CACHE_TYPE        1u   /* F16, as hearth_gguf_kv_bytes_per_token() counts types */
 #define GGUF_MAX_THREADS       512u
 #define GGUF_MAX_PROMPT_BYTES  (1u << 20) /* a chat's contents and its template around them */
-#define GGUF_PLACE_BYTES       12u        /* of a stand-in for a message, see chat.c */
 #define GGUF_MAX_LOGIT_ROWS    8u         /* of one sequence in one call */
 
 /* Load options. */
@@ -113,15 +112,15 @@ struct hearth_engine {
     struct hearth_inbox *inbox;
     const struct hearth_item *prefilling; /* may end the call when it must end; NULL: none */
     /* Chat. */
-    const char *chat_template; /* of the model file, lent by it; NULL: none */
-    bool is_template_known;
+    struct hearth_template *chat_template;  /* of the model file; NULL: template_error says why */
+    struct hearth_template *tools_template; /* the same, taught tools; NULL: cannot be, or can */
+    struct hearth_template_context *template_context;
+    struct hearth_error template_error;
+    int template_code;
+    bool template_takes_tools;
     struct gguf_special *specials; /* longest text first */
     size_t special_count;
-    struct hearth_buf rendered;
     struct hearth_buf run;
-    char places[HEARTH_MAX_CHAT_MESSAGES][GGUF_PLACE_BYTES];
-    struct llama_chat_message turns_of_chat[HEARTH_MAX_CHAT_MESSAGES];
-    struct hearth_slice contents[HEARTH_MAX_CHAT_MESSAGES];
     /* For tests: told each token that is sampled, end tokens included. NULL otherwise. */
     void (*on_token)(void *arg, const struct hearth_item *item, llama_token token);
     void *on_token_arg;
@@ -142,10 +141,19 @@ void gguf_add_token(struct gguf_tokens *tokens, llama_token token);
 
 /* Finds the template and the special tokens; a model without a template loads all the same. */
 int gguf_prepare_chat(struct hearth_engine *engine, struct hearth_error *err);
+void gguf_finish_chat(struct hearth_engine *engine);
 /* Appends the tokens of a chat with the model's own template around the messages. */
 int gguf_tokenize_chat(struct hearth_engine *engine,
                        const struct hearth_wire_inference_request *request,
                        struct gguf_tokens *tokens, struct hearth_error *err);
+
+/* chat_input.c */
+
+/* Gives a template the variables of a chat. *@ret_uses_tools: it has tools, or calls of some. */
+struct hearth_template_context;
+int gguf_give_chat(struct hearth_template_context *context,
+                   const struct hearth_wire_inference_request *request, bool *ret_uses_tools,
+                   struct hearth_error *err);
 
 /* sequence.c — for those who take logits (after_logits.h) */
 

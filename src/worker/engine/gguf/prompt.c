@@ -59,7 +59,7 @@ static int read_tokens(struct hearth_engine *engine, const struct hearth_item *i
                        struct gguf_tokens *tokens, struct hearth_error *err)
 {
     const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
-    if (request->task == HEARTH_TASK_CHAT) {
+    if (request->messages.count > 0) {
         return gguf_tokenize_chat(engine, request, tokens, err);
     }
     if (item->tokens.count > 0) {
