@@ -32,6 +32,16 @@ static inline struct hearth_matcher *given_gbnf(const char *text)
     return begun(grammar);
 }
 
+static inline struct hearth_matcher *given_schema(const char *json)
+{
+    struct hearth_grammar *grammar = NULL;
+    struct hearth_error err = {0};
+    if (hearth_grammar_schema(hearth_slice_of_string(json), &grammar, &err) < 0) {
+        fail_msg("%s is refused: %s", json, err.text);
+    }
+    return begun(grammar);
+}
+
 static inline bool takes(struct hearth_matcher *matcher, const char *text)
 {
     return hearth_matcher_take(matcher, hearth_slice_of_string(text), NULL) == 0;
