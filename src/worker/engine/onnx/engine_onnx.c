@@ -284,40 +284,40 @@ static void tell_runs(const struct hearth_engine *engine, struct told *told)
 {
     const struct calibration *found = &engine->calibration;
     if (found->longest == 0) {
-        told_add(told, "wide_from_tokens", "%s",
-                 executor_has_wide(engine->model.executor) ? "learned" : "never");
+        told_fact(told, "wide_from_tokens", "%s",
+                  executor_has_wide(engine->model.executor) ? "learned" : "never");
         return;
     }
     if (found->wide_from == CHOICE_NEVER) {
-        told_add(told, "wide_from_tokens", "never");
+        told_fact(told, "wide_from_tokens", "never");
     } else {
-        told_add(told, "wide_from_tokens", "%zu", found->wide_from);
+        told_fact(told, "wide_from_tokens", "%zu", found->wide_from);
     }
-    told_add(told, "tokens_per_second_per_core", "%llu",
-             (unsigned long long)found->tokens_per_second);
-    told_add(told, "calibration_ms", "%llu", (unsigned long long)(found->took_ns / 1000000));
+    told_fact(told, "tokens_per_second_per_core", "%llu",
+              (unsigned long long)found->tokens_per_second);
+    told_fact(told, "calibration_ms", "%llu", (unsigned long long)(found->took_ns / 1000000));
 }
 
 static void tell(struct hearth_engine *engine, const struct hearth_onnx_facts *facts)
 {
     const struct onnx_model *model = &engine->model;
     struct told *told = &engine->told;
-    told_add(told, "library", "ONNX Runtime %s", runtime_version());
-    told_add(told, "opset", "%u", facts->opset);
+    told_fact(told, "library", "ONNX Runtime %s", runtime_version());
+    told_fact(told, "opset", "%u", facts->opset);
     if (facts->producer[0] != '\0') {
-        told_add(told, "producer", "%s", facts->producer);
+        told_fact(told, "producer", "%s", facts->producer);
     }
     if (hearth_wire_element_bytes(facts->weights_type) !=
         0) { /* bfloat16 and others have no name */
-        told_add(told, "weights", "%s", hearth_tensor_type_name((int)facts->weights_type));
+        told_fact(told, "weights", "%s", hearth_tensor_type_name((int)facts->weights_type));
     }
     if (model->tokenizer != NULL) {
-        told_add(told, "max_tokens", "%zu", model->max_tokens);
-        told_add(told, "output", "%s", model->encoder.output_name);
+        told_fact(told, "max_tokens", "%zu", model->max_tokens);
+        told_fact(told, "output", "%s", model->encoder.output_name);
         head_tell(&model->head, model->output_rank == 3, told);
     }
     if (model->encoder.fixed_tokens != 0) {
-        told_add(told, "padded_to", "%zu", model->encoder.fixed_tokens);
+        told_fact(told, "padded_to", "%zu", model->encoder.fixed_tokens);
     }
     tell_runs(engine, told);
 }

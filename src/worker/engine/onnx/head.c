@@ -190,12 +190,12 @@ int head_check_width(const struct head *head, size_t label_count, size_t width,
 void head_tell(const struct head *head, bool is_pooled_here, struct told *told)
 {
     if (head->task == HEARTH_TASK_EMBED) {
-        told_add(told, "pooling", "%s",
-                 is_pooled_here ? hearth_pooling_names[head->pooling] : "by the graph");
-        told_add(told, "normalize", "%s", head->must_normalise ? "true" : "false");
+        told_fact(told, "pooling", "%s",
+                  is_pooled_here ? hearth_pooling_names[head->pooling] : "by the graph");
+        told_fact(told, "normalize", "%s", head->must_normalise ? "true" : "false");
     } else if (head->task == HEARTH_TASK_ENTITIES) {
-        told_add(told, "aggregation", "%s", aggregation_names[head->aggregation]);
+        told_fact(told, "aggregation", "%s", aggregation_names[head->aggregation]);
     } else if (head->task != HEARTH_TASK_TENSORS) {
-        told_add(told, "activation", "%s", activation_names[head->activation]);
+        told_fact(told, "activation", "%s", activation_names[head->activation]);
     }
 }

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void told_add(struct told *told, const char *key, const char *format, ...)
+void told_fact(struct told *told, const char *key, const char *format, ...)
 {
     if (told->count == HEARTH_COUNT(told->facts)) {
         return;

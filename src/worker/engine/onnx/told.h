@@ -11,6 +11,6 @@ struct told {
 };
 
 /** Adds "key: value"; a value that is too long is cut, and what finds no place is left out. */
-void told_add(struct told *told, const char *key, const char *format, ...) HEARTH_PRINTF(3, 4);
+void told_fact(struct told *told, const char *key, const char *format, ...) HEARTH_PRINTF(3, 4);
 
 #endif
