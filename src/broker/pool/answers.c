@@ -21,6 +21,9 @@ enum part {
     PART_PACKED = 32,
     PART_SCALE = 64,
     PART_ENTITIES = 128,
+    PART_LOGPROBS = 256,
+    PART_TOOL_CALLS = 512,
+    PART_FINISH = 1024,
 };
 
 static unsigned parts_of(const struct hearth_wire_result *result)
@@ -32,7 +35,10 @@ static unsigned parts_of(const struct hearth_wire_result *result)
            (result->score != 0.0f ? PART_SCORE : 0u) |
            (result->packed.size != 0 ? PART_PACKED : 0u) |
            (result->scale != 0.0f ? PART_SCALE : 0u) |
-           (result->entities.count != 0 ? PART_ENTITIES : 0u);
+           (result->entities.count != 0 ? PART_ENTITIES : 0u) |
+           (result->logprobs.count != 0 ? PART_LOGPROBS : 0u) |
+           (result->tool_calls.count != 0 ? PART_TOOL_CALLS : 0u) |
+           (result->finish_reason != HEARTH_FINISH_NONE ? PART_FINISH : 0u);
 }
 
 static unsigned parts_of_task(enum hearth_task task)
@@ -41,7 +47,8 @@ static unsigned parts_of_task(enum hearth_task task)
     case HEARTH_TASK_CLASSIFY: return PART_LABELS;
     case HEARTH_TASK_EMBED: return PART_VECTOR | PART_PACKED | PART_SCALE;
     case HEARTH_TASK_GENERATE:
-    case HEARTH_TASK_CHAT: return PART_TEXT | PART_IDS;
+    case HEARTH_TASK_CHAT:
+        return PART_TEXT | PART_IDS | PART_LOGPROBS | PART_TOOL_CALLS | PART_FINISH;
     case HEARTH_TASK_RERANK: return PART_SCORE;
     case HEARTH_TASK_ENTITIES: return PART_ENTITIES;
     case HEARTH_TASK_TENSORS: return 0;
@@ -130,7 +137,7 @@ static const char *check_vector(const struct hearth_ticket *ticket,
                : "scale of a packed vector is no number";
 }
 
-static const char *check_kind(const struct hearth_ticket *ticket, const struct answer_rules *rules,
+static const char *check_kind(struct hearth_ticket *ticket, const struct answer_rules *rules,
                               const struct hearth_wire_result *result)
 {
     if ((parts_of(result) & ~parts_of_task(ticket->task)) != 0) {
@@ -140,25 +147,17 @@ static const char *check_kind(const struct hearth_ticket *ticket, const struct a
     case HEARTH_TASK_CLASSIFY: return check_labels(rules, result->labels);
     case HEARTH_TASK_EMBED: return check_vector(ticket, rules, result);
     case HEARTH_TASK_GENERATE:
-    case HEARTH_TASK_CHAT:
-        return result->token_ids.count == 0 || result->token_ids.count == result->tokens
-                   ? NULL
-                   : "ids that are not those of its generated tokens";
+    case HEARTH_TASK_CHAT: return answer_check_text(ticket, result);
     case HEARTH_TASK_RERANK: return isfinite(result->score) ? NULL : "score that is no number";
     case HEARTH_TASK_ENTITIES:
         return check_entities(rules, ticket->text_bytes[result->index], result->entities);
     case HEARTH_TASK_TENSORS: return "result of a text where tensors are due";
-    case HEARTH_TASK_CHOICE: return "choice that nobody has asked for";
+    case HEARTH_TASK_CHOICE: return answer_check_choice(ticket, result->labels);
     }
     return "unknown task";
 }
 
 /* ---- all of them -------------------------------------------------------------------------- */
-
-static bool is_generation(const struct hearth_ticket *ticket)
-{
-    return ticket->task == HEARTH_TASK_GENERATE || ticket->task == HEARTH_TASK_CHAT;
-}
 
 /* Pieces of one generated text share its index; every other input is answered once. */
 static const char *check_results(struct hearth_ticket *ticket, const struct answer_rules *rules,
@@ -170,7 +169,7 @@ static const char *check_results(struct hearth_ticket *ticket, const struct answ
             return "result for an input that was not given";
         }
         uint64_t bit = UINT64_C(1) << result.index;
-        if ((ticket->seen & bit) != 0 && !(is_generation(ticket) && ticket->is_stream)) {
+        if ((ticket->seen & bit) != 0 && !(answer_is_text(ticket) && ticket->is_stream)) {
             return "second result for one input";
         }
         if (ticket->is_in_order && (ticket->seen & (bit - 1)) != bit - 1) {
@@ -233,12 +232,24 @@ const char *answer_check_chunk(struct hearth_ticket *ticket, const struct answer
     return check_results(ticket, rules, chunk->results);
 }
 
+/* Whether all that was asked for has come. A lone text that is streamed is told by its end alone:
+ * of an empty one there is no piece. */
+static const char *check_whole(const struct hearth_ticket *ticket)
+{
+    bool is_text = answer_is_text(ticket);
+    uint64_t all = ticket->inputs >= 64 ? UINT64_MAX : (UINT64_C(1) << ticket->inputs) - 1;
+    if (is_text && ticket->is_stream && ticket->inputs == 1) {
+        return NULL;
+    }
+    if (ticket->seen != all) {
+        return "inputs without a result";
+    }
+    return !is_text || ticket->ended == all ? NULL : "answers without an end";
+}
+
 const char *answer_check_end(struct hearth_ticket *ticket, const struct answer_rules *rules,
                              const struct hearth_wire_inference_response *response)
 {
-    if (response->finish_reason > HEARTH_FINISH_FAILED) {
-        return "unknown finish reason";
-    }
     if (response->code != 0 && !hearth_error_is_known(-(int)response->code)) {
         return "unknown error code";
     }
@@ -247,10 +258,9 @@ const char *answer_check_end(struct hearth_ticket *ticket, const struct answer_r
     }
     const char *wrong = check_tensors(ticket, rules, response);
     wrong = wrong != NULL ? wrong : check_results(ticket, rules, response->results);
-    bool owes_none = is_generation(ticket) || ticket->task == HEARTH_TASK_TENSORS;
-    if (wrong != NULL || response->code != 0 || owes_none) {
+    wrong = wrong != NULL ? wrong : answer_check_told(ticket, response);
+    if (wrong != NULL || response->code != 0 || ticket->task == HEARTH_TASK_TENSORS) {
         return wrong;
     }
-    uint64_t all = ticket->inputs >= 64 ? UINT64_MAX : (UINT64_C(1) << ticket->inputs) - 1;
-    return ticket->seen == all ? NULL : "inputs without a result";
+    return check_whole(ticket);
 }

@@ -27,8 +27,8 @@ struct hearth_pool;
 /** One request at a worker. Owned by the caller; the pool's from send until on_end. The caller sets
  *  the first block. */
 struct hearth_ticket {
-    uint64_t id; /* not 0, never used before in this daemon */
-    uint32_t inputs;
+    uint64_t id;     /* not 0, never used before in this daemon */
+    uint32_t inputs; /* or answers to one prompt */
     enum hearth_task task;
     bool is_stream;
     bool is_in_order;    /* of a stream: results by index */
@@ -36,9 +36,16 @@ struct hearth_ticket {
     uint32_t dimensions; /* as asked for; 0: as the model has */
     enum hearth_vector_type vector_type;
     uint32_t text_bytes[HEARTH_MAX_BATCH]; /* entities: of each input */
+    uint32_t scores_per_token;             /* log-probabilities; 0: none were asked for */
+    bool has_tools;                        /* that it may call */
+    struct hearth_slice choices;           /* u8 size, bytes; …: lent until on_end */
+    uint32_t choice_count;
 
     uint32_t slot;
-    uint64_t seen; /* inputs that were answered, one bit each */
+    uint64_t seen;                     /* inputs that were answered, one bit each */
+    uint64_t ended;                    /* answers that said how they ended, likewise */
+    uint8_t first_finish;              /* what the first of them said */
+    uint8_t calls[HEARTH_MAX_ANSWERS]; /* of tools, begun by each answer */
     struct hearth_list link;
 };
 

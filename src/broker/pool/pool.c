@@ -109,6 +109,8 @@ int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_tick
     }
     ticket->slot = slot;
     ticket->seen = 0;
+    ticket->ended = 0;
+    memset(ticket->calls, 0, sizeof ticket->calls);
     hearth_list_append(&worker->tickets, &ticket->link);
     return 0;
 }

@@ -113,6 +113,14 @@ void worker_need(struct worker *worker, const struct hearth_wire_worker_need *ne
 void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready);
 void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed *failed);
 
+/* generation.c, for answers.c: NULL, or what is wrong with it */
+bool answer_is_text(const struct hearth_ticket *ticket); /* a task that writes a text */
+const char *answer_check_text(struct hearth_ticket *ticket,
+                              const struct hearth_wire_result *result);
+const char *answer_check_choice(const struct hearth_ticket *ticket, struct hearth_wire_list labels);
+const char *answer_check_told(const struct hearth_ticket *ticket,
+                              const struct hearth_wire_inference_response *response);
+
 /* answers.c: NULL, or what is wrong with it (a constant) */
 const char *answer_check_chunk(struct hearth_ticket *ticket, const struct answer_rules *rules,
                                const struct hearth_wire_stream_chunk *chunk);

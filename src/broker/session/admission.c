@@ -31,7 +31,8 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
 
 static bool does_task(const struct hearth_model *model, enum hearth_task task)
 {
-    return model->manifest->task == (task == HEARTH_TASK_CHAT ? HEARTH_TASK_GENERATE : task);
+    bool is_generator = task == HEARTH_TASK_CHAT || task == HEARTH_TASK_CHOICE;
+    return model->manifest->task == (is_generator ? HEARTH_TASK_GENERATE : task);
 }
 
 /* Requests for a model that is about to serve may wait for it. */
@@ -111,18 +112,20 @@ int request_check_id(const struct connection *connection, uint64_t client_id, bo
 /* ---- opening ------------------------------------------------------------------------------ */
 
 /* What the worker will get. A V2 frame is taken as it came: it was checked, and what a newer client
- * may have put behind the fields that we know is skipped by the worker too. */
+ * may have put behind the fields that we know is skipped by the worker too. What a generator gets
+ * is written anew, for the daemon decides with whom it shares prefixes. */
 static int fill_bytes(struct request *request, const struct connection *connection,
                       const struct hearth_wire_inference_request *asked)
 {
     struct hearth_message message = {.type = HEARTH_MSG_inference_request,
                                      .as.inference_request = *asked};
-    bool is_generation = asked->task == HEARTH_TASK_GENERATE || asked->task == HEARTH_TASK_CHAT;
-    bool needs_default = is_generation && asked->max_tokens == 0;
-    bool is_taken = connection->frame.size > 0 && !request->is_warmup && !needs_default &&
+    bool is_generation = hearth_wire_is_generation(asked);
+    bool is_taken = connection->frame.size > 0 && !request->is_warmup && !is_generation &&
                     connection->frame.size <= HEARTH_MAX_RING_MESSAGE_BYTES;
-    if (needs_default) {
-        message.as.inference_request.max_tokens = DEFAULT_MAX_TOKENS;
+    if (is_generation) {
+        struct hearth_wire_inference_request *given = &message.as.inference_request;
+        given->max_tokens = asked->max_tokens != 0 ? asked->max_tokens : DEFAULT_MAX_TOKENS;
+        given->cache_domain = domain_of(request->server, &connection->peer, asked->cache_domain);
     }
     request_take_spare(request, connection->frame.size);
     int rc = is_taken ? hearth_buf_append(&request->bytes, connection->frame.data,
@@ -136,17 +139,39 @@ static int fill_bytes(struct request *request, const struct connection *connecti
     return rc;
 }
 
+/* An answer is one of these, and the request's own bytes go to the worker. */
+static int keep_choices(struct request *request, struct hearth_wire_list choices)
+{
+    struct hearth_wire_choice choice;
+    int rc = 0;
+    request->ticket.choice_count = choices.count;
+    while (rc == 0 && hearth_wire_next(&choices, HEARTH_RECORD_choice, &choice)) {
+        uint8_t size = (uint8_t)choice.text.size; /* at most HEARTH_MAX_LABEL_BYTES */
+        rc = hearth_buf_append(&request->choices, &size, sizeof size);
+        rc = rc < 0 ? rc : hearth_buf_append(&request->choices, choice.text.data, size);
+    }
+    request->ticket.choices = hearth_buf_slice(&request->choices);
+    return rc;
+}
+
 /* What the pool needs to know of it: what an answer must be. */
 static void fill_ticket(struct hearth_ticket *ticket,
                         const struct hearth_wire_inference_request *asked)
 {
     struct hearth_wire_list texts = asked->texts;
     struct hearth_wire_text text;
+    bool is_text = asked->task == HEARTH_TASK_GENERATE || asked->task == HEARTH_TASK_CHAT;
+    bool wants_scores = (asked->flags & HEARTH_FLAG_LOGPROBS) != 0;
     ticket->task = (enum hearth_task)asked->task;
     ticket->is_stream = (asked->flags & HEARTH_FLAG_STREAM) != 0;
-    ticket->is_in_order = ticket->is_stream && (asked->flags & HEARTH_FLAG_IN_ORDER) != 0;
+    /* Texts are written side by side, whatever the order in which they end. */
+    ticket->is_in_order =
+        ticket->is_stream && !is_text && (asked->flags & HEARTH_FLAG_IN_ORDER) != 0;
     ticket->takes_memfds = (asked->flags & HEARTH_FLAG_MEMFDS) != 0;
-    ticket->inputs = HEARTH_MAX(1u, asked->texts.count); /* a chat or tensors are one */
+    ticket->inputs = is_text ? hearth_wire_answers(asked)
+                             : HEARTH_MAX(1u, asked->texts.count); /* a chat or tensors are one */
+    ticket->scores_per_token = is_text && wants_scores ? 1 + asked->top_logprobs : 0;
+    ticket->has_tools = asked->tools.size > 0 && asked->tool_choice != HEARTH_TOOLS_NONE;
     ticket->dimensions = asked->dimensions;
     ticket->vector_type = (enum hearth_vector_type)asked->vector_type;
     for (uint32_t i = 0; ticket->task == HEARTH_TASK_ENTITIES &&
@@ -173,6 +198,7 @@ static int fill(struct request *request, struct connection *connection,
     request->job.priority = (enum hearth_priority)asked->priority;
     request->job.deadline_ms = request->admitted_ns / HEARTH_NS_PER_MS + timeout_ms;
     int rc = fill_bytes(request, connection, asked);
+    rc = rc < 0 ? rc : keep_choices(request, asked->choices);
     request->job.bytes = request->bytes.size;
     if (rc == HEARTH_E_TOO_LARGE) {
         struct hearth_message message = {.type = HEARTH_MSG_inference_request,
@@ -232,8 +258,7 @@ int request_open(struct connection *connection, const struct hearth_wire_inferen
     *memfds = (struct memfds){0};
     uint32_t slot = request->slot;
     bool is_large = request->bytes.size > LARGE_BYTES;
-    hearth_metrics_count(server->parts.metrics,
-                         is_warmup ? HEARTH_COUNTER_WARMUPS_TOTAL : HEARTH_COUNTER_REQUESTS_TOTAL);
+    measure_admission(request, asked);
     if (is_large) {
         lane_dispatch_soon(server, slot);
     } else {

@@ -17,12 +17,63 @@ static enum hearth_counter refusal_counter(int code)
     }
 }
 
+void measure_admission(const struct request *request,
+                       const struct hearth_wire_inference_request *asked)
+{
+    struct hearth_metrics *metrics = request->server->parts.metrics;
+    bool is_structured = asked->grammar_type != HEARTH_GRAMMAR_NONE || request->ticket.has_tools ||
+                         asked->choices.count > 0;
+    if (request->is_warmup) {
+        hearth_metrics_count(metrics, HEARTH_COUNTER_WARMUPS_TOTAL);
+        return;
+    }
+    hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_TOTAL);
+    hearth_metrics_add(metrics, HEARTH_COUNTER_STRUCTURED_REQUESTS_TOTAL, is_structured);
+}
+
 void measure_refusal(struct hearth_server *server, int code)
 {
     struct hearth_metrics *metrics = server->parts.metrics;
     hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_TOTAL);
     hearth_metrics_count(metrics, HEARTH_COUNTER_REQUESTS_FAILED);
     hearth_metrics_count(metrics, refusal_counter(code));
+}
+
+/* How texts ended; how requests failed is counted with the others. */
+static void count_finish(struct hearth_metrics *metrics, unsigned finish)
+{
+    switch ((enum hearth_finish_reason)finish) {
+    case HEARTH_FINISH_STOP: hearth_metrics_count(metrics, HEARTH_COUNTER_FINISH_STOP); return;
+    case HEARTH_FINISH_MAX_TOKENS:
+        hearth_metrics_count(metrics, HEARTH_COUNTER_FINISH_MAX_TOKENS);
+        return;
+    case HEARTH_FINISH_TOOL_CALLS:
+        hearth_metrics_count(metrics, HEARTH_COUNTER_FINISH_TOOL_CALLS);
+        return;
+    case HEARTH_FINISH_CONTEXT_FULL:
+        hearth_metrics_count(metrics, HEARTH_COUNTER_FINISH_CONTEXT_FULL);
+        return;
+    case HEARTH_FINISH_NONE:
+    case HEARTH_FINISH_TIMEOUT:
+    case HEARTH_FINISH_CANCELLED:
+    case HEARTH_FINISH_FAILED: return;
+    }
+}
+
+/* A prompt that could not be looked up has neither hits nor misses. */
+static void count_cache(struct hearth_metrics *metrics,
+                        const struct hearth_wire_inference_response *response)
+{
+    if (response->cache == HEARTH_CACHE_USED) {
+        hearth_metrics_add(metrics, HEARTH_COUNTER_PREFIX_HIT_TOKENS_TOTAL,
+                           response->cached_tokens);
+        hearth_metrics_add(metrics, HEARTH_COUNTER_PREFIX_MISS_TOKENS_TOTAL,
+                           response->prompt_tokens - response->cached_tokens);
+    }
+    hearth_metrics_add(metrics, HEARTH_COUNTER_PREFIX_EVICTED_TOKENS_TOTAL,
+                       response->evicted_tokens);
+    hearth_metrics_add(metrics, HEARTH_COUNTER_DRAFTED_TOKENS_TOTAL, response->drafted_tokens);
+    hearth_metrics_add(metrics, HEARTH_COUNTER_ACCEPTED_TOKENS_TOTAL, response->accepted_tokens);
 }
 
 static void count(const struct request *request,
@@ -40,6 +91,8 @@ static void count(const struct request *request,
     }
     hearth_metrics_add(metrics, HEARTH_COUNTER_TOKENS_INPUT_TOTAL, response->prompt_tokens);
     hearth_metrics_add(metrics, HEARTH_COUNTER_TOKENS_OUTPUT_TOTAL, response->tokens_generated);
+    count_cache(metrics, response);
+    count_finish(metrics, response->finish_reason);
 }
 
 static void observe(const struct request *request,
@@ -78,6 +131,8 @@ static void keep_span(const struct request *request,
         .inputs = request->ticket.inputs,
         .prompt_tokens = response->prompt_tokens,
         .tokens_generated = response->tokens_generated,
+        .cached_tokens = response->cached_tokens,
+        .finish_reason = response->finish_reason,
         .code = response->code,
         .task = (uint8_t)request->ticket.task,
         .priority = (uint8_t)request->job.priority,

@@ -167,6 +167,8 @@ static void fill_span(const struct span *span, struct hearth_wire_span *ret)
         .inputs = span->inputs,
         .prompt_tokens = span->prompt_tokens,
         .tokens_generated = span->tokens_generated,
+        .finish_reason = span->finish_reason,
+        .cached_tokens = span->cached_tokens,
     };
 }
 

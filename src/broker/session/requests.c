@@ -27,6 +27,7 @@ struct request *request_new(struct hearth_server *server)
         hearth_list_init(&request->of_client);
         hearth_list_init(&request->of_ticket);
         hearth_buf_init(&request->bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
+        hearth_buf_init(&request->choices, HEARTH_MAX_CHOICES * (1 + HEARTH_MAX_LABEL_BYTES));
     }
     return request;
 }
@@ -56,21 +57,29 @@ void request_take_spare(struct request *request, size_t bytes)
     }
 }
 
+static void free_request(struct request *request)
+{
+    hearth_buf_finish(&request->bytes);
+    hearth_buf_finish(&request->choices);
+    hearth_free(request);
+}
+
 void request_recycle(struct request *request)
 {
     struct hearth_server *server = request->server;
-    struct hearth_buf bytes;
     HEARTH_ASSERT(request->job.state == HEARTH_JOB_IDLE);
     drop_bytes(request);
+    hearth_buf_wipe(&request->choices);
     memfds_release(server, request->client, &request->memfds);
     hearth_list_remove(&request->of_ticket);
     if (server->free_count >= REQUESTS_KEPT) {
-        hearth_buf_finish(&request->bytes);
-        hearth_free(request);
+        free_request(request);
         return;
     }
-    bytes = request->bytes;
-    *request = (struct request){.magic = REQUEST_MAGIC, .server = server, .bytes = bytes};
+    struct hearth_buf bytes = request->bytes;
+    struct hearth_buf choices = request->choices;
+    *request = (struct request){
+        .magic = REQUEST_MAGIC, .server = server, .bytes = bytes, .choices = choices};
     hearth_list_init(&request->of_ticket);
     hearth_list_append(&server->free_requests, &request->of_client);
     server->free_count++;
@@ -80,8 +89,7 @@ void requests_free_all(struct hearth_server *server)
 {
     HEARTH_LIST_EACH(struct request, of_client, request, &server->free_requests) {
         hearth_list_remove(&request->of_client);
-        hearth_buf_finish(&request->bytes);
-        hearth_free(request);
+        free_request(request);
     }
     hearth_buf_finish(&server->spare);
 }

@@ -246,6 +246,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     server->listener = parts->listener.fd > 0 ? parts->listener
                                               : (struct hearth_listener){.fd = -1, .lock_fd = -1};
     server->started_ns = hearth_clock_ns();
+    hearth_random_bytes(server->domain_key, sizeof server->domain_key);
     hearth_list_init(&server->connections);
     hearth_list_init(&server->free_requests);
     hearth_buf_init(&server->spare, HEARTH_MAX_RING_MESSAGE_BYTES);

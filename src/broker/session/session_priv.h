@@ -114,6 +114,7 @@ struct request {
     struct hearth_list of_ticket; /* in its bucket of the server's tickets */
     struct hearth_buf bytes;      /* what the worker will get; wiped when it has it */
     struct memfds memfds;         /* the same, beside it; closed then */
+    struct hearth_buf choices;    /* that its ticket lends; wiped at its end */
     uint64_t admitted_ns;
     uint64_t started_ns; /* 0 until a worker has it */
     uint64_t first_ns;   /* 0 until the first piece */
@@ -147,9 +148,11 @@ struct span {
     uint32_t inputs;
     uint32_t prompt_tokens;
     uint32_t tokens_generated;
+    uint32_t cached_tokens;
     uint16_t code;
     uint8_t task;
     uint8_t priority;
+    uint8_t finish_reason;
     char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
 };
 
@@ -206,9 +209,10 @@ struct hearth_server {
     struct hearth_buf spare; /* for one large request */
     uint32_t free_count;
     uint64_t last_ticket_id;
-    uint32_t held_fds;    /* of clients: unclaimed, or of requests that wait */
-    uint32_t unread_fds;  /* of answers, sent to clients that have perhaps not read them */
-    uint64_t memfd_bytes; /* of requests that wait */
+    uint64_t domain_key[2]; /* random, of this daemon's life */
+    uint32_t held_fds;      /* of clients: unclaimed, or of requests that wait */
+    uint32_t unread_fds;    /* of answers, sent to clients that have perhaps not read them */
+    uint64_t memfd_bytes;   /* of requests that wait */
     struct hearth_list tickets[TICKET_BUCKETS];
     uint64_t started_ns;
     uint64_t scanned_ns;
@@ -285,6 +289,8 @@ void report_spans(struct connection *connection, const struct hearth_wire_spans_
 void report_requests(struct connection *connection);
 
 /* measures.c */
+void measure_admission(const struct request *request,
+                       const struct hearth_wire_inference_request *asked);
 void measure_refusal(struct hearth_server *server, int code);
 void measure_end(const struct request *request,
                  const struct hearth_wire_inference_response *response);
@@ -314,6 +320,11 @@ void memfds_release(struct hearth_server *server, struct connection *client, str
 int memfds_move_out(struct hearth_wire_list *tensors,
                     struct hearth_wire_tensor room[HEARTH_MAX_TENSORS], int *fds,
                     struct memfds *ret, struct hearth_error *err);
+
+/* domain.c: who shares prefixes; never 0 */
+uint64_t domain_of(const struct hearth_server *server, const struct hearth_peer *peer,
+                   uint64_t number);
+uint64_t domain_hash(const uint64_t key[2], uint32_t user, uint64_t number);
 
 /* warmup.c */
 void request_warm_up(struct connection *connection, const struct hearth_wire_warmup_request *asked);

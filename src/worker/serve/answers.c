@@ -185,6 +185,13 @@ static struct hearth_wire_list calls_of(struct answer *answer)
     return (struct hearth_wire_list){.count = (uint32_t)count, .items = count > 0 ? calls : NULL};
 }
 
+/* None of @bytes stay behind. */
+static void drop_front(struct hearth_buf *buf, size_t bytes)
+{
+    hearth_buf_consume(buf, bytes);
+    hearth_wipe(buf->data + buf->size, bytes); /* where the rest was */
+}
+
 bool answer_has_notes(const struct reply *reply, uint32_t index)
 {
     return reply->answers[index].ids.size > 0 || reply->answers[index].scores.size > 0;
@@ -199,14 +206,23 @@ void answer_take_notes(struct reply *reply, uint32_t index, struct hearth_wire_r
     answer->untold_tokens = 0;
 }
 
-void answer_drop_notes(struct reply *reply, uint32_t index)
+/* An engine may note a token before the text of the one before it is out: that stays. */
+void answer_drop_notes(struct reply *reply, uint32_t index, const struct hearth_wire_result *told)
 {
     struct answer *answer = answer_of(reply, index);
-    reply->kept_bytes -= answer->kept_bytes;
-    answer->kept_bytes = 0;
-    hearth_buf_wipe(&answer->ids);
-    hearth_buf_wipe(&answer->scores);
-    hearth_buf_wipe(&answer->score_text);
+    struct hearth_wire_list scores = told->logprobs;
+    struct hearth_wire_token_score score;
+    size_t text_bytes = 0;
+    while (hearth_wire_next(&scores, HEARTH_RECORD_token_score, &score)) {
+        text_bytes += score.text.size;
+    }
+    size_t ids_bytes = told->token_ids.count * ID_BYTES;
+    size_t bytes = ids_bytes + told->logprobs.count * SCORE_BYTES + text_bytes;
+    reply->kept_bytes -= bytes;
+    answer->kept_bytes -= bytes;
+    drop_front(&answer->ids, ids_bytes);
+    drop_front(&answer->scores, told->logprobs.count * sizeof score);
+    drop_front(&answer->score_text, text_bytes);
 }
 
 struct hearth_wire_list answers_all(struct reply *reply)

@@ -181,7 +181,7 @@ static void on_piece(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t i
             struct hearth_wire_result piece = {.index = index, .text = text};
             answer_take_notes(reply, index, &piece);
             send_piece(reply, &piece);
-            answer_drop_notes(reply, index);
+            answer_drop_notes(reply, index, &piece);
         }
     }
     pthread_mutex_unlock(&reply->lock);
@@ -275,7 +275,7 @@ static void finish_answer(struct reply *reply, uint32_t index, enum hearth_finis
         struct hearth_wire_result piece = {.index = index, .finish_reason = (uint8_t)finish};
         answer_take_notes(reply, index, &piece);
         send_piece(reply, &piece);
-        answer_drop_notes(reply, index);
+        answer_drop_notes(reply, index, &piece);
     }
 }
 

@@ -126,10 +126,11 @@ int answer_add_id(struct reply *reply, uint32_t index, uint32_t id);
 int answer_add_score(struct reply *reply, uint32_t index,
                      const struct hearth_wire_token_score *score);
 int answer_add_call(struct reply *reply, uint32_t index, const struct hearth_wire_tool_call *part);
-/* Of a stream: ids and scores of the piece, which are forgotten once it was sent. */
+/* Of a stream: ids and scores of the tokens that the piece stands for; forgotten once it was sent.
+ */
 bool answer_has_notes(const struct reply *reply, uint32_t index);
 void answer_take_notes(struct reply *reply, uint32_t index, struct hearth_wire_result *into);
-void answer_drop_notes(struct reply *reply, uint32_t index);
+void answer_drop_notes(struct reply *reply, uint32_t index, const struct hearth_wire_result *told);
 /* The wire's view of all answers that there is something of. */
 struct hearth_wire_list answers_all(struct reply *reply);
 /* Adds what an item has told to what is told of the request. */

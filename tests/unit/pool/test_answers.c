@@ -40,7 +40,11 @@ static struct answer *sound(enum hearth_task task)
         break;
     case HEARTH_TASK_EMBED: a.results[0].vector = (struct hearth_wire_f32s){a.vector, 8}; break;
     case HEARTH_TASK_GENERATE:
-    case HEARTH_TASK_CHAT: a.results[0].text = hearth_slice_of_string("text"); break;
+    case HEARTH_TASK_CHAT:
+        a.results[0].text = hearth_slice_of_string("text");
+        a.results[0].finish_reason = HEARTH_FINISH_STOP;
+        a.end.finish_reason = HEARTH_FINISH_STOP;
+        break;
     case HEARTH_TASK_RERANK: a.results[0].score = -3.5f; break;
     case HEARTH_TASK_ENTITIES:
         a.ticket.text_bytes[0] = 20;
@@ -58,7 +62,13 @@ static struct answer *sound(enum hearth_task task)
         a.end.results.count = 0;
         a.end.tensors = (struct hearth_wire_list){.count = 1, .items = &a.tensor};
         break;
-    case HEARTH_TASK_CHOICE: break;
+    case HEARTH_TASK_CHOICE:
+        a.ticket.choices = hearth_slice_of_string("\003yes\002no");
+        a.ticket.choice_count = 2;
+        a.two[0] = (struct hearth_wire_label){hearth_slice_of_string("no"), 0.75f, 0};
+        a.two[1] = (struct hearth_wire_label){hearth_slice_of_string("yes"), 0.25f, 0};
+        a.results[0].labels = (struct hearth_wire_list){.count = 2, .items = a.two};
+        break;
     }
     return &a;
 }
@@ -73,7 +83,7 @@ static void expect(struct answer *a, const char *wanted)
 }
 
 #define FOR_EACH_TASK(task)                                                                        \
-    for (enum hearth_task task = HEARTH_TASK_CLASSIFY; task <= HEARTH_TASK_TENSORS; task++)
+    for (enum hearth_task task = HEARTH_TASK_CLASSIFY; task <= HEARTH_TASK_CHOICE; task++)
 
 static void sound_answers_of_every_task_pass(void **state)
 {
@@ -98,11 +108,17 @@ static void answers_hold_what_their_task_gives_and_nothing_else(void **state)
             bool is_same = task == other ||
                            (task == HEARTH_TASK_GENERATE && other == HEARTH_TASK_CHAT) ||
                            (task == HEARTH_TASK_CHAT && other == HEARTH_TASK_GENERATE);
+            bool have_labels = (task == HEARTH_TASK_CLASSIFY && other == HEARTH_TASK_CHOICE) ||
+                               (task == HEARTH_TASK_CHOICE && other == HEARTH_TASK_CLASSIFY);
             struct answer given = *sound(task);
             struct answer *a = sound(other);
             a->ticket = given.ticket;
             if (other == HEARTH_TASK_TENSORS) {
                 expect(a, "tensors where none are due");
+            } else if (have_labels) {
+                expect(a, task == HEARTH_TASK_CHOICE
+                              ? "labels of a result are not as many as the choices"
+                              : "labels of a result are not as many as the model's");
             } else if (!is_same) {
                 expect(a, "result of another task");
             }

@@ -182,7 +182,8 @@ static void an_answer_too_large_for_json_ends_its_request(void **state)
     struct fake_worker worker = worker_loaded(w, "gen", 1);
     struct client client = client_session(w);
     client_ask(w, &client, 3, "gen", HEARTH_TASK_GENERATE, false);
-    struct hearth_wire_result result = {.text = hearth_slice_of(bytes, sizeof bytes)};
+    struct hearth_wire_result result = {.text = hearth_slice_of(bytes, sizeof bytes),
+                                        .finish_reason = HEARTH_FINISH_STOP};
     struct hearth_message answer = {
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {.request_id = worker_hear_request(w, &worker),

@@ -141,9 +141,10 @@ static void a_death_costs_the_running_requests_and_the_queue_is_served(void **st
     assert_true(world_wait(w, 3000, is_spawning_again));
     worker = worker_spawned(w);
     worker_lead_to_ready(w, &worker, 2);
-    struct hearth_message end = {.type = HEARTH_MSG_inference_response,
-                                 .as.inference_response.request_id =
-                                     worker_hear_request(w, &worker)};
+    struct hearth_message end = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = worker_hear_request(w, &worker),
+                                  .finish_reason = HEARTH_FINISH_STOP}};
     worker_say(w, &worker, &end);
     assert_int_equal(client_end(w, &client, 3, NULL), 0);
     worker_answer(w, &bystander, worker_hear_request(w, &bystander), 0);
@@ -531,10 +532,12 @@ static void a_broker_at_rest_is_woken_by_its_worker(void **state)
     struct fake_worker worker = worker_loaded(w, "gen", 2);
     struct client client = client_session(w);
     client_ask(w, &client, 1, "gen", HEARTH_TASK_GENERATE, false);
+    const struct hearth_wire_result result = {.finish_reason = HEARTH_FINISH_STOP};
     struct hearth_message end = {
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {.request_id = worker_hear_request(w, &worker),
-                                  .finish_reason = HEARTH_FINISH_STOP}};
+                                  .finish_reason = HEARTH_FINISH_STOP,
+                                  .results = {.count = 1, .items = &result}}};
     uint64_t end_ns = hearth_clock_ns() + 20 * HEARTH_NS_PER_MS;
     while (hearth_clock_ns() < end_ns) { /* rounds that may wait: it goes to sleep */
         assert_int_equal(hearth_loop_run_once(w->loop, end_ns, NULL), 0);

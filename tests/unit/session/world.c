@@ -418,7 +418,8 @@ struct fake_worker worker_loaded(struct world *w, const char *model, uint32_t ca
 
 void worker_answer(struct world *w, struct fake_worker *worker, uint64_t id, int code)
 {
-    struct hearth_wire_result result = {.text = hearth_slice_of_string("cba")};
+    struct hearth_wire_result result = {.text = hearth_slice_of_string("cba"),
+                                        .finish_reason = HEARTH_FINISH_STOP};
     struct hearth_message message = {
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {.request_id = id,
