@@ -154,8 +154,11 @@ static uint32_t build_repeat(struct compiler *compiler, const struct expr *expr,
 static uint32_t build(struct compiler *compiler, uint32_t expr, uint32_t next)
 {
     for (;;) {
-        if (compiler->draft->code != 0) {
+        if (compiler->draft->code != 0 || expr == DRAFT_NEVER) {
             return STATE_NEVER;
+        }
+        if (expr == DRAFT_EMPTY) {
+            return next; /* a grammar of these two alone has no list of expressions */
         }
         const struct expr *here = &compiler->draft->exprs[expr];
         switch ((enum expr_kind)here->kind) {
