@@ -73,6 +73,12 @@ ABOUT = {
     "config": ([f"src/broker/config/config{part}.c" for part in
                 ("", "_defaults", "_file", "_values")], 4096),
     "npy": (["src/cli/npy.c"], 1024),
+    "template": ([f"src/worker/template/{name}.c" for name in (
+        "call", "context", "date", "dict", "eval", "filter", "filter_list", "global", "json", "lex",
+        "lex_literal", "method", "node", "operate", "parse", "parse_expression", "render", "show", "template",
+        "test", "text", "text_edit", "value")], 4096),
+    "stops": (["src/worker/answer/stops.c"], 1024),
+    "tool_calls": ([f"src/worker/answer/{name}.c" for name in ("json_scan", "tool_calls")], 2048),
 }
 
 

@@ -140,24 +140,30 @@ static bool in_word(struct hearth_json_scan *scan, uint8_t byte)
     return *scan->rest != '\0' || go(scan, STATE_AFTER);
 }
 
+static bool one_more_digit(struct hearth_json_scan *scan, enum state state, uint8_t byte)
+{
+    if (state == STATE_MINUS) {
+        return go(scan, byte == '0' ? STATE_ZERO : STATE_WHOLE);
+    }
+    if (state == STATE_POINT || state == STATE_FRACTION) {
+        return go(scan, STATE_FRACTION);
+    }
+    bool is_exponent = state == STATE_E || state == STATE_E_SIGN || state == STATE_EXPONENT;
+    return state != STATE_ZERO && go(scan, is_exponent ? STATE_EXPONENT : STATE_WHOLE);
+}
+
 /* True: the byte goes on with the number. */
 static bool in_number(struct hearth_json_scan *scan, enum state state, uint8_t byte)
 {
-    if (is_digit(byte)) {
-        bool is_fraction = state == STATE_POINT || state == STATE_FRACTION;
-        if (state == STATE_MINUS || state == STATE_WHOLE) {
-            return go(scan, state == STATE_MINUS && byte == '0' ? STATE_ZERO : STATE_WHOLE);
-        }
-        return state != STATE_ZERO && go(scan, is_fraction ? STATE_FRACTION : STATE_EXPONENT);
-    }
     bool is_whole = state == STATE_ZERO || state == STATE_WHOLE;
-    if (byte == '.') {
-        return is_whole && go(scan, STATE_POINT);
+    switch (byte) {
+    case '.': return is_whole && go(scan, STATE_POINT);
+    case 'e':
+    case 'E': return (is_whole || state == STATE_FRACTION) && go(scan, STATE_E);
+    case '-':
+    case '+': return state == STATE_E && go(scan, STATE_E_SIGN);
+    default: return is_digit(byte) && one_more_digit(scan, state, byte);
     }
-    if (byte == 'e' || byte == 'E') {
-        return (is_whole || state == STATE_FRACTION) && go(scan, STATE_E);
-    }
-    return (byte == '-' || byte == '+') && state == STATE_E && go(scan, STATE_E_SIGN);
 }
 
 static bool may_number_end(enum state state)

@@ -4,6 +4,8 @@
 
 #include "kit.h"
 
+#include <stdio.h>
+
 #include <yyjson.h>
 
 /* Feeds byte by byte. */

@@ -4,6 +4,8 @@
 
 #include "kit.h"
 
+#include <stdio.h>
+
 #define OPEN  "<tool_call>"
 #define CLOSE "</tool_call>"
 #define CALL  "{\"name\": \"add\", \"arguments\": {\"a\": 1}}"
@@ -193,9 +195,13 @@ static void a_head_and_a_number_of_calls_without_end_stay_text(void **state)
     check(spaces, spaces, 0);
     static char many[3000];
     static char wanted[3000];
+    size_t size = 0;
+    size_t wanted_size = 0;
     for (unsigned i = 0; i <= HEARTH_TOOL_MOST_CALLS; i++) {
-        (void)strcat(many, OPEN CALL CLOSE);
-        (void)strcat(wanted, i < HEARTH_TOOL_MOST_CALLS ? "[add|{\"a\": 1}]" : OPEN CALL CLOSE);
+        bool is_call = i < HEARTH_TOOL_MOST_CALLS;
+        size += (size_t)snprintf(many + size, sizeof many - size, "%s", OPEN CALL CLOSE);
+        wanted_size += (size_t)snprintf(wanted + wanted_size, sizeof wanted - wanted_size, "%s",
+                                        is_call ? "[add|{\"a\": 1}]" : OPEN CALL CLOSE);
     }
     static struct told told;
     assert_int_equal(run(many, NULL, 0, &told), HEARTH_TOOL_MOST_CALLS);

@@ -7,6 +7,8 @@
 
 #include "gguf_engine.h"
 
+#define GRAMMARS_BYTES (16u << 20) /* that are kept compiled */
+
 /* Whether @tokens are exactly @text; *@ret_skipped of them are exactly @before. */
 static bool gives(const struct hearth_engine *engine, const llama_token *tokens, size_t count,
                   struct hearth_slice text, size_t *ret_skipped)
@@ -142,19 +144,19 @@ static int make_vocabulary(struct hearth_engine *engine, struct hearth_error *er
     return rc;
 }
 
-int gguf_compile(struct hearth_engine *engine HEARTH_UNUSED, enum hearth_grammar_kind kind,
+int gguf_compile(struct hearth_engine *engine, enum hearth_grammar_kind kind,
                  struct hearth_slice source, struct hearth_grammar **ret, struct hearth_error *err)
 {
-    if (kind == HEARTH_GRAMMAR_KIND_SCHEMA) {
-        return hearth_fail(err, HEARTH_E_UNSUPPORTED, "JSON schemas are not followed yet");
-    }
-    return hearth_grammar_gbnf(source, ret, err);
+    return hearth_grammar_cache_get(engine->room->grammars, kind, source, ret, err);
 }
 
 int gguf_prepare_rules(struct hearth_engine *engine, struct hearth_error *err)
 {
     struct gguf_room *room = engine->room;
     int rc = 0;
+    if (room->grammars == NULL) {
+        rc = hearth_grammar_cache_create(GRAMMARS_BYTES, &room->grammars, err);
+    }
     if (rc == 0 && room->mask == NULL) {
         room->mask = hearth_alloc((size_t)engine->vocab_size / 64 + 1, sizeof *room->mask);
         rc = room->mask == NULL ? hearth_fail_oom(err) : 0;
