@@ -198,13 +198,12 @@ static yyjson_val *resolve(struct schema *schema, yyjson_val *ref)
 struct gathering {
     struct schema *schema;
     struct constraint *into;
-    yyjson_val *trail[HEARTH_GRAMMAR_MAX_NESTING]; /* schemas that led here by $ref and allOf */
     bool is_never;
 };
 
-static void gather(struct gathering *gathering, yyjson_val *part, uint32_t depth);
+static void gather(struct gathering *gathering, yyjson_val *part, uint8_t by);
 
-static void gather_all(struct gathering *gathering, yyjson_val *list, uint32_t depth)
+static void gather_all(struct gathering *gathering, yyjson_val *list, uint8_t by)
 {
     size_t index = 0;
     size_t count = 0;
@@ -216,11 +215,21 @@ static void gather_all(struct gathering *gathering, yyjson_val *list, uint32_t d
     }
     yyjson_arr_foreach(list, index, count, part)
     {
-        gather(gathering, part, depth);
+        gather(gathering, part, by);
     }
 }
 
-static void gather(struct gathering *gathering, yyjson_val *part, uint32_t depth)
+/* True if @part is what brought @by in, directly or through others. */
+static bool is_ancestor(const struct constraint *constraint, const yyjson_val *part, uint8_t by)
+{
+    while (by != SCHEMA_NOBODY && constraint->parts[by] != part) {
+        by = constraint->by[by];
+    }
+    return by != SCHEMA_NOBODY;
+}
+
+/* Each level adds a part, so this recurses no deeper than there are parts. */
+static void gather(struct gathering *gathering, yyjson_val *part, uint8_t by)
 {
     struct schema *schema = gathering->schema;
     struct constraint *into = gathering->into;
@@ -235,33 +244,30 @@ static void gather(struct gathering *gathering, yyjson_val *part, uint32_t depth
         schema_fail(schema, HEARTH_E_INPUT_INVALID, part, "a schema is expected");
         return;
     }
-    for (uint32_t i = 0; i < depth; i++) {
-        if (gathering->trail[i] == part) {
-            schema_fail(schema, HEARTH_E_INPUT_INVALID, part, "this refers to itself");
-            return;
-        }
+    if (is_ancestor(into, part, by)) {
+        schema_fail(schema, HEARTH_E_INPUT_INVALID, part, "this refers to itself");
+        return;
     }
     for (uint32_t i = 0; i < into->count; i++) {
         if (into->parts[i] == part) {
             return;
         }
     }
-    if (depth == HEARTH_GRAMMAR_MAX_NESTING) {
-        schema_fail(schema, HEARTH_E_TOO_LARGE, part, "references lead on more than %u times",
-                    HEARTH_GRAMMAR_MAX_NESTING);
+    check_keywords(schema, part);
+    uint8_t own = (uint8_t)into->count;
+    schema_hold(schema, into, part);
+    if (schema->draft->code != 0) {
         return;
     }
-    check_keywords(schema, part);
-    gathering->trail[depth] = part;
-    schema_hold(schema, into, part);
+    into->by[own] = by;
     yyjson_val *ref = yyjson_obj_get(part, "$ref");
     yyjson_val *target = ref == NULL ? NULL : resolve(schema, ref);
     if (target != NULL) {
-        gather(gathering, target, depth + 1);
+        gather(gathering, target, own);
     }
     yyjson_val *all = yyjson_obj_get(part, "allOf");
     if (all != NULL) {
-        gather_all(gathering, all, depth + 1);
+        gather_all(gathering, all, own);
     }
 }
 
@@ -386,6 +392,37 @@ struct hearth_slice schema_text(struct schema *schema, yyjson_val *value)
     return hearth_slice_of(kept, size);
 }
 
+/* A certain value, with the spaces that others may have too. Recurses as deep as the schema is. */
+static uint32_t literal(struct schema *schema, yyjson_val *value)
+{
+    struct draft *draft = schema->draft;
+    size_t index = 0;
+    size_t count = 0;
+    yyjson_val *key = NULL;
+    yyjson_val *child = NULL;
+    uint32_t all = DRAFT_EMPTY;
+    if (!yyjson_is_ctn(value)) {
+        return draft_text(draft, schema_text(schema, value));
+    }
+    uint32_t comma = schema_separator(schema, ',');
+    uint32_t colon = schema_separator(schema, ':');
+    bool is_list = yyjson_is_arr(value);
+    yyjson_arr_foreach(value, index, count, child)
+    {
+        all = draft_sequence(draft, all, index == 0 ? DRAFT_EMPTY : comma);
+        all = draft_sequence(draft, all, literal(schema, child));
+    }
+    yyjson_obj_foreach(value, index, count, key, child)
+    {
+        all = draft_sequence(draft, all, index == 0 ? DRAFT_EMPTY : comma);
+        all = draft_sequence(draft, all, draft_text(draft, schema_text(schema, key)));
+        all = draft_sequence(draft, all, colon);
+        all = draft_sequence(draft, all, literal(schema, child));
+    }
+    all = draft_sequence(draft, draft_string(draft, is_list ? "[" : "{"), all);
+    return draft_sequence(draft, all, draft_string(draft, is_list ? "]" : "}"));
+}
+
 /* Beside an enumeration the types alone can be told; all else would need a validator. */
 static void check_beside_list(struct schema *schema, const struct constraint *constraint)
 {
@@ -412,14 +449,23 @@ static uint32_t listed(struct schema *schema, const struct constraint *constrain
         return draft_fail(schema->draft, HEARTH_E_NO_MEMORY, "out of memory");
     }
     size_t kept = 0;
+    uint32_t others = DRAFT_NEVER;
     yyjson_arr_iter each = yyjson_arr_iter_with(list);
     for (size_t i = 0; i < most && schema->draft->code == 0; i++) {
         yyjson_val *value = only != NULL ? only : yyjson_arr_iter_next(&each);
-        if ((type_of_value(value) & types) != 0 && is_listed(constraint, value)) {
+        if ((type_of_value(value) & types) == 0 || !is_listed(constraint, value)) {
+            continue;
+        }
+        if (yyjson_is_ctn(value)) {
+            others = draft_choice(schema->draft, others, literal(schema, value));
+        } else {
             texts[kept++] = schema_text(schema, value);
         }
     }
-    return schema->draft->code != 0 ? DRAFT_NEVER : draft_texts(schema->draft, texts, kept);
+    if (schema->draft->code != 0) {
+        return DRAFT_NEVER;
+    }
+    return draft_choice(schema->draft, draft_texts(schema->draft, texts, kept), others);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -480,7 +526,7 @@ static uint32_t value_of(struct schema *schema, const struct constraint *constra
                          uint32_t depth);
 
 static uint32_t branches(struct schema *schema, const struct constraint *constraint,
-                         yyjson_val *list, uint32_t chosen, uint32_t depth)
+                         yyjson_val *list, uint32_t choice, uint32_t depth)
 {
     if (!yyjson_is_arr(list) || yyjson_arr_size(list) == 0) {
         return schema_fail(schema, HEARTH_E_INPUT_INVALID, list, "a list of schemas is expected");
@@ -493,9 +539,9 @@ static uint32_t branches(struct schema *schema, const struct constraint *constra
     yyjson_arr_iter each = yyjson_arr_iter_with(list);
     for (yyjson_val *part = NULL; (part = yyjson_arr_iter_next(&each)) != NULL;) {
         struct constraint branch = *constraint;
-        branch.chosen |= chosen;
+        branch.chosen |= UINT64_C(1) << choice;
         struct gathering gathering = {.schema = schema, .into = &branch};
-        gather(&gathering, part, 0);
+        gather(&gathering, part, (uint8_t)(choice / 2));
         if (!gathering.is_never && schema->draft->code == 0) {
             all = draft_choice(schema->draft, all, value_of(schema, &branch, depth + 1));
         }
@@ -508,11 +554,11 @@ static uint32_t value_of(struct schema *schema, const struct constraint *constra
     for (uint32_t i = 0; i < constraint->count; i++) {
         yyjson_val *any = schema_keyword(constraint, i, "anyOf");
         if (any != NULL && (constraint->chosen >> (2 * i) & 1) == 0) {
-            return branches(schema, constraint, any, UINT32_C(1) << (2 * i), depth);
+            return branches(schema, constraint, any, 2 * i, depth);
         }
         yyjson_val *one = schema_keyword(constraint, i, "oneOf");
         if (one != NULL && (constraint->chosen >> (2 * i + 1) & 1) == 0) {
-            return branches(schema, constraint, one, UINT32_C(1) << (2 * i + 1), depth);
+            return branches(schema, constraint, one, 2 * i + 1, depth);
         }
     }
     return simple_value(schema, constraint);
@@ -570,7 +616,7 @@ static void write_rule(struct schema *schema, struct schema_rule *rule)
     struct constraint all = {0};
     struct gathering gathering = {.schema = schema, .into = &all};
     for (uint32_t i = 0; i < rule->constraint.count; i++) {
-        gather(&gathering, rule->constraint.parts[i], 0);
+        gather(&gathering, rule->constraint.parts[i], SCHEMA_NOBODY);
     }
     uint32_t expr =
         gathering.is_never || schema->draft->code != 0 ? DRAFT_NEVER : value_of(schema, &all, 0);

@@ -11,8 +11,9 @@
 
 #include <yyjson.h>
 
-#define SCHEMA_MAX_PARTS    16u    /* schemas that hold for one value */
+#define SCHEMA_MAX_PARTS    32u    /* schemas that hold for one value */
 #define SCHEMA_MAX_BRANCHES 16384u /* combinations of anyOf, in all */
+#define SCHEMA_NOBODY       UINT8_MAX
 #define SCHEMA_BUCKETS      1024u
 
 enum schema_type {
@@ -31,6 +32,7 @@ struct constraint {
     uint32_t
         chosen; /* bit 2i: the branch of anyOf of part i is already in the list; 2i + 1: oneOf */
     yyjson_val *parts[SCHEMA_MAX_PARTS];
+    uint8_t by[SCHEMA_MAX_PARTS]; /* the part that brought each in, or SCHEMA_NOBODY */
 };
 
 struct schema_rule {

@@ -188,6 +188,18 @@ static uint32_t fraction(struct draft *draft, uint32_t after)
     return draft_sequence(draft, draft_string(draft, "."), after);
 }
 
+/* Up to @most digits, not all of them zero. */
+static uint32_t not_nothing(struct draft *draft, uint32_t most)
+{
+    uint32_t all = DRAFT_NEVER;
+    for (uint32_t left = 0; left < most; left++) {
+        uint32_t later = draft_sequence(draft, digit(draft, '0', '0'), all);
+        all = draft_sequence(draft, digit(draft, '1', '9'), digits(draft, 0, left));
+        all = draft_choice(draft, all, later);
+    }
+    return all;
+}
+
 /* From @low to @high (both ≥ 0, whole), limits as they say: the whole part lies between, or it is a
  * limit and the fraction decides. */
 static uint32_t magnitude(struct draft *draft, struct bound low, struct bound high)
@@ -197,18 +209,16 @@ static uint32_t magnitude(struct draft *draft, struct bound low, struct bound hi
     uint32_t used = write_digits(HEARTH_MAX(largest, low.value), room);
     uint32_t most = used < EXACT_DIGITS ? EXACT_DIGITS - used : 1;
     uint32_t any = fraction(draft, digits(draft, 1, most));
-    uint32_t zero = draft_repeat(draft, digit(draft, '0', '0'), 0, most - 1);
     uint32_t nothing = fraction(draft, draft_repeat(draft, digit(draft, '0', '0'), 1, most));
     if (high.is_set && high.value <= low.value) {
         bool is_one = high.value == low.value && !low.is_excluded && !high.is_excluded;
         uint32_t only = is_one ? natural(draft, low.value, low.value) : DRAFT_NEVER;
         return draft_sequence(draft, only, draft_optional(draft, nothing));
     }
-    /* One digit that is not zero, wherever it stands, and zeros in front of it. */
-    uint32_t something = draft_sequence(draft, zero, digit(draft, '1', '9'));
     uint32_t at_low = natural(draft, low.value, low.value);
-    at_low = draft_sequence(
-        draft, at_low, low.is_excluded ? fraction(draft, something) : draft_optional(draft, any));
+    at_low = draft_sequence(draft, at_low,
+                            low.is_excluded ? fraction(draft, not_nothing(draft, most))
+                                            : draft_optional(draft, any));
     int64_t last = high.is_set ? high.value - 1 : MOST_WHOLE;
     uint32_t between =
         draft_sequence(draft, natural(draft, low.value + 1, last), draft_optional(draft, any));

@@ -18,7 +18,8 @@ static const struct escape escapes[] = {
 #define DAY                                                                                        \
     "((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|"                    \
     "02-(0[1-9]|1\\d|2[0-8]))"
-#define TIME        "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)"
+#define HOURS       "([01]\\d|2[0-3]):[0-5]\\d"
+#define TIME        HOURS ":[0-5]\\d(\\.\\d{1,6})?(Z|[+-]" HOURS ")"
 #define BYTE_NUMBER "(\\d|[1-9]\\d|1\\d\\d|2[0-4]\\d|25[0-5])"
 static const struct {
     const char *name;

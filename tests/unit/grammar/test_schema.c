@@ -151,11 +151,12 @@ static void schemas_combine(void **state HEARTH_UNUSED)
 
 static void schemas_refer_to_themselves(void **state HEARTH_UNUSED)
 {
-    struct hearth_matcher *matcher = given_schema(
-        "{\"$ref\":\"#/$defs/tree\",\"$defs\":{\"tree\":{\"type\":\"object\","
-        "\"properties\":{\"v\":"
-        "{\"type\":\"integer\"},\"kids\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/tree\"}}},"
-        "\"required\":[\"v\",\"kids\"],\"additionalProperties\":false}}}");
+    struct hearth_matcher *matcher =
+        given_schema("{\"$ref\":\"#/$defs/tree\",\"$defs\":{\"tree\":{\"type\":\"object\","
+                     "\"properties\":{\"v\":"
+                     "{\"type\":\"integer\"},\"kids\":{\"type\":\"array\","
+                     "\"items\":{\"$ref\":\"#/$defs/tree\"}}},"
+                     "\"required\":[\"v\",\"kids\"],\"additionalProperties\":false}}}");
     assert_answer(matcher, "{\"v\":1,\"kids\":[{\"v\":2,\"kids\":[]},{\"v\":3,\"kids\":[]}]}");
     assert_no_answer(matcher, "{\"v\":1,\"kids\":[{\"v\":2}]}");
     assert_true(takes(matcher, "{\"v\":1,\"kids\":[{\"v\":2"));
@@ -200,6 +201,9 @@ static void what_is_not_known_is_refused_by_its_place(void **state HEARTH_UNUSED
     refused("{\"$ref\":\"#/$defs/x\"}", HEARTH_E_INPUT_INVALID,
             "schema at \"/$ref\": this reference leads nowhere");
     refused("{\"$ref\":\"#\"}", HEARTH_E_INPUT_INVALID, "schema at \"\": this refers to itself");
+    refused("{\"$ref\":\"#/$defs/p\",\"$defs\":{\"p\":{\"anyOf\":[{\"const\":1},{\"$ref\":"
+            "\"#/$defs/q\"}]},\"q\":{\"anyOf\":[{\"const\":2},{\"$ref\":\"#/$defs/p\"}]}}}",
+            HEARTH_E_INPUT_INVALID, "schema at \"/$defs/p\": this refers to itself");
     refused("{\"format\":\"hostname\"}", HEARTH_E_UNSUPPORTED,
             "schema at \"/format\": this format is not supported");
     refused(
