@@ -57,6 +57,34 @@ static bool read_wait(struct hearth_slice value, uint64_t *ret_ms)
     return number <= MAX_WAIT_MS;
 }
 
+/* What generators tell of themselves. */
+static bool read_told(struct hearth_slice word, struct echo_directives *into)
+{
+    const struct {
+        const char *prefix;
+        uint64_t *number;
+    } numbers[] = {{"cached:", &into->cached},
+                   {"evicted:", &into->evicted},
+                   {"drafted:", &into->drafted},
+                   {"accepted:", &into->accepted}};
+    struct hearth_slice value;
+    for (size_t i = 0; i < HEARTH_COUNT(numbers); i++) {
+        if (has_prefix(word, numbers[i].prefix, &value)) {
+            into->is_cached = true;
+            return read_number(value, UINT32_MAX, numbers[i].number);
+        }
+    }
+    if (has_prefix(word, "tool:", &value) && into->tool_count < ECHO_MAX_TOOLS && value.size > 0) {
+        into->tools[into->tool_count++] = value;
+        return true;
+    }
+    if (hearth_slice_equals_string(word, "full:")) {
+        into->is_full = true;
+        return true;
+    }
+    return false;
+}
+
 static bool read_directive(struct hearth_slice word, struct echo_directives *into)
 {
     struct hearth_slice value;
@@ -86,7 +114,7 @@ static bool read_directive(struct hearth_slice word, struct echo_directives *int
             return true;
         }
     }
-    return false;
+    return read_told(word, into);
 }
 
 struct echo_directives echo_read_directives(struct hearth_slice text)

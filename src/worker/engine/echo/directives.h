@@ -9,6 +9,11 @@
  *   hang:        never answers, whatever happens
  *   fail:        fails with HEARTH_E_ENGINE_FAILED
  *   alloc:64     takes that many MiB, touches them and gives them back before it answers
+ *   tool:NAME    calls that tool behind the text, if the request has tools; up to four of them
+ *   full:        ends as if the context were full
+ *   cached:5     tells that so many tokens of the prompt were cached (at most all), …
+ *   evicted:7    … that so many left the cache for it, …
+ *   drafted:9 accepted:3   … and what was guessed
  *
  * The rest is the text that is answered. Of a rerank request each text is read so, not the query;
  * of a tensors request the bytes of an input of type uint8 that is called "directives". */
@@ -18,6 +23,8 @@
 
 #include "hearth_base.h"
 
+#define ECHO_MAX_TOOLS 4u
+
 enum echo_fate { ECHO_ANSWER, ECHO_CRASH, ECHO_EXIT, ECHO_HANG, ECHO_FAIL };
 
 struct echo_directives {
@@ -26,6 +33,14 @@ struct echo_directives {
     uint64_t pace_ms;
     uint64_t alloc_mib;
     int exit_status;
+    struct hearth_slice tools[ECHO_MAX_TOOLS];
+    uint32_t tool_count;
+    bool is_full;
+    bool is_cached; /* any of the next was said */
+    uint64_t cached;
+    uint64_t evicted;
+    uint64_t drafted;
+    uint64_t accepted;
     struct hearth_slice rest;
 };
 

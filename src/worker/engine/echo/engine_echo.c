@@ -1,10 +1,11 @@
 /* engine_echo.c — the null engine: no library, no model file, deterministic answers.
  *
  * It exists for tests and for floors (what everything but inference costs): generation answers with
- * the prompt's characters in reverse, one a piece; a chat reverses its last user message; classify
- * and embed derive numbers from a hash of the text (and of the second text of a pair), embeddings
- * of length 1 unless the request says otherwise, cut and packed as it asks; answers.h says what the
- * other tasks get. One character is one token, and its code point is the id of that.
+ * the prompt's characters in reverse, one a piece; a chat reverses its last user message;
+ * generate.h says what else generators can tell; classify and embed derive numbers from a hash of
+ * the text (and of the second text of a pair), embeddings of length 1 unless the request says
+ * otherwise, cut and packed as it asks; answers.h says what the other tasks get. One character is
+ * one token, and its code point is the id of that.
  *
  * Ids instead of text: any id is right. Generation answers with them in reverse, each as its
  * decimal number and a space; the hash is that of the ids as they stand in the message.
@@ -17,6 +18,7 @@
 
 #include "answers.h"
 #include "directives.h"
+#include "generate.h"
 #include "hearth_os.h"
 #include "vector.h"
 
@@ -172,8 +174,7 @@ static void echo_set_threads(struct hearth_engine *engine HEARTH_UNUSED,
 {
 }
 
-/* Sleeps without waking up meanwhile; returns early when the item must end. */
-static void wait_ms(struct hearth_engine *engine, const struct hearth_item *item, uint64_t ms)
+void echo_wait_ms(struct hearth_engine *engine, const struct hearth_item *item, uint64_t ms)
 {
     uint64_t until_ns = hearth_clock_deadline_ns(hearth_clock_ns(), ms);
     struct timespec until = {.tv_sec = (time_t)(until_ns / HEARTH_NS_PER_SEC),
@@ -194,14 +195,18 @@ static uint64_t hash_bytes(struct hearth_slice text, uint64_t hash)
     return hash;
 }
 
-/* Fills @room with numbers in 0.001 … 1 that depend on text, pair and place. */
+float echo_number(struct hearth_slice text, struct hearth_slice pair, uint64_t place)
+{
+    uint64_t seed = UINT64_C(14695981039346656037) ^ (place * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t hash = hash_bytes(pair, hash_bytes(text, seed));
+    return (float)((hash ^ (hash >> 29)) % 1000 + 1) / 1000.0f;
+}
+
 static void fill_numbers(struct hearth_slice text, struct hearth_slice pair, float *room,
                          size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t seed = UINT64_C(14695981039346656037) ^ (i * UINT64_C(0x9e3779b97f4a7c15));
-        uint64_t hash = hash_bytes(pair, hash_bytes(text, seed));
-        room[i] = (float)((hash ^ (hash >> 29)) % 1000 + 1) / 1000.0f;
+        room[i] = echo_number(text, pair, i);
     }
 }
 
@@ -241,63 +246,6 @@ static void answer_vector(struct hearth_engine *engine, struct hearth_item *item
     }
 }
 
-/* Steps back over one character of valid UTF-8 that ends at @end. */
-static size_t character_before(struct hearth_slice text, size_t end)
-{
-    size_t start = end - 1;
-    while (start > 0 && (text.data[start] & 0xc0u) == 0x80u) {
-        start--;
-    }
-    return start;
-}
-
-/* The token that ends at @end of the input, as text (in @room if need be) and id; returns where it
- * starts. */
-static size_t token_before(const struct hearth_item *item, struct hearth_slice text, size_t end,
-                           char room[12], struct hearth_slice *ret_text, uint32_t *ret_id)
-{
-    if (item->tokens.count == 0) {
-        size_t start = character_before(text, end);
-        *ret_text = hearth_slice_of(text.data + start, end - start);
-        hearth_utf8_read(*ret_text, 0, ret_id);
-        return start;
-    }
-    memcpy(ret_id, text.data + end - sizeof *ret_id, sizeof *ret_id);
-    int size = snprintf(room, 12, "%" PRIu32 " ", *ret_id);
-    *ret_text = hearth_slice_of(room, (size_t)size);
-    return end - sizeof *ret_id;
-}
-
-static void answer_reversed(struct hearth_engine *engine, struct hearth_item *item,
-                            const struct echo_directives *asked, uint32_t tokens)
-{
-    uint32_t max_tokens = hearth_job_request(item->job)->max_tokens;
-    uint32_t sent = 0;
-    size_t end = asked->rest.size;
-    while (end > 0 && (max_tokens == 0 || sent < max_tokens)) {
-        char room[12];
-        struct hearth_slice text;
-        uint32_t id = 0;
-        end = token_before(item, asked->rest, end, room, &text, &id);
-        hearth_item_token(item, id); /* before its text, as when half a character is held back */
-        if (sent > 0 && asked->pace_ms > 0) {
-            wait_ms(engine, item, asked->pace_ms);
-        }
-        int code = hearth_item_must_end(item);
-        if (code != 0) {
-            hearth_item_fail(item, code, NULL);
-            return;
-        }
-        hearth_item_piece(item, text, 1);
-        sent++;
-    }
-    struct hearth_item_result result = {
-        .prompt_tokens = tokens,
-        .finish = end > 0 ? HEARTH_FINISH_MAX_TOKENS : HEARTH_FINISH_STOP,
-    };
-    hearth_item_finish(item, &result);
-}
-
 /* Ids as bytes, four each. */
 static struct hearth_slice bytes_of(struct hearth_wire_u32s ids)
 {
@@ -312,7 +260,7 @@ static struct hearth_slice input_of(const struct hearth_item *item)
     if (request->task == HEARTH_TASK_TENSORS) {
         return echo_directives_of_tensors(item);
     }
-    if (request->task != HEARTH_TASK_CHAT) {
+    if (request->messages.count == 0) {
         return request->task == HEARTH_TASK_RERANK ? item->pair : item->text;
     }
     struct hearth_slice last = {NULL, 0};
@@ -345,7 +293,7 @@ static int meet_fate(struct hearth_engine *engine, const struct hearth_item *ite
                      const struct echo_directives *asked, struct hearth_error *err)
 {
     if (asked->slow_ms > 0) {
-        wait_ms(engine, item, asked->slow_ms);
+        echo_wait_ms(engine, item, asked->slow_ms);
     }
     int code = hearth_item_must_end(item);
     if (code != 0) {
@@ -386,13 +334,19 @@ static void answer_task(struct hearth_engine *engine, struct hearth_item *item,
     case HEARTH_TASK_CLASSIFY: answer_classes(engine, item, asked->rest, tokens); return;
     case HEARTH_TASK_EMBED: answer_vector(engine, item, asked->rest, tokens); return;
     case HEARTH_TASK_GENERATE:
-    case HEARTH_TASK_CHAT: answer_reversed(engine, item, asked, tokens); return;
+    case HEARTH_TASK_CHAT:
+    case HEARTH_TASK_CHOICE: /* of the plan: generate */
+        if (hearth_job_request(item->job)->task == HEARTH_TASK_CHOICE) {
+            echo_answer_choice(item, asked, tokens);
+        } else {
+            echo_answer_text(engine, item, asked, tokens);
+        }
+        return;
     case HEARTH_TASK_RERANK: echo_answer_rerank(item, asked->rest, tokens); return;
     case HEARTH_TASK_ENTITIES:
         echo_answer_entities(item, engine->plan, asked->rest, tokens);
         return;
     case HEARTH_TASK_TENSORS: echo_answer_tensors(item); return;
-    case HEARTH_TASK_CHOICE: break;
     }
     HEARTH_UNREACHABLE();
 }
