@@ -57,6 +57,9 @@ if [ "$wants_run" = yes ]; then
     if [ ! -d .deps/bench/model ]; then
         note "onnx/servers needs servers to compare with: deps/bench gets them (1 GB)"
     fi
+    if [ ! -d .deps/bench/llama ] || [ ! -d .deps/bench/gguf ]; then
+        note "gguf needs llama-server and models: deps/bench --only llama --only gguf (3 GB)"
+    fi
     if [ -z "$has_json" ]; then
         mkdir -p build/bench
         arguments+=(--json "build/bench/$(date -u +%Y%m%dT%H%M%SZ).json")
