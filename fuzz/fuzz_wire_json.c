@@ -87,6 +87,29 @@ static void take_json(struct hearth_slice input)
     copy_finish(&copy);
 }
 
+static bool are_biases_finite(struct hearth_wire_list biases)
+{
+    struct hearth_wire_bias bias;
+    bool are_finite = true;
+    while (hearth_wire_next(&biases, HEARTH_RECORD_bias, &bias)) {
+        are_finite = are_finite && isfinite(bias.bias);
+    }
+    return are_finite;
+}
+
+static bool is_sampling_finite(const struct hearth_wire_inference_request *request)
+{
+    const float numbers[] = {request->temperature,     request->top_p,
+                             request->min_p,           request->repetition_penalty,
+                             request->typical_p,       request->frequency_penalty,
+                             request->presence_penalty};
+    bool are_finite = are_biases_finite(request->logit_bias);
+    for (size_t i = 0; i < HEARTH_COUNT(numbers); i++) {
+        are_finite = are_finite && isfinite(numbers[i]);
+    }
+    return are_finite;
+}
+
 /* JSON has no bytes that are not text and no number that is not finite. */
 static bool is_sayable(const struct hearth_message *message)
 {
@@ -94,9 +117,7 @@ static bool is_sayable(const struct hearth_message *message)
         return hearth_utf8_is_valid(message->as.handshake.token);
     }
     const struct hearth_wire_inference_request *request = &message->as.inference_request;
-    return message->type != HEARTH_MSG_inference_request ||
-           (isfinite(request->temperature) && isfinite(request->top_p) &&
-            isfinite(request->min_p) && isfinite(request->repetition_penalty));
+    return message->type != HEARTH_MSG_inference_request || is_sampling_finite(request);
 }
 
 static void take_binary(struct hearth_slice input)

@@ -3,7 +3,7 @@
 has grown.
 
 wire: every message of messages.def, once with all its fields zero or empty and once with all of them
-set. wire_json: the same of what clients and the daemon say, the hand-typed frames of tests/compat,
+set, and the recorded requests of tests/compat. wire_json: the same of what clients and the daemon say, the hand-typed frames of tests/compat,
 and what the first JSON protocol said. tensors: requests and answers with every element type, in the
 message and in memfds, and with one thing wrong."""
 
@@ -92,6 +92,11 @@ def main():
             (HERE / "corpus/wire" / f"message-{name}{suffix}").write_bytes(frame)
             if number < 64:
                 (HERE / "corpus/wire_json" / f"binary-{name}{suffix}").write_bytes(frame)
+    frames = (HERE.parent / "tests/compat/v2_frames.txt").read_text().splitlines()
+    for number, line in enumerate(frames):      # requests that pass all checks
+        name, digits = line.split(" ")
+        if name == "inference_request":
+            (HERE / "corpus/wire" / f"request-{number}").write_bytes(bytes.fromhex(digits))
     lines = (HERE.parent / "tests/compat/v1_frames.txt").read_text().splitlines()
     for name, number, text in (line.split(" ", 2) for line in lines):
         (HERE / "corpus/wire_json" / f"message-{name}-{number}").write_text(text)

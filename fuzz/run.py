@@ -35,7 +35,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 MINUTES, QUIET_SECONDS, LINES_PERCENT = 10, 300, 80
 CORPUS_BYTES = 200 << 10
-WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "decode", "encode", "layout", "patch")]
+WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "check_generation", "decode", "encode", "layout",
+                                                   "patch")]
 PATTERN, NORMAL, SUBWORD = "src/worker/pattern", "src/worker/normal", "src/worker/subword"
 TOKENIZER = "src/worker/tokenizer"
 TEXT_TO_TOKENS = [
@@ -73,6 +74,9 @@ ABOUT = {
     "config": ([f"src/broker/config/config{part}.c" for part in
                 ("", "_defaults", "_file", "_values")], 4096),
     "npy": (["src/cli/npy.c"], 1024),
+    "grammar": ([f"src/worker/grammar/{name}.c" for name in (
+        "characters", "compile", "draft", "gbnf", "grammar", "machine", "mask", "matcher", "measure",
+        "pattern", "schema", "schema_array", "schema_number", "schema_object", "schema_string")], 2048),
     "template": ([f"src/worker/template/{name}.c" for name in (
         "call", "context", "date", "dict", "eval", "filter", "filter_list", "global", "json", "lex",
         "lex_literal", "method", "node", "operate", "parse", "parse_expression", "render", "show", "template",

@@ -12,10 +12,17 @@ A line is `who verb words…`; words are split like a shell's, KEY=VALUE words a
   client A close | half-close | raw HEX | json TEXT | expect error NAME [SAYS] | expect closed
   client A negotiate json|binary MIN MAX -> V1|V2|ERROR      on a connection of its own
   client A submit model=M task=T text="…" [text="…"] [chat="user:…"] [priority=P] [timeout_ms=N]
-           [stream] [KEY=VALUE sampling] -> name
+           [stream] [logprobs] [n=N] [choices="a,b"] [tools=JSON] [grammar_type=T grammar=TEXT]
+           [KEY=VALUE sampling] -> name
   client A first name                         waits for the first chunk of a streamed request
   client A expect name text "…" | failed ERROR | finish REASON | pieces N | results N | ok
   client A expect name error-says "…"
+  client A expect name answers "…" "…"        the text of each answer, in their order
+  client A expect name ends REASON …          how each answer ended
+  client A expect name scores N N …           log-probabilities of each answer
+  client A expect name calls NAME:ARGUMENTS … of tools, by the first answer
+  client A expect name chooses "a,b"          the names of a choice, in any order, scores falling to 1
+  client A expect name tells FIELD VALUE      a member of the terminal
   client A cancel name -> yes|no
   client A load M -> ok|ERROR      client A unload M -> ok|ERROR
   client A warmup M -> ok|ERROR
@@ -165,14 +172,30 @@ class World:
                     for role, _, text in (c.partition(":") for c in chats)]
         identity = int(arguments.pop("id", self.next_id))
         self.next_id += 1
+        flags = sum(bit for flag, bit in v2.FLAGS.items() if flag in words[:-1])
         client.connection.send(
             "inference_request", request_id=identity, model_id=arguments.pop("model"),
-            task=v2.TASKS[arguments.pop("task", "generate")], flags=int("stream" in words),
+            task=v2.TASKS[arguments.pop("task", "generate")], flags=flags,
+            **self.structure(arguments),
             priority=v2.PRIORITIES[arguments.pop("priority", "normal")],
             timeout_ms=int(arguments.pop("timeout_ms", 0)),
             texts=[{"text": t} for t in texts], messages=messages, **sampling)
         must(not arguments, f"unknown arguments {arguments}")
         self.requests[name] = (client, identity)
+
+    @staticmethod
+    def structure(arguments):
+        """What a generator is asked for beside a text; the fields that are given."""
+        fields = {}
+        if "choices" in arguments:
+            fields["choices"] = [{"text": text} for text in arguments.pop("choices").split(",")]
+        if "grammar_type" in arguments:
+            fields["grammar_type"] = v2.GRAMMARS[arguments.pop("grammar_type")]
+        fields |= {name: arguments.pop(name) for name in ("tools", "grammar") if name in arguments}
+        fields |= {field: int(arguments.pop(name)) for name, field in
+                   (("n", "answers"), ("top_logprobs", "top_logprobs"), ("cache_domain", "cache_domain"))
+                   if name in arguments}
+        return fields
 
     def terminal(self, name):
         client, identity = self.requests[name]
@@ -185,7 +208,7 @@ class World:
         error = v2.ERRORS.get(answer["code"], "ok")
         results = answer["results"] or [r for c in chunks for r in c["results"]]
         text = "".join(r["text"] for r in results)
-        finish = ["none", "stop", "max_tokens", "timeout", "cancelled", "failed"]
+        finish = v2.FINISH
         if what == "failed":
             must(error == words[0], f"{name} ended with {error} ({answer['error']})")
         elif what == "error-says":
@@ -202,8 +225,35 @@ class World:
             elif what == "results":
                 must(sorted(r["index"] for r in results) == list(range(int(words[0]))),
                      f"{name} has results {[r['index'] for r in results]}")
-            else:
-                must(what == "ok", f"unknown expectation {what}")
+            elif what == "tells":
+                must(str(answer[words[0]]) == words[1], f"{name} tells {words[0]} {answer[words[0]]}")
+            elif what != "ok":
+                self.expect_generated(name, what, words, results)
+
+    @staticmethod
+    def expect_generated(name, what, words, results):
+        """Of several answers, pieces put together."""
+        answers = [[r for r in results if r["index"] == i]
+                   for i in range(1 + max(r["index"] for r in results))]
+        if what == "answers":
+            seen = ["".join(r["text"] for r in pieces) for pieces in answers]
+        elif what == "ends":
+            seen = [v2.FINISH[pieces[-1]["finish_reason"]] for pieces in answers]
+        elif what == "scores":
+            seen = [str(sum(len(r["logprobs"]) for r in pieces)) for pieces in answers]
+        elif what == "calls":
+            parts = [call for r in answers[0] for call in r["tool_calls"]]
+            calls = [[p for p in parts if p["index"] == i] for i in range(1 + parts[-1]["index"])]
+            seen = [f"{call[0]['name']}:{''.join(p['arguments'] for p in call)}" for call in calls]
+        elif what == "chooses":
+            labels = results[0]["labels"]
+            scores = [label["score"] for label in labels]
+            must(scores == sorted(scores, reverse=True) and abs(sum(scores) - 1) < 1e-5,
+                 f"{name} has the scores {scores}")
+            seen, words = sorted(label["name"] for label in labels), sorted(words[0].split(","))
+        else:
+            raise ValueError(f"unknown expectation {what}")
+        must(seen == words, f"{name} {what}: {seen}")
 
     def connect(self, who, words, arguments):
         client = self.clients[who] = Client(self, who, v1 if "v1" in words else v2)
