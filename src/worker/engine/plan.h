@@ -12,6 +12,7 @@ struct hearth_engine_file {
     int fd;
     uint64_t size_bytes;
     char path[256]; /* relative to the model's folder, as the manifest spells it */
+    char sha256[HEARTH_SHA256_HEX_BYTES + 1]; /* that the file was checked to have, or empty */
 };
 
 /** What the worker was told; lives as long as the worker. */

@@ -28,6 +28,7 @@ static int read_files(struct hearth_worker *worker, struct hearth_wire_list file
             !hearth_slice_to_string(file.sha256, worker->digests[i], sizeof *worker->digests)) {
             return bad_plan(err, "a file has another number, or a path over 255 bytes");
         }
+        memcpy(into->sha256, worker->digests[i], sizeof into->sha256);
         worker->plan.file_count = i + 1;
     }
     return 0;

@@ -38,6 +38,9 @@ struct answer {
     llama_token prompt[MAX_TOKENS];
     size_t prompt_count;
     struct hearth_item_result result;
+    char fingerprint[HEARTH_MAX_FINGERPRINT_BYTES + 1];
+    uint64_t first; /* which token of the round its first was, and its end: an order */
+    uint64_t ended;
     int code;
     char error[HEARTH_ERROR_TEXT_BYTES];
 };
@@ -50,6 +53,7 @@ struct driver {
     size_t open;
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    uint64_t tokens;   /* of all, counted by the run thread alone */
     bool is_gate_shut; /* the engine waits in its first token of a round until all are queued */
 };
 
@@ -75,9 +79,13 @@ static void on_piece(void *arg, struct hearth_job *job, uint32_t index, struct h
 static void on_finish(void *arg, struct hearth_job *job, uint32_t index,
                       const struct hearth_item_result *result)
 {
-    (void)arg;
+    struct answer *answer = hearth_job_user(job);
+    struct driver *driver = arg;
     (void)index;
-    ((struct answer *)hearth_job_user(job))->result = *result;
+    answer->result = *result;
+    answer->ended = ++driver->tokens;
+    (void)snprintf(answer->fingerprint, sizeof answer->fingerprint, "%s",
+                   result->fingerprint == NULL ? "" : result->fingerprint);
 }
 
 static void on_fail(void *arg, struct hearth_job *job, uint32_t index, int code,
@@ -117,6 +125,8 @@ static void on_token(void *arg, const struct hearth_item *item, llama_token toke
             memcpy(answer->prompt, sequence->tokens, sequence->prompt_count * sizeof token);
         }
     }
+    driver->tokens++;
+    answer->first = answer->first == 0 ? driver->tokens : answer->first;
     if (answer->id_count < MAX_TOKENS) {
         answer->ids[answer->id_count++] = token;
     }
@@ -164,7 +174,13 @@ static void push(struct driver *driver, yyjson_val *from, struct answer *answer)
     struct hearth_wire_inference_request *request = &message.as.inference_request;
     hearth_wire_default_request(request);
     request->request_id = answer->id;
-    request->priority = HEARTH_NORMAL;
+    request->priority = (uint8_t)number(from, "priority", HEARTH_NORMAL);
+    request->cache_domain = number(from, "domain", 0);
+    request->answers = (uint32_t)number(from, "answers", 0);
+    request->flags =
+        (uint16_t)((yyjson_get_bool(yyjson_obj_get(from, "exact")) ? HEARTH_FLAG_EXACT : 0) |
+                   (yyjson_get_bool(yyjson_obj_get(from, "shift")) ? HEARTH_FLAG_SHIFT : 0) |
+                   (yyjson_get_bool(yyjson_obj_get(from, "no_cache")) ? HEARTH_FLAG_NO_CACHE : 0));
     request->model_id = hearth_slice_of_string("m");
     request->max_tokens = (uint32_t)number(from, "max_tokens", 64);
     request->temperature = real(from, "temperature", 0);
@@ -226,6 +242,15 @@ static void tell_answer(struct driver *driver, yyjson_mut_val *to, const struct 
     add_ids(driver->out, object, "ids", answer->ids, answer->id_count);
     add_ids(driver->out, object, "prompt_ids", answer->prompt, answer->prompt_count);
     yyjson_mut_obj_add_uint(driver->out, object, "prompt_tokens", answer->result.prompt_tokens);
+    const struct hearth_item_result *result = &answer->result;
+    yyjson_mut_obj_add_uint(driver->out, object, "cached_tokens", result->cached_tokens);
+    yyjson_mut_obj_add_uint(driver->out, object, "evicted_tokens", result->evicted_tokens);
+    yyjson_mut_obj_add_uint(driver->out, object, "cache", (uint64_t)result->cache);
+    yyjson_mut_obj_add_uint(driver->out, object, "drafted_tokens", result->drafted_tokens);
+    yyjson_mut_obj_add_uint(driver->out, object, "accepted_tokens", result->accepted_tokens);
+    yyjson_mut_obj_add_strcpy(driver->out, object, "fingerprint", answer->fingerprint);
+    yyjson_mut_obj_add_uint(driver->out, object, "ended", answer->ended);
+    yyjson_mut_obj_add_uint(driver->out, object, "first", answer->first);
     yyjson_mut_obj_add_strcpy(driver->out, object, "finish",
                               hearth_finish_name(answer->result.finish));
     yyjson_mut_obj_add_strcpy(driver->out, object, "code",
@@ -268,6 +293,7 @@ static void run_round(struct driver *driver, yyjson_val *round)
     size_t most = 0;
     yyjson_val *from = NULL;
     driver->out = yyjson_mut_doc_new(NULL);
+    driver->tokens = 0;
     driver->open = yyjson_arr_size(round);
     uint64_t steps_before = steps(driver);
     uint64_t steps_at_cancel = 0;
@@ -385,6 +411,24 @@ static bool has_mapped_model(void)
     return is_mapped;
 }
 
+/* Of this program alone: ru_maxrss would count what its parent had before it became this one. */
+static uint64_t most_resident_bytes(void)
+{
+    char line[256];
+    uint64_t kib = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            kib = strtoull(line + 6, NULL, 10);
+        }
+    }
+    if (kib == 0) {
+        die("/proc/self/status has no VmHWM", NULL);
+    }
+    fclose(status);
+    return kib * 1024;
+}
+
 static void tell_process(const struct hearth_engine_need *need, unsigned idle_seconds)
 {
     yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
@@ -396,9 +440,7 @@ static void tell_process(const struct hearth_engine_need *need, unsigned idle_se
                            (cpu_us() - before) / HEARTH_MAX(idle_seconds, 1));
     tell_nice_values(out, root);
     yyjson_mut_obj_add_bool(out, root, "is_mapped", has_mapped_model());
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    yyjson_mut_obj_add_int(out, root, "most_resident_bytes", (int64_t)usage.ru_maxrss * 1024);
+    yyjson_mut_obj_add_uint(out, root, "most_resident_bytes", most_resident_bytes());
     yyjson_mut_obj_add_uint(out, root, "need_bytes",
                             need->weights_bytes + need->cache_bytes + need->compute_bytes +
                                 need->tokenizer_bytes);

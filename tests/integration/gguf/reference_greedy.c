@@ -1,10 +1,12 @@
 /* reference_greedy.c — the yardstick: greedy generation with llama.h and nothing else.
  *
- *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS  < prompts > results
+ *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS [exact|shared]  < prompts >
+ * results
  *
  * It shares no line with Hearth. What must be equal for a fair comparison is written out here
- * again: n_batch and n_ubatch 128, one prompt at a time in chunks of 128 from its own start,
- * separate caches for each sequence, no flash attention. The number of threads changes nothing.
+ * again: one prompt at a time, in chunks from its own start of n_batch = n_ubatch tokens. Exact:
+ * 64, separate caches for each sequence, no flash attention; the number of threads changes nothing.
+ * Shared: 512, one cache for all, flash attention.
  *
  * Input, one record after the other:
  *     p BYTES\n<bytes>                             a plain prompt
@@ -17,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 128
+#define EXACT_CHUNK  64
+#define SHARED_CHUNK 512
 
 static void quiet(enum ggml_log_level level, const char *text, void *arg)
 {
@@ -104,6 +107,16 @@ static llama_token argmax(const float *logits, int count)
     return best;
 }
 
+/* By how much the largest logit is above the second. */
+static float gap_of(const float *logits, int count, llama_token best)
+{
+    float second = -1e30f;
+    for (int i = 0; i < count; i++) {
+        second = i != best && logits[i] > second ? logits[i] : second;
+    }
+    return logits[best] - second;
+}
+
 static void decode(struct llama_context *context, struct llama_batch *batch, const llama_token *ids,
                    int first, int count, int last)
 {
@@ -122,19 +135,23 @@ static void decode(struct llama_context *context, struct llama_batch *batch, con
 }
 
 static void generate(struct llama_context *context, const struct llama_vocab *vocab,
-                     struct llama_batch *batch, const llama_token *prompt, int count, int tokens)
+                     struct llama_batch *batch, const llama_token *prompt, int count, int tokens,
+                     int chunk)
 {
     llama_token *ids = take((size_t)tokens * sizeof *ids);
     char *text = take((size_t)tokens * 512);
+    float *gaps = take((size_t)tokens * sizeof *gaps);
     size_t size = 0;
     int made = 0;
-    for (int at = 0; at < count; at += CHUNK) {
-        int part = count - at < CHUNK ? count - at : CHUNK;
+    for (int at = 0; at < count; at += chunk) {
+        int part = count - at < chunk ? count - at : chunk;
         decode(context, batch, prompt + at, at, part, at + part == count);
     }
     int row = batch->n_tokens - 1;
     while (made < tokens) {
-        llama_token id = argmax(llama_get_logits_ith(context, row), llama_vocab_n_tokens(vocab));
+        const float *logits = llama_get_logits_ith(context, row);
+        llama_token id = argmax(logits, llama_vocab_n_tokens(vocab));
+        gaps[made] = gap_of(logits, llama_vocab_n_tokens(vocab), id);
         ids[made++] = id;
         if (llama_vocab_is_eog(vocab, id)) {
             break;
@@ -152,19 +169,29 @@ static void generate(struct llama_context *context, const struct llama_vocab *vo
     printf(", ");
     print_ids("ids", ids, made);
     print_hex("text_hex", text, size);
+    printf(", \"gaps\": [");
+    for (int i = 0; i < made; i++) {
+        printf(i == 0 ? "%g" : ", %g", (double)gaps[i]);
+    }
+    printf("]");
     free(ids);
+    free(gaps);
     free(text);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS\n", argv[0]);
+    const char *mode = argc == 7 ? argv[6] : "shared";
+    if (argc < 6 || argc > 7 || (strcmp(mode, "exact") != 0 && strcmp(mode, "shared") != 0)) {
+        fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS [exact|shared]\n",
+                argv[0]);
         return 2;
     }
     int threads = (int)number(argv[2]);
     int context_tokens = (int)number(argv[3]);
     int sequences = (int)number(argv[4]);
+    int is_exact = strcmp(mode, "exact") == 0;
+    int chunk = is_exact ? EXACT_CHUNK : SHARED_CHUNK;
     llama_log_set(quiet, NULL);
     llama_backend_init();
     struct llama_model_params model_params = llama_model_default_params();
@@ -173,19 +200,20 @@ int main(int argc, char **argv)
     struct llama_context_params params = llama_context_default_params();
     params.n_ctx = (uint32_t)(context_tokens * sequences);
     params.n_seq_max = (uint32_t)sequences;
-    params.n_batch = CHUNK;
-    params.n_ubatch = CHUNK;
+    params.n_batch = (uint32_t)chunk;
+    params.n_ubatch = (uint32_t)chunk;
     params.n_threads = threads;
     params.n_threads_batch = threads;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.kv_unified = false;
+    params.flash_attn_type =
+        is_exact ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    params.kv_unified = !is_exact;
     struct llama_context *context = model == NULL ? NULL : llama_init_from_model(model, params);
     if (context == NULL) {
         fprintf(stderr, "reference: the model does not load\n");
         return 1;
     }
     const struct llama_vocab *vocab = llama_model_get_vocab(model);
-    struct llama_batch batch = llama_batch_init(CHUNK, 0, 1);
+    struct llama_batch batch = llama_batch_init(chunk, 0, 1);
     llama_token *ids = take((size_t)context_tokens * sizeof *ids);
     char kind[2];
     size_t size = 0;
@@ -198,7 +226,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "reference: the prompt has %d tokens\n", count);
             return 1;
         }
-        generate(context, vocab, &batch, ids, count, (int)number(argv[5]));
+        generate(context, vocab, &batch, ids, count, (int)number(argv[5]), chunk);
         print_hex("rendered_hex", text, strlen(text));
         printf("}\n");
         fflush(stdout);

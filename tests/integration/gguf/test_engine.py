@@ -35,8 +35,8 @@ def engine(model, rounds, *options, threads=THREADS, sequences=SEQUENCES, contex
 
 
 def alone(model, requests, **how):
-    """Each request in a round of its own."""
-    rounds, _ = engine(model, [[r] for r in requests], **how)
+    """Each request in a round of its own, and none finds what another left."""
+    rounds, _ = engine(model, [[r] for r in requests], "cache_sequences=0", **how)
     return [r["answers"][0] for r in rounds]
 
 
@@ -46,7 +46,8 @@ def request_of(prompt, **fields):
     return {"prompt": prompt["prompt"], **fields}
 
 
-def reference(model, requests, tokens=64, threads=1, context=CONTEXT, sequences=SEQUENCES):
+def reference(model, requests, tokens=64, threads=1, context=CONTEXT, sequences=SEQUENCES,
+              mode="shared"):
     feed = b""
     template = chat_reference.template_of(model)
     for request in requests:
@@ -55,7 +56,7 @@ def reference(model, requests, tokens=64, threads=1, context=CONTEXT, sequences=
                else request["prompt"]).encode()
         feed += b"%s %d\n%s" % (b"r" if is_chat else b"p", len(raw), raw)
     done = subprocess.run([REFERENCE, model, str(threads), str(context), str(sequences),
-                           str(tokens)], input=feed, capture_output=True, timeout=600)
+                           str(tokens), mode], input=feed, capture_output=True, timeout=600)
     must(done.returncode == 0, done.stderr.decode()[-300:])
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     must(len(answers) == len(requests), f"{len(answers)} answers to {len(requests)} prompts")
@@ -78,12 +79,13 @@ def must_be_equal(ours, theirs, what):
 
 
 def compare_prompts(model):
-    requests = [request_of(p, max_tokens=64) for p in PROMPTS]
-    must(len(requests) == 20, "20 prompts are needed")
-    ours, theirs = alone(model, requests), reference(model, requests)
-    for number, (a, b) in enumerate(zip(ours, theirs)):
-        must_be_equal(a, b, f"prompt {number}")
-    print(f"# {model.name}: {sum(len(a['ids']) for a in ours)} tokens compared")
+    for mode in ("shared", "exact"):
+        requests = [request_of(p, max_tokens=64, exact=mode == "exact") for p in PROMPTS]
+        must(len(requests) == 20, "20 prompts are needed")
+        ours, theirs = alone(model, requests), reference(model, requests, mode=mode)
+        for number, (a, b) in enumerate(zip(ours, theirs)):
+            must_be_equal(a, b, f"{mode} prompt {number}")
+        print(f"# {model.name} {mode}: {sum(len(a['ids']) for a in ours)} tokens compared")
 
 
 def greedy_tokens_of_20_prompts_equal_the_reference_on_the_tiny_model():
@@ -202,39 +204,160 @@ def max_tokens_and_the_end_token_give_their_finish_reasons():
 
 def a_prompt_of_2000_tokens_is_prefilled_in_chunks_and_equals_the_reference():
     for model, words in ((TINY, 90), (SMOL, 142)):
-        request = {"prompt": LONG * words, "max_tokens": 16}
-        rounds, _ = engine(model, [[request]])
-        theirs = reference(model, [request], tokens=16)[0]
-        ours = rounds[0]["answers"][0]
-        must_be_equal(ours, theirs, model.name)
-        count = len(theirs["prompt_ids"])
-        must(1900 <= count <= 2500, f"{model.name}: {count} tokens")
-        steps = -(-count // 128) + len(theirs["ids"]) - 1
-        # the step that ends the last request may not have been counted when the round was
-        must(rounds[0]["steps"] in (steps - 1, steps), f"{rounds[0]['steps']} steps, not {steps}")
-        print(f"# {model.name}: {count} tokens")
+        for mode, chunk in (("shared", 512), ("exact", 64)):
+            request = {"prompt": LONG * words, "max_tokens": 16, "exact": mode == "exact"}
+            # with one thread alone: flash attention splits a long lone row by their number
+            rounds, _ = engine(model, [[request]], threads=1)
+            theirs = reference(model, [request], tokens=16, threads=1, mode=mode)[0]
+            must_be_equal(rounds[0]["answers"][0], theirs, f"{model.name} {mode}")
+            count = len(theirs["prompt_ids"])
+            must(1900 <= count <= 2500, f"{model.name}: {count} tokens")
+            steps = -(-count // chunk) + len(theirs["ids"]) - 1
+            # the step that ends the last request may not have been counted when the round was
+            must(rounds[0]["steps"] in (steps - 1, steps), f"{rounds[0]['steps']} steps, not {steps}")
 
 
-def eight_at_once_equal_their_answers_alone():
+def first_difference(ours, theirs):
+    """Where two lists of tokens part, or None."""
+    for at, (a, b) in enumerate(zip(ours, theirs)):
+        if a != b:
+            return at
+    return None if len(ours) == len(theirs) else min(len(ours), len(theirs))
+
+
+def eight_at_once_part_from_the_reference_only_at_near_ties():
     requests = [request_of(p, max_tokens=40) for p in PROMPTS[:7]]
     requests.append({"prompt": LONG * 12, "max_tokens": 40})
     for model in (TINY, SMOL):
-        single = alone(model, requests, sequences=8, context=1024)
         rounds, _ = engine(model, [requests], sequences=8, context=1024)
-        for number, (a, b) in enumerate(zip(single, rounds[0]["answers"])):
-            must(a["code"] == b["code"] == "", b["error"])
-            must(a["ids"] == b["ids"], f"{model.name} request {number}: {a['ids']} alone, {b['ids']}")
+        theirs = reference(model, requests, tokens=40, sequences=8, context=1024)
+        parted = []
+        for number, (a, b) in enumerate(zip(rounds[0]["answers"], theirs)):
+            must(a["code"] == "", a["error"])
+            at = first_difference(a["ids"], b["ids"])
+            if at is not None:
+                parted.append(b["gaps"][at])
+                must(b["gaps"][at] < 1e-2, f"{model.name} {number} parts at {at}, gap {b['gaps'][at]}")
         together = rounds[0]["steps"]
-        must(together < sum(len(a["ids"]) for a in single) / 2, f"{together} steps: no batching")
+        must(together < sum(len(b["ids"]) for b in theirs) / 2, f"{together} steps: no batching")
+        print(f"# {model.name}: {len(parted)} of {len(requests)} part, at gaps {parted}")
 
 
-def the_number_of_threads_does_not_change_the_answer():
-    requests = [request_of(p, max_tokens=32) for p in PROMPTS[:4]]
-    requests.append({"prompt": LONG * 20, "max_tokens": 24})
+def exact_answers_are_the_same_beside_0_1_and_8_neighbours_at_any_thread_count():
+    for model in (TINY, SMOL):
+        wanted = [{"prompt": LONG * 5, "max_tokens": 24, "exact": True},
+                  request_of(PROMPTS[0], max_tokens=24, exact=True)]
+        theirs = reference(model, wanted, tokens=24, context=1024, mode="exact")
+        others = [request_of(p, max_tokens=24) for p in PROMPTS[1:9]]
+        for number, (request, expected) in enumerate(zip(wanted, theirs)):
+            rounds, _ = engine(model, [[request], [request, others[0]], [*others, request]],
+                               threads=1 + 2 * number, sequences=9, context=1024)
+            for neighbours, answers in zip((0, 1, 8), (r["answers"] for r in rounds)):
+                mine = answers[-1] if neighbours == 8 else answers[0]
+                must_be_equal(mine, expected, f"{model.name} beside {neighbours}")
+                must(mine["cached_tokens"] == 0, "an exact request took a prefix")
+                must("grid=exact" in mine["fingerprint"], mine["fingerprint"])
+
+
+def exact_answers_do_not_depend_on_the_number_of_threads():
+    requests = [request_of(p, max_tokens=32, exact=True) for p in PROMPTS[:3]]
+    requests.append({"prompt": LONG * 20, "max_tokens": 24, "exact": True})
     for model in (TINY, SMOL):
         one, three = alone(model, requests, threads=1), alone(model, requests, threads=3)
         for number, (a, b) in enumerate(zip(one, three)):
             must(a["ids"] == b["ids"], f"{model.name} request {number}")
+
+
+def a_second_request_takes_the_prefix_and_computes_the_rest():
+    base = LONG * 8
+    rounds, _ = engine(SMOL, [[{"prompt": base, "max_tokens": 4}],
+                              [{"prompt": base + " And then the fox", "max_tokens": 8}],
+                              [{"prompt": base + " And then the fox", "max_tokens": 8, "domain": 7}],
+                              [{"prompt": base, "max_tokens": 4, "no_cache": True}]], threads=1)
+    cold, warm, stranger, off = (r["answers"][0] for r in rounds)
+    common = 0
+    while cold["prompt_ids"][common] == warm["prompt_ids"][common]:
+        common += 1
+        if common == len(cold["prompt_ids"]):
+            break
+    must(cold["cached_tokens"] == 0 and cold["cache"] == 1, f"{cold}")
+    must(warm["cached_tokens"] == common, f"{warm['cached_tokens']} cached, {common} in common")
+    must(stranger["cached_tokens"] == 0, "a prefix crossed a domain")
+    must(off["cached_tokens"] == 0 and off["cache"] == 2, "no_cache took a prefix")
+    must(stranger["ids"] == warm["ids"] or stranger["ids"], "no answer")
+    print(f"# {warm['cached_tokens']} of {warm['prompt_tokens']} tokens were there")
+
+
+def requests_that_arrive_together_share_what_the_first_computes():
+    base = LONG * 20
+    requests = [{"prompt": base + f" Number {n}.", "max_tokens": 6} for n in range(8)]
+    rounds, _ = engine(SMOL, [requests], sequences=8, context=1024)
+    answers = rounds[0]["answers"]
+    prompt = answers[0]["prompt_tokens"]
+    computed = sum(a["prompt_tokens"] - a["cached_tokens"] for a in answers)
+    must(all(a["code"] == "" for a in answers), "one failed")
+    must(computed < prompt + 8 * 16, f"{computed} tokens computed of {8 * prompt}")
+    theirs = reference(SMOL, requests, tokens=6, sequences=8, context=1024)
+    for number, (a, b) in enumerate(zip(answers, theirs)):
+        at = first_difference(a["ids"], b["ids"])
+        must(at is None or b["gaps"][at] < 1e-2, f"{number} parts at {at}")
+
+
+def several_answers_to_one_prompt_compute_it_once():
+    request = {"prompt": LONG * 6, "max_tokens": 4, "answers": 4}
+    rounds, _ = engine(SMOL, [[request]], sequences=4)
+    must(rounds[0]["answers"][0]["code"] == "", rounds[0]["answers"][0]["error"])
+    last = rounds[0]["answers"][0]     # of the four, the one that ended last
+    must(last["cached_tokens"] == last["prompt_tokens"] - 1, f"{last['cached_tokens']} were there")
+
+
+def idle_prefixes_leave_when_cells_run_short_and_come_back_from_blobs():
+    texts = [f"Story {n}. " + LONG * 6 for n in range(8)]
+    ask = [[{"prompt": t, "max_tokens": 4}] for t in texts]
+    for options, finds in ((["cache_mb=64"], True), (["cache_mb=0"], False)):
+        rounds, _ = engine(SMOL, ask + ask[:1], "cache_sequences=2", *options, context=512,
+                           sequences=2)
+        last = rounds[-1]["answers"][0]
+        must(last["code"] == "", last["error"])
+        if finds:
+            must(last["cached_tokens"] > 80, f"the blob was not found: {last['cached_tokens']}")
+            must(last["ids"] == rounds[0]["answers"][0]["ids"], "a blob changed the answer")
+        else:
+            must(last["cached_tokens"] < 8, f"{last['cached_tokens']} tokens of an evicted prefix")
+            must(sum(r["answers"][0]["evicted_tokens"] for r in rounds) > 200, "nothing was evicted")
+
+
+def a_request_that_needs_more_cells_than_there_are_waits_parked():
+    requests = [{"prompt": LONG * 10, "max_tokens": 300} for _ in range(4)]
+    requests += [{"prompt": f"fox {n}", "max_tokens": 10} for n in range(3)]
+    rounds, _ = engine(TINY, [requests], "kv_tokens=512", "cache_sequences=4", context=512,
+                       sequences=7)
+    for answer in rounds[0]["answers"]:
+        must(answer["code"] == "", answer["error"])
+    order = [a["first"] for a in rounds[0]["answers"]]
+    must(order == sorted(order), f"admission order was not kept: {order}")
+
+
+def a_higher_class_overtakes_a_prompt_in_the_middle():
+    slow = {"prompt": LONG * 130, "max_tokens": 2, "priority": 0}
+    fast = {"prompt": "A grey cat", "max_tokens": 2, "priority": 3}
+    first = {"prompt": "fox", "max_tokens": 40}
+    rounds, _ = engine(SMOL, [[first, slow, fast]], "inter_token_ms=20")
+    _, low, high = rounds[0]["answers"]
+    must(low["code"] == high["code"] == "", low["error"])
+    must(high["first"] < low["first"], "the higher class waited for the lower prompt")
+
+
+def a_full_context_ends_or_is_shifted():
+    ask = {"prompt": "The small fox", "max_tokens": 150}
+    for exact in (False, True):
+        end, on = alone(SMOL, [dict(ask, exact=exact), dict(ask, shift=True, exact=exact)], context=64)
+        if end["finish"] != "stop":
+            must(end["finish"] == "context_full", end["finish"])
+            must(len(end["ids"]) + len(end["prompt_ids"]) == 64, f"{len(end['ids'])} tokens")
+        must(on["finish"] in ("max_tokens", "stop"), on["finish"])
+        must(len(on["ids"]) > 64, f"{len(on['ids'])} tokens after a shift")
+        must(on["ids"][:len(end["ids"])] == end["ids"], "it differs before the shift")
 
 
 def more_requests_than_sequences_are_served_one_after_the_other():
@@ -255,14 +378,15 @@ def cancel_ends_a_stream_with_the_token_at_which_it_came():
 
 
 def cancel_in_the_middle_of_a_prompt_ends_within_one_step():
-    requests = [{"prompt": LONG * 130, "max_tokens": 8, "cancel_after_steps": 3}]
+    requests = [{"prompt": LONG * 130, "max_tokens": 8, "cancel_after_steps": 2}]
     rounds, _ = engine(SMOL, [requests, [{"prompt": "A grey cat", "max_tokens": 8}]])
     answer = rounds[0]["answers"][0]
     must(answer["code"] == "cancelled" and answer["ids"] == [], f"{answer['code']}")
     must(rounds[0]["steps_after_cancel"] <= 1, f"{rounds[0]['steps_after_cancel']} steps more")
     after = rounds[1]["answers"][0]
     expected = reference(SMOL, [{"prompt": "A grey cat"}], tokens=8)[0]
-    must_be_equal(after, expected, "the request after the cancelled one")
+    at = first_difference(after["ids"], expected["ids"])
+    must(at is None or expected["gaps"][at] < 1e-2, "the request after the cancelled one")
 
 
 def a_prompt_longer_than_the_context_is_refused_with_both_numbers():
@@ -350,7 +474,8 @@ def broken_files_are_refused_and_say_why():
 
 
 def options_out_of_range_are_refused():
-    for option, word in (("sequences=65", "64"), ("context_tokens=999999", "4096"), ("mmap=yes", "mmap")):
+    for option, word in (("sequences=65", "64"), ("context_tokens=999999", "4096"), ("mmap=yes", "mmap"),
+                         ("kv_type=q4", "q8_0"), ("kv_tokens=1", "kv_tokens"), ("cache_sequences=999", "191")):
         done = subprocess.run([DRIVER, TINY, "1", "0", option], input="[]", capture_output=True, text=True)
         told = json.loads(done.stdout)
         must(told["load_error"] == "config" and word in told["text"], told["text"])
@@ -381,7 +506,8 @@ def the_declared_need_covers_what_is_used():
         _, facts = engine(model, [[{"prompt": LONG * 20, "max_tokens": 8}]], **options)
         used, need = facts["most_resident_bytes"], facts["need_bytes"]
         base = 16 << 20     # the program itself, its libraries and this test's own records
-        must(used - base <= need <= used * 2 + base, f"{model.name} {options}: {used} used, {need}")
+        # the mask of 512 rows over all cells is reserved; a short prompt touches little of it
+        must(used - base <= need <= used * 2 + 2 * base, f"{model.name} {options}: {used} used, {need}")
 
 
 if __name__ == "__main__":
@@ -398,8 +524,16 @@ if __name__ == "__main__":
         a_stop_string_ends_the_text_before_it_and_is_never_half_sent,
         max_tokens_and_the_end_token_give_their_finish_reasons,
         a_prompt_of_2000_tokens_is_prefilled_in_chunks_and_equals_the_reference,
-        eight_at_once_equal_their_answers_alone,
-        the_number_of_threads_does_not_change_the_answer,
+        eight_at_once_part_from_the_reference_only_at_near_ties,
+        exact_answers_are_the_same_beside_0_1_and_8_neighbours_at_any_thread_count,
+        exact_answers_do_not_depend_on_the_number_of_threads,
+        a_second_request_takes_the_prefix_and_computes_the_rest,
+        requests_that_arrive_together_share_what_the_first_computes,
+        several_answers_to_one_prompt_compute_it_once,
+        idle_prefixes_leave_when_cells_run_short_and_come_back_from_blobs,
+        a_request_that_needs_more_cells_than_there_are_waits_parked,
+        a_higher_class_overtakes_a_prompt_in_the_middle,
+        a_full_context_ends_or_is_shifted,
         more_requests_than_sequences_are_served_one_after_the_other,
         cancel_ends_a_stream_with_the_token_at_which_it_came,
         cancel_in_the_middle_of_a_prompt_ends_within_one_step,

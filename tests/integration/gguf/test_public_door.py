@@ -45,7 +45,7 @@ def reference_answers(model, prompts, is_chat=False):
     # One thread: two would spin for each other on cores that other tests keep busy, and the answer
     # does not depend on their number (test_engine.py shows it).
     done = subprocess.run([REFERENCE, ROOT / MODELS[model], "1", str(CONTEXT), str(SEQUENCES),
-                           str(TOKENS)], input=feed, capture_output=True, timeout=300)
+                           str(TOKENS), "shared"], input=feed, capture_output=True, timeout=300)
     must(done.returncode == 0, done.stderr.decode())
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:

@@ -2,28 +2,30 @@
 
 #include "estimate.h"
 
-#define WIDEST_ROWS 12u /* 4-byte values of an inner row that live at once: gate, up, product */
-#define HIDDEN_ROWS 16u
+#define WIDEST_ROWS  12u /* 4-byte values of an inner row that live at once: gate, up, product */
+#define HIDDEN_ROWS  16u
+#define MASK_BYTES   6u /* of a cell to a row: as it is filled in, and as attention reads it */
+#define CACHE_IS_F16 1u
 
-/* What one token of a chunk needs while it passes through a block. */
-static uint64_t bytes_per_row(const struct hearth_gguf_facts *facts, uint64_t visible_tokens)
+/* What one token of a chunk needs while it passes through a block, apart from attention. */
+static uint64_t bytes_per_row(const struct hearth_gguf_facts *facts)
 {
     return (uint64_t)facts->embedding_length * HIDDEN_ROWS +
-           (uint64_t)facts->feed_forward_length * WIDEST_ROWS +
-           visible_tokens * (facts->head_count * 8 + 4); /* scores, their softmax, the mask */
+           (uint64_t)facts->feed_forward_length * WIDEST_ROWS;
 }
 
 void gguf_estimate(const struct hearth_gguf_facts *facts, const struct gguf_shape *shape,
                    struct hearth_engine_need *ret)
 {
-    uint64_t visible = shape->sequences > 0 ? shape->context_tokens : shape->chunk_tokens;
     uint64_t vocabulary = facts->vocabulary_size;
+    uint64_t scores = shape->visible_tokens * (facts->head_count * 8 + 4); /* and their softmax */
     *ret = (struct hearth_engine_need){
         /* Mapped pages stay beside the copies that are packed for the CPU's instructions. */
         .weights_bytes = facts->tensor_bytes * (shape->is_mapped ? 2 : 1),
-        .cache_bytes = hearth_gguf_kv_bytes_per_token(facts, shape->cache_type) *
-                       shape->context_tokens * (shape->sequences + shape->exact_sequences),
-        .compute_bytes = shape->chunk_tokens * bytes_per_row(facts, visible) +
+        .cache_bytes = hearth_gguf_kv_bytes_per_token(facts, shape->cache_type) * shape->cells +
+                       hearth_gguf_kv_bytes_per_token(facts, CACHE_IS_F16) * shape->exact_cells,
+        .compute_bytes = shape->chunk_tokens * (bytes_per_row(facts) + shape->cells * MASK_BYTES) +
+                         shape->exact_tokens * (bytes_per_row(facts) + scores) +
                          vocabulary * shape->outputs * 8 + (16u << 20),
         .tokenizer_bytes = facts->vocabulary_bytes * 4 + vocabulary * 256,
     };

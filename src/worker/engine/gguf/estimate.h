@@ -6,14 +6,15 @@
 #include "hearth_engine.h"
 #include "hearth_inspect.h"
 
-/** What the context will be made for. */
+/** What the contexts will be made for. */
 struct gguf_shape {
-    uint64_t context_tokens;  /* of one sequence, as the library rounds it */
-    uint32_t sequences;       /* with a stretch of cache of their own; 0: no cache at all */
-    uint32_t exact_sequences; /* of a second context beside the first; 0: there is none */
-    uint32_t cache_type;      /* number of the format: 1 for F16, 8 for Q8_0 */
-    uint32_t chunk_tokens;    /* n_ubatch */
-    uint32_t outputs;         /* rows with logits in one call; 0: vectors and no logits */
+    uint64_t cells;          /* of the pool that all sequences share; 0: there is none */
+    uint64_t exact_cells;    /* of the second context beside it, all its sequences together */
+    uint64_t visible_tokens; /* to a row without flash attention */
+    uint32_t cache_type;     /* of the pool: 1 for F16, 8 for Q8_0; the second has F16 */
+    uint32_t chunk_tokens;   /* n_ubatch with flash attention; 0: no such context */
+    uint32_t exact_tokens;   /* n_ubatch without it; 0: no such context */
+    uint32_t outputs;        /* rows with logits in one call; 0: vectors and no logits */
     bool is_mapped;
 };
 

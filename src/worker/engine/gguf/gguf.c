@@ -55,23 +55,6 @@ static int preload(const struct hearth_engine_plan *plan, const char **ret_versi
     return 0;
 }
 
-static int read_options(const struct hearth_engine_plan *plan,
-                        const struct hearth_gguf_facts *facts, struct gguf_options *ret,
-                        struct hearth_error *err)
-{
-    *ret = (struct gguf_options){
-        .context_tokens = HEARTH_MIN(GGUF_DEFAULT_CONTEXT, facts->context_length),
-        .sequences = GGUF_DEFAULT_SEQUENCES,
-    };
-    int rc = hearth_plan_number(plan, "context_tokens",
-                                HEARTH_MIN(GGUF_LEAST_CONTEXT, facts->context_length),
-                                facts->context_length, &ret->context_tokens, err);
-    rc = rc < 0
-             ? rc
-             : hearth_plan_number(plan, "sequences", 1, GGUF_MAX_SEQUENCES, &ret->sequences, err);
-    return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
-}
-
 /* Looks at the header through a mapping: only the pages that it fills are read. */
 static int look(const struct hearth_engine_plan *plan, struct hearth_gguf_facts *facts,
                 struct gguf_options *options, struct hearth_error *err)
@@ -97,13 +80,7 @@ static int look(const struct hearth_engine_plan *plan, struct hearth_gguf_facts 
                            "the capability embedding",
                            file->path, facts->architecture);
     }
-    return read_options(plan, facts, options, err);
-}
-
-/* The library rounds the cache of a sequence up to this. */
-static uint64_t padded_context(const struct gguf_options *options)
-{
-    return (options->context_tokens + 255) / 256 * 256;
+    return gguf_read_options(plan, facts->context_length, options, err);
 }
 
 static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
@@ -117,19 +94,24 @@ static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_n
     }
     struct gguf_embed_options vectors;
     struct gguf_shape shape = {
-        .context_tokens = padded_context(&options),
-        .sequences = (uint32_t)options.sequences,
-        .cache_type = GGUF_CACHE_TYPE,
-        .chunk_tokens = GGUF_CHUNK_TOKENS,
-        .outputs = (uint32_t)options.sequences + 2,
+        .cells = gguf_shared_cells(&options),
+        .exact_cells = gguf_padded_context(&options) * options.exact_sequences,
+        .visible_tokens = gguf_padded_context(&options),
+        .cache_type = (uint32_t)options.kv_type,
+        .chunk_tokens = GGUF_SHARED_ROWS,
+        .exact_tokens = options.exact_sequences > 0 ? GGUF_EXACT_ROWS : 0,
+        .outputs = (uint32_t)options.sequences + GGUF_SPARE_LOGITS,
         .is_mapped = options.use_mmap,
     };
     if (plan->task == HEARTH_TASK_EMBED) {
         rc = gguf_embed_options(plan, &facts, &vectors, err);
-        shape.context_tokens = vectors.call_tokens;
-        shape.sequences = facts.is_encoder ? 0 : 1;
-        shape.chunk_tokens = vectors.call_tokens;
-        shape.outputs = 0;
+        shape = (struct gguf_shape){
+            .cells = facts.is_encoder ? 0 : vectors.call_tokens,
+            .visible_tokens = vectors.call_tokens,
+            .cache_type = (uint32_t)GGML_TYPE_F16,
+            .exact_tokens = vectors.call_tokens, /* no flash attention either */
+            .is_mapped = options.use_mmap,
+        };
     }
     gguf_estimate(&facts, &shape, ret);
     return rc;
@@ -169,45 +151,9 @@ static int load_model(struct hearth_engine *engine, const struct hearth_engine_p
     return 0;
 }
 
-static int make_context(struct hearth_engine *engine, struct hearth_error *err)
-{
-    uint32_t sequences = (uint32_t)engine->options.sequences;
-    struct llama_context_params params = llama_context_default_params();
-    params.n_ctx = (uint32_t)padded_context(&engine->options) * sequences;
-    params.n_seq_max = sequences;
-    params.n_batch = GGUF_CHUNK_TOKENS;
-    params.n_ubatch = GGUF_CHUNK_TOKENS;
-    params.n_outputs_max = sequences + GGUF_MAX_LOGIT_ROWS;
-    params.n_threads = (int32_t)engine->threads;
-    params.n_threads_batch = (int32_t)engine->threads;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.kv_unified = false;
-    params.no_perf = true;
-    params.abort_callback = gguf_must_abort;
-    params.abort_callback_data = engine;
-    engine->context = llama_init_from_model(engine->model, params);
-    if (engine->context == NULL) {
-        return hearth_fail(err, HEARTH_E_NO_MEMORY,
-                           "a context of %" PRIu64 " tokens for %" PRIu32
-                           " sequences could not be made",
-                           engine->options.context_tokens, sequences);
-    }
-    uint32_t each = llama_n_ctx_seq(engine->context);
-    if (each < engine->options.context_tokens) {
-        return hearth_fail(err, HEARTH_E_INTERNAL,
-                           "llama.cpp gives a sequence %" PRIu32 " tokens, %" PRIu64 " are needed",
-                           each, engine->options.context_tokens);
-    }
-    return 0;
-}
-
 /* Everything that requests need is made here, so that they allocate nothing of ours. */
 static int make_room(struct hearth_engine *engine, struct hearth_error *err)
 {
-    engine->batch = llama_batch_init((int32_t)GGUF_CHUNK_TOKENS, 0, 1);
-    if (engine->batch.token == NULL) {
-        return hearth_fail_oom(err);
-    }
     int rc = gguf_create_room(engine, err);
     if (rc < 0) {
         return rc;
@@ -215,11 +161,6 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
     hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        sequence->tokens =
-            hearth_alloc((size_t)engine->options.context_tokens, sizeof *sequence->tokens);
-        if (sequence->tokens == NULL) {
-            return hearth_fail_oom(err);
-        }
         rc = gguf_create_after_logits(engine, sequence, err);
         if (rc < 0) {
             return rc;
@@ -231,7 +172,8 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
 static int make_generator(struct hearth_engine *engine, struct hearth_engine_facts *ret,
                           struct hearth_error *err)
 {
-    int rc = make_context(engine, err);
+    int rc = gguf_make_lanes(engine, err);
+    rc = rc < 0 ? rc : gguf_cache_create(engine, err);
     rc = rc < 0 ? rc : make_room(engine, err);
     *ret = (struct hearth_engine_facts){
         .capacity = (uint32_t)engine->options.sequences,
@@ -248,15 +190,13 @@ static void unload(struct hearth_engine *engine)
     }
     gguf_embed_destroy(engine->embedder);
     for (size_t i = 0; i < HEARTH_COUNT(engine->sequences); i++) {
-        hearth_free(engine->sequences[i].tokens);
         gguf_destroy_after_logits(&engine->sequences[i]);
     }
     gguf_finish_chat(engine);
     hearth_buf_finish(&engine->run);
     gguf_destroy_room(engine->room);
-    if (engine->batch.token != NULL) {
-        llama_batch_free(engine->batch);
-    }
+    gguf_cache_destroy(&engine->cache);
+    gguf_free_lanes(engine);
     if (engine->context != NULL) {
         llama_free(engine->context);
     }
@@ -280,6 +220,7 @@ static int load(const struct hearth_engine_plan *plan, struct hearth_engine **re
     int rc = look(plan, &facts, &engine->options, err);
     rc = rc < 0 ? rc : load_model(engine, plan, err);
     if (rc == 0) {
+        gguf_prepare_fingerprint(engine, plan);
         rc = plan->task == HEARTH_TASK_EMBED
                  ? gguf_embed_create(engine, plan, &facts, ret_facts, err)
                  : make_generator(engine, ret_facts, err);
@@ -307,12 +248,9 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
                  HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
 }
 
-static const char *const option_keys[] = {"context_tokens", "sequences", "mmap",
-                                          "pooling",        "normalize", NULL};
-
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
-    .options = option_keys,
+    .options = gguf_option_keys,
     .preload = preload,
     .inspect = inspect,
     .load = load,

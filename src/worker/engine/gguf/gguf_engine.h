@@ -1,13 +1,9 @@
 /* gguf_engine.h — what the files of this engine share; the test driver looks at it too.
  *
- * Words: a *sequence* is a slot of the context with its own stretch of the key-value cache, free or
- * busy with one item; a *chunk* is what one step prefills of one prompt; a *row* is one token of a
- * sequence that decodes; a *step* decodes all rows and then prefills at most one chunk.
- *
- * Why results of a request do not depend on its neighbours: each sequence has a cache stretch of
- * its own (kv_unified off), chunks start at multiples of GGUF_CHUNK_TOKENS of their own prompt and
- * never share a call of llama_decode() with anything else, and flash attention is off, because on a
- * CPU it splits a lone row's work by the number of threads. */
+ * Words: a *sequence* holds one item and its tokens; it is *parked* until the cells that it may
+ * need can be had, and runs then; a *row* is one token of a sequence in a call of the library; a
+ * *stream* is a sequence past its prompt; a *lane* is a context of the library (lane.h); a *step*
+ * is one call of the shared lane and one for each exact sequence. */
 
 #ifndef HEARTH_GGUF_ENGINE_H
 #define HEARTH_GGUF_ENGINE_H
@@ -15,30 +11,38 @@
 #include "hearth_engine.h"
 
 #include "after_logits.h"
+#include "cache.h"
 #include "hearth_inspect.h"
+#include "lane.h"
 #include "pace.h"
 
 #include <llama.h>
 
 #include <stdatomic.h>
 
-/* n_batch and n_ubatch of the context. 128 costs 9 % of the prefill speed of 512 and bounds what a
- * running stream waits for a neighbour's prompt to a quarter of it. */
-#define GGUF_CHUNK_TOKENS      128u
-#define GGUF_MAX_SEQUENCES     64u
-#define GGUF_DEFAULT_SEQUENCES 4u
-#define GGUF_DEFAULT_CONTEXT   4096u
-#define GGUF_LEAST_CONTEXT     16u
-#define GGUF_DEFAULT_TOKENS    256u /* generated, if the request does not say */
-#define GGUF_CACHE_TYPE        1u   /* F16, as hearth_gguf_kv_bytes_per_token() counts types */
-#define GGUF_MAX_THREADS       512u
-#define GGUF_MAX_PROMPT_BYTES  (1u << 20) /* a chat's contents and its template around them */
-#define GGUF_MAX_LOGIT_ROWS    8u         /* of one sequence in one call */
+#define GGUF_DEFAULT_SEQUENCES  4u
+#define GGUF_DEFAULT_CONTEXT    4096u
+#define GGUF_LEAST_CONTEXT      16u
+#define GGUF_DEFAULT_TOKENS     256u /* generated, if the request does not say */
+#define GGUF_MAX_THREADS        512u
+#define GGUF_MAX_PROMPT_BYTES   (1u << 20) /* a chat's contents and its template around them */
+#define GGUF_CELL_STEP          256u       /* the library rounds cells up to this */
+#define GGUF_INTER_TOKEN_MS     100u
+#define GGUF_MAX_INTER_TOKEN_MS 10000u
+#define GGUF_GUESSING_STREAMS   2u   /* sequences beside which guesses may pay */
+#define GGUF_APPEND_ROOM        600u /* tokens behind a full context, until it is shifted */
+#define GGUF_POLL               0u /* of a thread that waits for the next graph, see make_pool() */
 
 /* Load options. */
 struct gguf_options {
-    uint64_t context_tokens;
+    uint64_t context_tokens; /* of one sequence, prompt and answer */
     uint64_t sequences;
+    uint64_t kv_tokens; /* cells of the shared lane */
+    uint64_t exact_sequences;
+    uint64_t cache_sequences; /* idle prefixes in cells */
+    uint64_t cache_mb;        /* of prefixes beside them */
+    uint64_t inter_token_ms;
+    enum ggml_type kv_type;
     bool use_mmap;
 };
 
@@ -55,8 +59,21 @@ struct gguf_tokens {
  * has confirmed yet. What is to be computed is tokens[done .. count + guessed). */
 struct gguf_sequence {
     struct hearth_item *item; /* NULL: free */
+    uint32_t slot;            /* its number, and that of its entry in the prefix index */
+    llama_seq_id id;          /* in its lane, once it runs */
     uint64_t turn;            /* order of arrival */
-    llama_token *tokens;      /* room for context_tokens */
+    uint8_t priority;
+    bool is_exact;
+    bool is_started;     /* runs; else parked */
+    bool is_shifting;    /* a full context loses its middle */
+    uint32_t kept;       /* tokens that a shift leaves in place */
+    uint32_t need_cells; /* reserved while it runs */
+    uint32_t cached_tokens;
+    uint32_t evicted_tokens;
+    uint32_t drafted_tokens;
+    uint32_t accepted_tokens;
+    struct gguf_luck luck;
+    llama_token *tokens; /* lent by the index; room for context_tokens and GGUF_APPEND_ROOM */
     uint32_t prompt_count;
     uint32_t count;
     uint32_t done;
@@ -77,40 +94,40 @@ struct gguf_special {
     enum llama_token_attr attributes;
 };
 
-/* Both clocks of the run thread at one moment. */
-struct gguf_moment {
-    uint64_t wall_ns;
-    uint64_t cpu_ns;
-};
-
 /* The call of llama_decode() that is under way. */
 struct gguf_call {
-    struct gguf_moment since; /* when it was looked at last */
-    bool has_shed;            /* given up to be made again with fewer threads */
+    struct gguf_moment since;     /* when it was looked at last */
+    bool has_shed;                /* given up to be made again with fewer threads */
+    const struct gguf_lane *lane; /* NULL: none is under way */
 };
 
 struct hearth_engine {
     struct gguf_options options;
     struct llama_model *model;
-    struct llama_context *context;
+    struct llama_context *context; /* of an embedder */
+    struct gguf_lane shared;
+    struct gguf_lane exact;
+    struct gguf_cache cache;
     const struct llama_vocab *vocab;
     int32_t vocab_size;
     struct gguf_embedder *embedder; /* embed.h: makes vectors and nothing else; NULL: a generator */
-    struct llama_batch batch;       /* room for a chunk or for all rows */
     struct gguf_sequence sequences[GGUF_MAX_SEQUENCES];
     uint32_t busy;
     uint64_t turns;
+    uint64_t steps;
+    char build[96];         /* what all fingerprints begin with */
     struct gguf_room *room; /* of what comes after the logits, for one sequence at a time */
     /* Threads. */
     unsigned most_threads;
     unsigned threads; /* in force */
     atomic_uint wanted_threads;
+    struct ggml_threadpool *pool;
+    struct gguf_tempo tempo;
     struct gguf_pace pace;
     struct gguf_moment pace_since; /* when the measurement began */
     struct gguf_call call;
     /* Looked at in the middle of llama_decode(). */
     struct hearth_inbox *inbox;
-    const struct hearth_item *prefilling; /* may end the call when it must end; NULL: none */
     /* Chat. */
     struct hearth_template *chat_template;  /* of the model file; NULL: template_error says why */
     struct hearth_template *tools_template; /* the same, taught tools; NULL: cannot be, or can */
@@ -194,10 +211,26 @@ void gguf_fail(struct hearth_engine *engine, struct gguf_sequence *sequence, int
 /* Gives a free @sequence its item, and reads the prompt; an error ends the item. */
 void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
                 struct hearth_item *item);
-llama_seq_id gguf_id_of(const struct hearth_engine *engine, const struct gguf_sequence *sequence);
+struct gguf_lane *gguf_lane_of(struct hearth_engine *engine, const struct gguf_sequence *sequence);
+
+/* options.c */
+
+extern const char *const gguf_option_keys[];
+/* HEARTH_E_CONFIG. @context_length: of the model. */
+int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_length,
+                      struct gguf_options *ret, struct hearth_error *err);
+uint64_t gguf_padded_context(const struct gguf_options *options);
+uint64_t gguf_shared_cells(const struct gguf_options *options);
+/* Once the processor was looked at, and then for each reply: what must be the same for the same
+ * tokens. The order of cores, threads and neighbours plays a part in the shared lane only. */
+void gguf_prepare_fingerprint(struct hearth_engine *engine, const struct hearth_engine_plan *plan);
+void gguf_fingerprint(const struct hearth_engine *engine, bool is_exact, uint64_t seed,
+                      char text[HEARTH_MAX_FINGERPRINT_BYTES + 1]);
 
 /* step.c */
 void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox);
+
+/* lane.c */
 /* ggml asks it between the nodes of a graph; true ends the call of llama_decode(). */
 bool gguf_must_abort(void *arg);
 

@@ -1,6 +1,7 @@
-/* pace.h — how many threads a graph may have, by how much of the time its own thread really ran.
- * Pure: times come in, the number goes out.
+/* pace.h — what a step may cost: how many threads a graph may have, how many rows of a prompt ride
+ * along, and whether guessed rows pay. Pure: times come in, numbers go out.
  *
+ * How many threads goes by how much of the time the graph's own thread really ran.
  * The threads of a graph wait for each other by spinning, so one that the kernel has put aside for
  * a neighbour holds up all the others, who burn the very core it waits for: four threads on four
  * busy cores are far slower than two. The thread that calls never sleeps inside a graph; when it
@@ -36,5 +37,51 @@ void gguf_pace_shed(struct gguf_pace *pace, unsigned threads);
 /** Takes one measurement with @threads in force; returns false, and does nothing, if @wall_ns is
  *  too short to be one. */
 bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, uint64_t wall_ns, uint64_t ran_ns);
+
+/* ---- rows of a prompt ------------------------------------------------------------------------ */
+
+#define GGUF_AIM_PERCENT 85u /* of the time between two tokens: what a step may take */
+#define GGUF_LEAST_CHUNK 8u  /* rows of a prompt in a step, however slow: it must come to an end */
+#define GGUF_FIRST_CHUNK 32u /* while nothing was measured */
+
+/* Moving averages: quick to believe that something is slow, slower to believe that it is quick. */
+struct gguf_tempo {
+    uint64_t base_ns;  /* of a step without a prompt; 0: not known */
+    uint64_t row_ns;   /* that a row of a prompt adds; 0: not known */
+    uint64_t guess_ns; /* that a guessed row adds */
+};
+
+/** Takes the time of a step with @streams sequences that decode and @prompt_rows of prompts,
+ *  without guesses. */
+void gguf_tempo_measure(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t streams,
+                        uint32_t prompt_rows);
+
+/** Takes the time of a step without a prompt, with @guesses rows more than there are streams. */
+void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t guesses);
+
+/** How many rows of prompts may ride along so that a step stays under @target_ns; from
+ *  GGUF_LEAST_CHUNK (less only if @most is) to @most. */
+uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t most);
+
+/* ---- guesses --------------------------------------------------------------------------------- */
+
+#define GGUF_LUCK_ONE   1024u /* every guess was right */
+#define GGUF_LUCK_REST  48u   /* steps without guesses after they did not pay */
+#define GGUF_LUCK_PROBE 2u    /* rows to try again with */
+
+/* Whether the guesses of one sequence are worth their rows. */
+struct gguf_luck {
+    uint32_t right; /* moving average of the share that was right, in GGUF_LUCK_ONE */
+    uint32_t rest;  /* steps until they are tried again */
+};
+
+void gguf_luck_begin(struct gguf_luck *luck);
+
+/** How many rows to guess now, at most @most: 0 while it does not pay. Counts a step of rest. */
+uint32_t gguf_luck_rows(struct gguf_luck *luck, const struct gguf_tempo *tempo, uint32_t most);
+
+/** @right of @guessed rows were right. */
+void gguf_luck_measure(struct gguf_luck *luck, const struct gguf_tempo *tempo, uint32_t guessed,
+                       uint32_t right);
 
 #endif

@@ -3,17 +3,18 @@
 
 #include "gguf_engine.h"
 
-llama_seq_id gguf_id_of(const struct hearth_engine *engine, const struct gguf_sequence *sequence)
+struct gguf_lane *gguf_lane_of(struct hearth_engine *engine, const struct gguf_sequence *sequence)
 {
-    return (llama_seq_id)(sequence - engine->sequences);
+    return sequence->is_exact ? &engine->exact : &engine->shared;
 }
 
 /* ---- for those who take logits -------------------------------------------------------------- */
 
-const float *gguf_logits(const struct hearth_engine *engine,
-                         const struct gguf_sequence *sequence HEARTH_UNUSED, int32_t row)
+const float *gguf_logits(const struct hearth_engine *engine, const struct gguf_sequence *sequence,
+                         int32_t row)
 {
-    return llama_get_logits_ith(engine->context, row);
+    const struct gguf_lane *lane = sequence->is_exact ? &engine->exact : &engine->shared;
+    return llama_get_logits_ith(lane->context, row);
 }
 
 bool gguf_append(struct gguf_sequence *sequence, llama_token token)
@@ -26,6 +27,7 @@ bool gguf_append(struct gguf_sequence *sequence, llama_token token)
     if (was_guessed) {
         sequence->done++;
         sequence->guessed--;
+        sequence->accepted_tokens++;
     } else if (sequence->guessed > 0) {
         sequence->guessed = 0;
         sequence->has_leftovers = true;
@@ -46,8 +48,12 @@ void gguf_rewind(struct gguf_sequence *sequence, uint32_t count)
 
 uint32_t gguf_tokens_left(const struct hearth_engine *engine, const struct gguf_sequence *sequence)
 {
+    uint32_t left = sequence->max_tokens - sequence->generated;
     uint32_t context = (uint32_t)engine->options.context_tokens;
-    return HEARTH_MIN(sequence->max_tokens - sequence->generated, context - sequence->count);
+    if (sequence->is_shifting) {
+        return left;
+    }
+    return HEARTH_MIN(left, context - HEARTH_MIN(sequence->count, context));
 }
 
 enum hearth_finish_reason gguf_reason_to_end(const struct hearth_engine *engine,
@@ -56,20 +62,24 @@ enum hearth_finish_reason gguf_reason_to_end(const struct hearth_engine *engine,
     if (sequence->generated >= sequence->max_tokens) {
         return HEARTH_FINISH_MAX_TOKENS;
     }
-    return sequence->count >= engine->options.context_tokens ? HEARTH_FINISH_CONTEXT_FULL
-                                                             : HEARTH_FINISH_NONE;
+    bool is_full = sequence->count >= engine->options.context_tokens && !sequence->is_shifting;
+    return is_full ? HEARTH_FINISH_CONTEXT_FULL : HEARTH_FINISH_NONE;
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
-/* Makes a sequence free and forgets what it held; its item has been ended or is about to be. */
-static struct hearth_item *release(struct hearth_engine *engine, struct gguf_sequence *sequence)
+/* Makes a sequence free; its item has been ended or is about to be. */
+static struct hearth_item *release(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                                   bool may_stay)
 {
     struct hearth_item *item = sequence->item;
-    (void)llama_memory_seq_rm(llama_get_memory(engine->context), gguf_id_of(engine, sequence), -1,
-                              -1);
     gguf_end_taking(sequence);
-    hearth_wipe(sequence->tokens, (size_t)engine->options.context_tokens * sizeof(llama_token));
+    gguf_cache_leave(engine, sequence, may_stay);
+    if (sequence->is_started && sequence->is_exact) {
+        (void)llama_memory_seq_rm(llama_get_memory(engine->exact.context), sequence->id, -1, -1);
+    } else if (sequence->is_started) {
+        engine->shared.reserved -= sequence->need_cells;
+    }
     sequence->item = NULL;
     engine->busy--;
     return item;
@@ -78,28 +88,81 @@ static struct hearth_item *release(struct hearth_engine *engine, struct gguf_seq
 void gguf_fail(struct hearth_engine *engine, struct gguf_sequence *sequence, int code,
                const struct hearth_error *err)
 {
-    hearth_item_fail(release(engine, sequence), code, err);
+    /* What was computed of a prompt that was given up serves the next one like it. */
+    bool may_stay = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
+    hearth_item_fail(release(engine, sequence, may_stay), code, err);
 }
 
 void gguf_finish(struct hearth_engine *engine, struct gguf_sequence *sequence,
                  struct hearth_item_result *result)
 {
+    char fingerprint[HEARTH_MAX_FINGERPRINT_BYTES + 1];
+    const struct hearth_wire_inference_request *request = hearth_job_request(sequence->item->job);
+    gguf_fingerprint(engine, sequence->is_exact, request->seed + sequence->item->index,
+                     fingerprint);
     result->prompt_tokens = sequence->prompt_count;
-    hearth_item_finish(release(engine, sequence), result);
+    result->cached_tokens = sequence->cached_tokens;
+    result->cache = gguf_cache_state(engine, sequence);
+    result->drafted_tokens = sequence->drafted_tokens;
+    result->accepted_tokens = sequence->accepted_tokens;
+    result->fingerprint = fingerprint;
+    struct hearth_item *item = release(engine, sequence, true);
+    result->evicted_tokens = sequence->evicted_tokens; /* staying may have cost others theirs */
+    hearth_item_finish(item, result);
+}
+
+/* ---- the beginning -------------------------------------------------------------------------- */
+
+static int check_flags(const struct hearth_engine *engine, uint32_t flags, struct hearth_error *err)
+{
+    if ((flags & HEARTH_FLAG_EXACT) != 0 && engine->exact.context == NULL) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "exact answers need a stretch of cache of their own; load the model "
+                           "with the option exact_sequences=1");
+    }
+    if ((flags & HEARTH_FLAG_SHIFT) != 0 &&
+        !llama_memory_can_shift(llama_get_memory(engine->shared.context))) {
+        return hearth_fail(err, HEARTH_E_UNSUPPORTED,
+                           "the context of a model of this architecture cannot be shifted; ask "
+                           "without that flag");
+    }
+    return 0;
+}
+
+/* What follows from the prompt and the request. */
+static void plan_cells(const struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    uint64_t context = engine->options.context_tokens;
+    uint64_t need = (uint64_t)sequence->prompt_count + sequence->max_tokens;
+    sequence->need_cells = (uint32_t)HEARTH_MIN(need, context);
+    sequence->kept = (uint32_t)HEARTH_MIN((uint64_t)sequence->prompt_count, context / 4);
+    sequence->is_shifting = sequence->is_shifting && need > context;
 }
 
 void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
                 struct hearth_item *item)
 {
     struct hearth_error err = {0};
-    *sequence = (struct gguf_sequence){.item = item,
-                                       .turn = engine->turns++,
-                                       .tokens = sequence->tokens,
-                                       .after = sequence->after};
+    const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
+    uint32_t slot = (uint32_t)(sequence - engine->sequences);
+    hearth_prefix_hold(engine->cache.index, slot, request->cache_domain);
+    *sequence = (struct gguf_sequence){
+        .item = item,
+        .slot = slot,
+        .turn = engine->turns++,
+        .priority = request->priority,
+        .is_exact = (request->flags & HEARTH_FLAG_EXACT) != 0,
+        .is_shifting = (request->flags & HEARTH_FLAG_SHIFT) != 0,
+        .tokens = hearth_prefix_tokens(engine->cache.index, slot),
+        .after = sequence->after,
+    };
+    gguf_luck_begin(&sequence->luck);
     engine->busy++;
     int rc = hearth_item_must_end(item);
+    rc = rc < 0 ? rc : check_flags(engine, request->flags, &err);
     rc = rc < 0 ? rc : gguf_read_prompt(engine, sequence, &err);
     rc = rc < 0 ? rc : gguf_begin_taking(engine, sequence, &err);
+    plan_cells(engine, sequence);
     if (rc < 0) {
         gguf_fail(engine, sequence, rc, &err);
     }

@@ -1,58 +1,21 @@
 /* step.c — continuous batching: one thread, one loop, one step at a time.
  *
- * A step first decodes one row for every sequence that is past its prompt, then prefills one chunk
- * of the oldest prompt. So a running stream waits for at most one chunk of a neighbour's prompt,
- * and prompts that arrive together are served one after another. */
+ * A step is one call of the shared lane: the rows of all sequences that are past their prompt, and
+ * as many rows of the prompt that is next as a step may take while others stream. Prompts go one
+ * after another, the highest class first; one that is in the middle can be overtaken at each step.
+ * Then each exact sequence has a call of its own. */
 
 #include "gguf_engine.h"
 
 #include "hearth_os.h"
 
 #include <inttypes.h>
-#include <time.h>
-
-static struct gguf_moment moment_now(void)
-{
-    struct timespec cpu;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    return (struct gguf_moment){
-        .wall_ns = hearth_clock_ns(),
-        .cpu_ns = (uint64_t)cpu.tv_sec * HEARTH_NS_PER_SEC + (uint64_t)cpu.tv_nsec,
-    };
-}
-
-/* A call that met busy cores with all threads could take minutes where one thread needs half a
- * second (see pace.h), so it is not waited for: it is given up and made again with fewer. */
-static bool must_shed(struct hearth_engine *engine)
-{
-    struct gguf_call *call = &engine->call;
-    uint64_t wall = hearth_clock_ns() - call->since.wall_ns;
-    if (engine->threads == 1 || wall < GGUF_STALL_NS) {
-        return false;
-    }
-    struct gguf_moment now = moment_now();
-    call->has_shed = gguf_pace_is_short(wall, now.cpu_ns - call->since.cpu_ns);
-    call->since = now; /* if it is slow because it is long: look again after the same time */
-    return call->has_shed;
-}
-
-/* Called between the nodes of a graph, by the thread that called llama_decode(). */
-bool gguf_must_abort(void *arg)
-{
-    struct hearth_engine *engine = arg;
-    if (engine->inbox == NULL) {
-        return false;
-    }
-    return hearth_inbox_is_closed(engine->inbox) ||
-           (engine->prefilling != NULL && hearth_item_must_end(engine->prefilling) < 0) ||
-           must_shed(engine);
-}
 
 static struct gguf_sequence *free_sequence(struct hearth_engine *engine)
 {
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         if (engine->sequences[i].item == NULL) {
-            return &engine->sequences[i]; /* the lowest: neighbours in the cache decode together */
+            return &engine->sequences[i];
         }
     }
     return NULL;
@@ -69,137 +32,346 @@ static void end_cancelled(struct hearth_engine *engine)
     }
 }
 
-static void add_row(struct hearth_engine *engine, struct gguf_sequence *sequence, llama_token token,
-                    uint32_t position, bool wants_logits)
+/* ---- a call and what comes of it ------------------------------------------------------------- */
+
+static llama_memory_t memory_of(struct hearth_engine *engine, const struct gguf_sequence *sequence)
 {
-    struct llama_batch *batch = &engine->batch;
-    int32_t n = batch->n_tokens++;
-    batch->token[n] = token;
-    batch->pos[n] = (llama_pos)position;
-    batch->n_seq_id[n] = 1;
-    batch->seq_id[n][0] = gguf_id_of(engine, sequence);
-    batch->logits[n] = wants_logits;
+    return llama_get_memory(gguf_lane_of(engine, sequence)->context);
 }
 
-static void apply_threads(struct hearth_engine *engine)
+/* Takes out of the cache what was guessed wrong or is tried again. */
+static void remove_leftovers(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
-    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->pace.allowed);
-    if (wanted != engine->threads) {
-        engine->threads = wanted;
-        llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
+    if (!engine->cache.can_share) { /* such a memory gives back all or nothing */
+        sequence->done = 0;
+    }
+    (void)llama_memory_seq_rm(memory_of(engine, sequence), sequence->id, (llama_pos)sequence->done,
+                              -1);
+    sequence->has_leftovers = false;
+}
+
+/* The rows of a part are computed. */
+static void take_part(struct hearth_engine *engine, const struct gguf_part *part)
+{
+    struct gguf_sequence *sequence = part->sequence;
+    uint32_t first = sequence->done;
+    sequence->done = HEARTH_MIN(first + part->rows, sequence->count);
+    if (sequence->done < sequence->count) {
+        gguf_cache_note(engine, sequence);
+        return; /* a prompt that goes on */
+    }
+    uint32_t guessed = sequence->guessed;
+    uint32_t right = sequence->accepted_tokens;
+    uint32_t skipped = HEARTH_MAX(sequence->logits_from, first) - first;
+    sequence->is_prompt_done = true;
+    gguf_cache_note(engine, sequence);
+    gguf_take_logits(engine, sequence, part->first_row + (int32_t)skipped);
+    if (sequence->item == NULL) {
+        return;
+    }
+    if (guessed > 0) {
+        right = sequence->accepted_tokens - right;
+        gguf_luck_measure(&sequence->luck, &engine->tempo, guessed, right);
+        sequence->has_leftovers = sequence->has_leftovers || sequence->guessed > 0;
+        sequence->guessed = 0;
+    }
+    if (sequence->has_leftovers) {
+        remove_leftovers(engine, sequence);
+    }
+    gguf_cache_note(engine, sequence);
+}
+
+static void fail_parts(struct hearth_engine *engine, const struct gguf_lane *lane, int code,
+                       const struct hearth_error *err)
+{
+    for (uint32_t i = 0; i < lane->part_count; i++) {
+        lane->parts[i].sequence->done = 0; /* what is in the cells is not known */
+        gguf_fail(engine, lane->parts[i].sequence, code, err);
     }
 }
 
-/* True if the call has done its work. When it was aborted, the cache is as it was before. */
-static bool decode(struct hearth_engine *engine, struct gguf_sequence *const *of, size_t count)
+/* Computes what the lane's batch holds, and asks what comes next. */
+static bool run(struct hearth_engine *engine, struct gguf_lane *lane)
 {
-    enum { ABORTED = 2 };
-    int32_t rc;
+    int32_t rc = 0;
+    enum gguf_called called;
     do {
-        engine->call = (struct gguf_call){.since = moment_now()};
-        rc = llama_decode(engine->context, engine->batch);
-        if (engine->call.has_shed) {
-            gguf_pace_shed(&engine->pace, engine->threads);
-            apply_threads(engine);
-        }
-    } while (rc == ABORTED && engine->call.has_shed);
-    if (rc == 0 || rc == ABORTED) {
-        return rc == 0;
+        called = gguf_lane_call(engine, lane, &rc);
+    } while (called == GGUF_FULL && lane == &engine->shared &&
+             gguf_cache_evict(engine, lane->parts[lane->part_count - 1].sequence));
+    if (called == GGUF_ABORTED) {
+        return false; /* the next look at the items ends the one that did it */
     }
-    struct hearth_error err = {0};
-    int code = hearth_fail(&err, HEARTH_E_ENGINE_FAILED, "llama_decode gives %" PRId32, rc);
-    for (size_t i = 0; i < count; i++) {
-        gguf_fail(engine, of[i], code, &err);
+    if (called != GGUF_DONE) {
+        struct hearth_error err = {0};
+        int code =
+            hearth_fail(&err, HEARTH_E_ENGINE_FAILED,
+                        "llama_decode gives %" PRId32 "; try again, or reload the model", rc);
+        fail_parts(engine, lane, code, &err);
+        return false;
+    }
+    for (uint32_t i = 0; i < lane->part_count; i++) {
+        take_part(engine, &lane->parts[i]);
+    }
+    return true;
+}
+
+/* ---- who begins ------------------------------------------------------------------------------ */
+
+static bool start_exact(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    uint64_t taken = 0;
+    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+        const struct gguf_sequence *other = &engine->sequences[i];
+        if (other->item != NULL && other->is_exact && other->is_started) {
+            taken |= 1ull << other->id;
+        }
+    }
+    llama_seq_id id = 0;
+    while (id < (llama_seq_id)engine->exact.sequences && (taken >> id & 1) != 0) {
+        id++;
+    }
+    sequence->id = id;
+    return id < (llama_seq_id)engine->exact.sequences;
+}
+
+static bool start_shared(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    struct gguf_lane *lane = &engine->shared;
+    if (sequence->need_cells > lane->cells - lane->reserved) {
+        return false;
+    }
+    lane->reserved += sequence->need_cells;
+    sequence->id = (llama_seq_id)sequence->slot;
+    gguf_cache_take(engine, sequence);
+    return true;
+}
+
+/* A sequence begins when all the cells that it may ever need can be had, so none that runs is ever
+ * stuck; until then it is parked, and none of its lane that comes behind it begins either. */
+static bool start(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    if (!sequence->is_started) {
+        sequence->is_started =
+            sequence->is_exact ? start_exact(engine, sequence) : start_shared(engine, sequence);
+    }
+    return sequence->is_started;
+}
+
+static bool comes_before(const struct gguf_sequence *one, const struct gguf_sequence *other)
+{
+    return other == NULL || one->priority > other->priority ||
+           (one->priority == other->priority && one->turn < other->turn);
+}
+
+static bool is_in_call(const struct gguf_lane *lane, const struct gguf_sequence *sequence)
+{
+    for (uint32_t i = 0; i < lane->part_count; i++) {
+        if (lane->parts[i].sequence == sequence) {
+            return true;
+        }
     }
     return false;
 }
 
-/* Adds the rows of @sequence up to token @end. */
-static void add_rows(struct hearth_engine *engine, struct gguf_sequence *sequence, uint32_t end)
+static struct gguf_sequence *first_prompt(struct hearth_engine *engine,
+                                          const struct gguf_lane *lane, bool must_be_started)
 {
-    for (uint32_t i = sequence->done; i < end; i++) {
-        add_row(engine, sequence, sequence->tokens[i], i, i >= sequence->logits_from);
-    }
-}
-
-/* The rows of @sequence from @row on, @count of them, are computed. */
-static void take_rows(struct hearth_engine *engine, struct gguf_sequence *sequence, int32_t row,
-                      uint32_t count)
-{
-    uint32_t first = sequence->done;
-    sequence->done += count;
-    if (sequence->done < sequence->count) {
-        return; /* a prompt that goes on */
-    }
-    uint32_t skipped = HEARTH_MAX(sequence->logits_from, first) - first;
-    sequence->is_prompt_done = true;
-    gguf_take_logits(engine, sequence, row + (int32_t)skipped);
-    if (sequence->item != NULL && sequence->has_leftovers) {
-        (void)llama_memory_seq_rm(llama_get_memory(engine->context), gguf_id_of(engine, sequence),
-                                  (llama_pos)sequence->done, -1);
-        sequence->has_leftovers = false;
-    }
-}
-
-static void decode_rows(struct hearth_engine *engine)
-{
-    struct gguf_sequence *of[GGUF_MAX_SEQUENCES];
-    int32_t first_rows[GGUF_MAX_SEQUENCES];
-    uint32_t counts[GGUF_MAX_SEQUENCES];
-    size_t count = 0;
-    engine->batch.n_tokens = 0;
+    struct gguf_sequence *first = NULL;
     for (uint64_t i = 0; i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        uint32_t rows = sequence->count - sequence->done;
+        if (sequence->item != NULL && !sequence->is_prompt_done && !is_in_call(lane, sequence) &&
+            gguf_lane_of(engine, sequence) == lane && (sequence->is_started || !must_be_started) &&
+            comes_before(sequence, first)) {
+            first = sequence;
+        }
+    }
+    return first;
+}
+
+/* The prompt that is next; NULL if there is none, or none that can go on. */
+static struct gguf_sequence *next_prompt(struct hearth_engine *engine, const struct gguf_lane *lane)
+{
+    struct gguf_sequence *first = first_prompt(engine, lane, false);
+    if (first == NULL || start(engine, first)) {
+        return first;
+    }
+    return first_prompt(engine, lane, true);
+}
+
+/* ---- the shared lane ------------------------------------------------------------------------- */
+
+/* Half of what is behind the kept part goes, and the rest moves up. */
+static void shift(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    uint32_t gone =
+        HEARTH_MIN((sequence->count - sequence->kept) / 2, sequence->done - sequence->kept);
+    llama_pos from = (llama_pos)sequence->kept;
+    llama_pos to = from + (llama_pos)gone;
+    (void)llama_memory_seq_rm(memory_of(engine, sequence), sequence->id, from, to);
+    llama_memory_seq_add(memory_of(engine, sequence), sequence->id, to, -1, -(llama_pos)gone);
+    memmove(sequence->tokens + from, sequence->tokens + to,
+            (sequence->count - (uint32_t)to) * sizeof *sequence->tokens);
+    sequence->count -= gone;
+    sequence->done -= gone;
+    sequence->logits_from -= gone;
+    gguf_lane_of(engine, sequence)->must_not_abort = true;
+}
+
+/* Guesses pay while a row more costs little: few streams, and no prompt that waits. */
+static void guess(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    uint32_t left = gguf_tokens_left(engine, sequence);
+    if (sequence->is_exact || engine->busy > GGUF_GUESSING_STREAMS || !engine->cache.can_share ||
+        sequence->done + 1 != sequence->count || left < 2 || !gguf_is_plain_greedy(sequence)) {
+        return;
+    }
+    uint32_t most = HEARTH_MIN(left - 1, GGUF_MAX_LOGIT_ROWS - 1);
+    most = HEARTH_MIN(most, (uint32_t)engine->options.context_tokens - sequence->count);
+    most = gguf_luck_rows(&sequence->luck, &engine->tempo, most);
+    if (most > 0) {
+        sequence->guessed =
+            (uint32_t)gguf_guess(engine, sequence, sequence->tokens + sequence->count, most);
+        sequence->drafted_tokens += sequence->guessed;
+    }
+}
+
+static uint32_t add_stream(struct hearth_engine *engine, struct gguf_lane *lane,
+                           struct gguf_sequence *sequence, bool may_guess)
+{
+    if (sequence->count > engine->options.context_tokens) {
+        shift(engine, sequence);
+    }
+    if (may_guess) {
+        guess(engine, sequence);
+    }
+    if (gguf_lane_add(lane, sequence, UINT32_MAX) > 0) {
+        return 1;
+    }
+    sequence->drafted_tokens -= sequence->guessed;
+    sequence->guessed = 0; /* no room for its logits in this call: it is first in the next */
+    return 0;
+}
+
+/* Rows of all sequences that are past their prompt; returns how many sequences. */
+static uint32_t add_streams(struct hearth_engine *engine, struct gguf_lane *lane, bool may_guess)
+{
+    uint32_t streams = 0;
+    uint64_t count = engine->options.sequences;
+    for (uint64_t i = 0; i < count; i++) {
+        struct gguf_sequence *sequence = &engine->sequences[(engine->steps + i) % count];
         if (sequence->item != NULL && sequence->is_prompt_done &&
-            (uint32_t)engine->batch.n_tokens + rows <= GGUF_CHUNK_TOKENS) {
-            of[count] = sequence;
-            first_rows[count] = engine->batch.n_tokens;
-            counts[count++] = rows;
-            add_rows(engine, sequence, sequence->count);
+            gguf_lane_of(engine, sequence) == lane) {
+            streams += add_stream(engine, lane, sequence, may_guess);
         }
     }
-    if (count == 0 || !decode(engine, of, count)) {
-        return;
+    return streams;
+}
+
+/* True if @sequence would find more, once the prompts that are in this call are computed. */
+static bool should_wait(const struct hearth_engine *engine, const struct gguf_lane *lane,
+                        const struct gguf_sequence *sequence)
+{
+    uint32_t found = HEARTH_MAX(gguf_cache_peek(engine, sequence), sequence->done);
+    for (uint32_t i = 0; i < lane->part_count; i++) {
+        const struct gguf_sequence *other = lane->parts[i].sequence;
+        uint32_t most = HEARTH_MIN(other->prompt_count, sequence->prompt_count - 1);
+        uint32_t at = 0;
+        while (!other->is_prompt_done && at < most && other->tokens[at] == sequence->tokens[at]) {
+            at++;
+        }
+        if (at >= found + GGUF_LEAST_KEPT) {
+            return true;
+        }
     }
-    for (size_t i = 0; i < count; i++) {
-        take_rows(engine, of[i], first_rows[i], counts[i]);
+    return false;
+}
+
+/* Rows of the prompt that is next, and of those behind it while there is room; returns how many. */
+static uint32_t add_prompts(struct hearth_engine *engine, struct gguf_lane *lane, uint32_t streams)
+{
+    uint64_t target_ns = engine->options.inter_token_ms * (HEARTH_NS_PER_SEC / 1000);
+    uint32_t most = streams == 0 ? lane->most_rows
+                                 : gguf_tempo_chunk(&engine->tempo, target_ns, lane->most_rows);
+    uint32_t added = 0;
+    struct gguf_sequence *sequence = next_prompt(engine, lane);
+    while (sequence != NULL && added < most) {
+        uint32_t rows = gguf_lane_add(lane, sequence, most - added);
+        added += rows;
+        /* While nobody streams, the first has its first token as soon as can be. */
+        if (rows == 0 || streams == 0) {
+            break;
+        }
+        sequence = first_prompt(engine, lane, false);
+        if (sequence != NULL && (should_wait(engine, lane, sequence) || !start(engine, sequence))) {
+            break;
+        }
+    }
+    return added;
+}
+
+static uint32_t guessed_rows(const struct gguf_lane *lane)
+{
+    uint32_t guessed = 0;
+    for (uint32_t i = 0; i < lane->part_count; i++) {
+        guessed += lane->parts[i].sequence->guessed;
+    }
+    return guessed;
+}
+
+/* Averages are of whole steps alone: one that was broken off, or computed guesses and a prompt at
+ * once, says nothing. */
+static void measure(struct hearth_engine *engine, uint64_t since_ns, uint32_t streams,
+                    uint32_t prompt_rows, uint32_t guessed)
+{
+    uint64_t wall_ns = hearth_clock_ns() - since_ns;
+    if (guessed == 0) {
+        gguf_tempo_measure(&engine->tempo, wall_ns, streams, prompt_rows);
+    } else if (prompt_rows == 0) {
+        gguf_tempo_measure_guesses(&engine->tempo, wall_ns, guessed);
     }
 }
 
-static struct gguf_sequence *oldest_prompt(struct hearth_engine *engine)
+static void step_shared(struct hearth_engine *engine)
 {
-    struct gguf_sequence *oldest = NULL;
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+    struct gguf_lane *lane = &engine->shared;
+    uint64_t since_ns = hearth_clock_ns();
+    gguf_lane_begin(lane);
+    bool is_any_waiting = first_prompt(engine, lane, false) != NULL;
+    uint32_t streams = add_streams(engine, lane, !is_any_waiting);
+    uint32_t prompt_rows = is_any_waiting ? add_prompts(engine, lane, streams) : 0;
+    uint32_t guessed = guessed_rows(lane);
+    if (lane->part_count > 0 && run(engine, lane)) {
+        measure(engine, since_ns, streams, prompt_rows, guessed);
+    }
+}
+
+/* ---- the exact lane -------------------------------------------------------------------------- */
+
+/* Chunks begin at multiples of the grid of their own prompt, whatever came before. */
+static void step_exact(struct hearth_engine *engine)
+{
+    struct gguf_lane *lane = &engine->exact;
+    for (uint64_t i = 0; lane->context != NULL && i < engine->options.sequences; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
-        if (sequence->item != NULL && !sequence->is_prompt_done &&
-            (oldest == NULL || sequence->turn < oldest->turn)) {
-            oldest = sequence;
+        if (sequence->item != NULL && sequence->is_exact && sequence->is_prompt_done) {
+            gguf_lane_begin(lane);
+            (void)add_stream(engine, lane, sequence, false);
+            (void)run(engine, lane);
         }
     }
-    return oldest;
+    gguf_lane_begin(lane);
+    struct gguf_sequence *sequence = lane->context == NULL ? NULL : next_prompt(engine, lane);
+    if (sequence != NULL && gguf_lane_add(lane, sequence, lane->most_rows) > 0) {
+        (void)run(engine, lane);
+    }
 }
 
-static void prefill_chunk(struct hearth_engine *engine)
-{
-    struct gguf_sequence *sequence = oldest_prompt(engine);
-    if (sequence == NULL) {
-        return;
-    }
-    uint32_t end = HEARTH_MIN(sequence->done + GGUF_CHUNK_TOKENS, sequence->count);
-    engine->batch.n_tokens = 0;
-    add_rows(engine, sequence, end);
-    engine->prefilling = sequence->item;
-    bool is_done = decode(engine, &sequence, 1);
-    engine->prefilling = NULL;
-    if (is_done) { /* else the next look at the items ends this one */
-        take_rows(engine, sequence, 0, end - sequence->done);
-    }
-}
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void adapt_threads(struct hearth_engine *engine)
 {
-    struct gguf_moment now = moment_now();
+    struct gguf_moment now = gguf_moment_now();
     const struct gguf_moment *since = &engine->pace_since;
     if (gguf_pace_measure(&engine->pace, engine->threads, now.wall_ns - since->wall_ns,
                           now.cpu_ns - since->cpu_ns)) {
@@ -221,7 +393,7 @@ static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
             break;
         }
         if (is_idle) {
-            engine->pace_since = moment_now(); /* the time asleep says nothing about cores */
+            engine->pace_since = gguf_moment_now(); /* the time asleep says nothing about cores */
         }
         gguf_admit(engine, sequence, item);
     }
@@ -239,28 +411,21 @@ static void hand_back(struct hearth_engine *engine)
 
 void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
-    /* The pool is made here, so that its threads inherit the nice value of the calling one. They
-     * sleep between graphs: polling would burn a core per thread for nothing. */
-    struct ggml_threadpool_params params =
-        ggml_threadpool_params_default((int)engine->most_threads);
-    params.poll = 0;
-    struct ggml_threadpool *pool = ggml_threadpool_new(&params);
-    llama_attach_threadpool(engine->context, pool, pool);
     engine->inbox = inbox;
-    gguf_pace_begin(&engine->pace, engine->most_threads);
+    gguf_begin_threads(engine);
     while (take_items(engine, inbox)) {
         end_cancelled(engine);
         if (engine->busy == 0) {
             continue; /* nothing to do is no step */
         }
-        apply_threads(engine);
-        decode_rows(engine);
-        prefill_chunk(engine);
+        gguf_apply_threads(engine);
+        step_shared(engine);
+        step_exact(engine);
+        engine->steps++;
         adapt_threads(engine);
         hearth_inbox_progress(inbox);
     }
     hand_back(engine);
+    gguf_end_threads(engine);
     engine->inbox = NULL;
-    llama_detach_threadpool(engine->context);
-    ggml_threadpool_free(pool);
 }
