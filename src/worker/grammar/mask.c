@@ -55,43 +55,42 @@ static struct rows rows_of(const struct hearth_matcher *matcher)
     return (struct rows){machine_steps(matcher_machine(matcher)), matcher->grammar->class_count};
 }
 
-/* Walks the whole trie; false if some token could be read in too many ways. */
+/* Walks the whole trie; false if some token could be read in too many ways. Nodes follow each other
+ * as their tokens do, so what fits is noted only where something does not: all tokens since then.
+ */
 static bool walk(struct hearth_matcher *matcher, const struct hearth_vocabulary *vocabulary,
                  uint64_t *bits)
 {
     const struct vocabulary_node *nodes = vocabulary->nodes;
     const uint8_t *class_of = matcher->grammar->class_of;
     struct rows rows = rows_of(matcher);
+    uint32_t noted = 0; /* tokens before this one are judged */
     uint32_t at = 0;
     while (at < vocabulary->node_count) {
         const struct vocabulary_node *node = &nodes[at];
-        uint16_t from = matcher->walk[node->depth - 1];
+        size_t from = matcher->walk[node->depth - 1];
         uint16_t to = rows.steps[from * rows.width + class_of[node->byte]];
         if (to == MACHINE_UNKNOWN) {
             to = matcher_step(matcher, node->depth - 1u, class_of[node->byte]);
             rows = rows_of(matcher);
         }
-        if (to == MACHINE_TANGLED) {
-            return false;
-        }
-        if (to == MACHINE_DEAD) {
+        if (!machine_is_place(to)) {
+            if (to == MACHINE_TANGLED) {
+                return false;
+            }
+            allow(bits, vocabulary->tokens, noted, node->tokens);
+            noted = nodes[node->skip].tokens;
             at = node->skip;
             continue;
         }
         matcher->walk[node->depth] = to;
-        if (node->skip - at >= LOOP_LEAST_NODES && to == matcher->walk[node->depth - 1]) {
-            uint8_t loops = loops_of(matcher, node->depth);
-            rows = rows_of(matcher);
-            if ((node->groups & ~loops) == 0) {
-                allow(bits, vocabulary->tokens, node->tokens, nodes[node->skip].tokens);
-                at = node->skip;
-                continue;
-            }
-        }
-        /* Tokens that end here come before those below, which begin where the next node says. */
-        allow(bits, vocabulary->tokens, node->tokens, node[1].tokens);
         at++;
+        if (to == from && node->skip - at >= LOOP_LEAST_NODES) {
+            at = (node->groups & ~loops_of(matcher, node->depth)) == 0 ? node->skip : at;
+            rows = rows_of(matcher);
+        }
     }
+    allow(bits, vocabulary->tokens, noted, vocabulary->token_count);
     return true;
 }
 
