@@ -85,6 +85,13 @@ int64_t jinja_int_argument(struct hearth_template_context *context,
 
 /* ── Attributes ──────────────────────────────────────────────────────────────────────────────── */
 
+/* Own names are told in errors, keys that may be a client's are not. */
+static struct value missing(struct value key)
+{
+    bool is_tellable = key.kind == V_TEXT && key.as.text.marks == NULL && !key.is_foreign;
+    return jinja_undefined(is_tellable ? jinja_bytes(key) : hearth_slice_of("", 0));
+}
+
 static struct value bind(struct hearth_template_context *context, struct value of,
                          struct value name)
 {
@@ -129,7 +136,7 @@ static struct value loop_attribute(const struct loop *loop, struct value name)
     if (jinja_is_text(name, "previtem") || jinja_is_text(name, "nextitem")) {
         return neighbour(loop, jinja_is_text(name, "nextitem"));
     }
-    return jinja_undefined(jinja_bytes(name));
+    return missing(name);
 }
 
 static struct value own_attribute(struct hearth_template_context *context, struct value of,
@@ -143,9 +150,9 @@ static struct value own_attribute(struct hearth_template_context *context, struc
     }
     if (of.kind == V_NAMESPACE) {
         const struct value *found = jinja_dict_get(context, of.as.dict, name);
-        return found != NULL ? *found : jinja_undefined(jinja_bytes(name));
+        return found != NULL ? *found : missing(name);
     }
-    return jinja_undefined(jinja_bytes(name));
+    return missing(name);
 }
 
 static struct value of_undefined(struct hearth_template_context *context, struct value of)
@@ -162,7 +169,7 @@ struct value jinja_attribute(struct hearth_template_context *context, struct val
     }
     if (of.kind == V_DICT && !jinja_has_method(of, jinja_bytes(name))) {
         const struct value *found = jinja_dict_get(context, of.as.dict, name);
-        return found != NULL ? *found : jinja_undefined(jinja_bytes(name));
+        return found != NULL ? *found : missing(name);
     }
     return own_attribute(context, of, name);
 }
@@ -172,13 +179,6 @@ struct value jinja_attribute(struct hearth_template_context *context, struct val
 static bool is_index(struct value key)
 {
     return key.kind == V_INT || key.kind == V_BOOL;
-}
-
-/* Own names are told in errors, keys that may be a client's are not. */
-static struct value no_item(struct value key)
-{
-    bool is_tellable = key.kind == V_TEXT && key.as.text.marks == NULL && !key.is_foreign;
-    return jinja_undefined(is_tellable ? jinja_bytes(key) : hearth_slice_of("", 0));
 }
 
 static struct value text_item(struct hearth_template_context *context, struct value text,
@@ -213,9 +213,9 @@ struct value jinja_item(struct hearth_template_context *context, struct value of
     bool has_indices = of.kind == V_LIST || of.kind == V_TUPLE || of.kind == V_RANGE;
     if (has_indices && is_index(key)) {
         bool is_there = jinja_index(jinja_as_int(key), of.as.list->count, &at);
-        return is_there ? of.as.list->items[at] : no_item(key);
+        return is_there ? of.as.list->items[at] : missing(key);
     }
-    return key.kind == V_TEXT && jinja_ok(context) ? own_attribute(context, of, key) : no_item(key);
+    return key.kind == V_TEXT && jinja_ok(context) ? own_attribute(context, of, key) : missing(key);
 }
 
 /* ── Slices ──────────────────────────────────────────────────────────────────────────────────── */
@@ -287,7 +287,8 @@ struct value jinja_slice(struct hearth_template_context *context, struct value o
     bool has_indices =
         of.kind == V_TEXT || of.kind == V_LIST || of.kind == V_TUPLE || of.kind == V_RANGE;
     if (!has_indices || !is_bound(start) || !is_bound(stop) || !is_bound(step)) {
-        return jinja_undefined(hearth_slice_of("", 0));
+        return jinja_fail(context, HEARTH_E_UNSUPPORTED, "a slice of %s, or not by integers",
+                          jinja_kind_name(of));
     }
     int64_t by = step.kind == V_NONE ? 1 : jinja_as_int(step);
     if (by == 0) {

@@ -46,6 +46,7 @@ struct order {
     struct value path;
     bool is_case_sensitive;
     bool is_reverse;
+    bool asks_equality; /* equal keys need no order, as the reference's `sort` has it */
 };
 
 static struct value key_of(const struct order *order, struct value element)
@@ -62,6 +63,12 @@ struct keyed {
     struct value element;
 };
 
+static int compare_keys(const struct order *order, struct value a, struct value b)
+{
+    bool is_equal = order->asks_equality && jinja_equal(order->context, a, b);
+    return is_equal ? 0 : jinja_compare(order->context, a, b);
+}
+
 static void merge(const struct order *order, struct keyed *from, size_t half, size_t count,
                   struct keyed *to)
 {
@@ -70,7 +77,7 @@ static void merge(const struct order *order, struct keyed *from, size_t half, si
     for (size_t i = 0; i < count; i++) {
         bool takes_right = left == half;
         if (left < half && right < count && jinja_ok(order->context)) {
-            int compared = jinja_compare(order->context, from[right].key, from[left].key);
+            int compared = compare_keys(order, from[right].key, from[left].key);
             takes_right = order->is_reverse ? compared > 0 : compared < 0;
         }
         to[i] = takes_right ? from[right++] : from[left++];
@@ -115,7 +122,7 @@ static struct value filter_sort(struct hearth_template_context *context, struct 
 {
     struct order order = {context, jinja_argument(arguments, 2, "attribute"),
                           jinja_truth(jinja_argument(arguments, 1, "case_sensitive")),
-                          jinja_truth(jinja_argument(arguments, 0, "reverse"))};
+                          jinja_truth(jinja_argument(arguments, 0, "reverse")), true};
     if (order.path.kind == V_TEXT && jinja_find(order.path, jinja_string(","), 0) != SIZE_MAX) {
         return jinja_fail(context, HEARTH_E_UNSUPPORTED,
                           "sort by several attributes is not supported");
@@ -164,7 +171,7 @@ static struct value filter_dictsort(struct hearth_template_context *context, str
     }
     struct order order = {context, jinja_int(is_by_value),
                           jinja_truth(jinja_argument(arguments, 0, "case_sensitive")),
-                          jinja_truth(jinja_argument(arguments, 2, "reverse"))};
+                          jinja_truth(jinja_argument(arguments, 2, "reverse")), false};
     struct value items = items_of(context, value, "dictsort", V_LIST);
     return jinja_ok(context) ? sorted(&order, items.as.list) : items;
 }
@@ -173,7 +180,8 @@ static struct value extreme(struct hearth_template_context *context, struct valu
                             const struct arguments *arguments, int wanted)
 {
     struct order order = {context, jinja_argument(arguments, 1, "attribute"),
-                          jinja_truth(jinja_argument(arguments, 0, "case_sensitive")), false};
+                          jinja_truth(jinja_argument(arguments, 0, "case_sensitive")), false,
+                          false};
     const struct list *list = jinja_elements(context, value);
     if (list == NULL || list->count == 0) {
         return jinja_undefined(hearth_slice_of_string("the extreme of an empty list"));
@@ -206,7 +214,8 @@ static struct value filter_unique(struct hearth_template_context *context, struc
                                   const struct arguments *arguments)
 {
     struct order order = {context, jinja_argument(arguments, 1, "attribute"),
-                          jinja_truth(jinja_argument(arguments, 0, "case_sensitive")), false};
+                          jinja_truth(jinja_argument(arguments, 0, "case_sensitive")), false,
+                          false};
     const struct list *list = jinja_elements(context, value);
     struct value seen = jinja_new_dict(context, V_DICT);
     struct value result = jinja_new_list(context, V_GENERATOR);
@@ -344,6 +353,14 @@ static struct arguments without_first(const struct arguments *arguments, size_t 
     return rest;
 }
 
+/* What is false has no elements here, though it may be no list at all. */
+static const struct list *elements_if_true(struct hearth_template_context *context,
+                                           struct value value)
+{
+    struct value none = jinja_undefined(hearth_slice_of("", 0));
+    return jinja_elements(context, jinja_truth(value) ? value : none);
+}
+
 static struct value map_attribute(struct hearth_template_context *context, const struct list *list,
                                   const struct arguments *arguments)
 {
@@ -365,7 +382,7 @@ static struct value map_attribute(struct hearth_template_context *context, const
 static struct value filter_map(struct hearth_template_context *context, struct value value,
                                const struct arguments *arguments)
 {
-    const struct list *list = jinja_elements(context, value);
+    const struct list *list = elements_if_true(context, value);
     struct value name = jinja_argument(arguments, 0, "");
     if (list == NULL) {
         return jinja_none();
@@ -398,7 +415,7 @@ struct question {
 static struct value choose(struct hearth_template_context *context, struct value value,
                            const struct question *question)
 {
-    const struct list *list = jinja_elements(context, value);
+    const struct list *list = elements_if_true(context, value);
     struct value result = jinja_new_list(context, V_GENERATOR);
     for (size_t i = 0; list != NULL && i < list->count && jinja_spend(context, 1); i++) {
         struct value asked = attribute_of(context, list->items[i], question->path);

@@ -72,8 +72,9 @@ static struct value fill(struct hearth_template_context *context, enum value_kin
                          const struct arguments *arguments)
 {
     struct value result = jinja_new_dict(context, kind);
-    if (arguments->positional > 1) {
-        return jinja_fail(context, HEARTH_E_UNSUPPORTED, "dict() of more than one");
+    if (arguments->positional > 1 ||
+        (arguments->positional == 1 && arguments->all[0].value.kind == V_UNDEFINED)) {
+        return jinja_fail(context, HEARTH_E_UNSUPPORTED, "dict() of more than one, or undefined");
     }
     if (arguments->positional == 1 && arguments->all[0].value.kind == V_DICT) {
         const struct dict *from = arguments->all[0].value.as.dict;

@@ -83,9 +83,9 @@ struct value jinja_text_end(struct maker *maker)
 {
     struct hearth_template_context *context = maker->context;
     size_t size = context->out.size - maker->start;
-    const uint8_t *marks = context->marks.data + maker->start;
     struct value text = jinja_string("");
     if (jinja_ok(context) && size > 0) {
+        const uint8_t *marks = context->marks.data + maker->start;
         uint8_t *copy = jinja_alloc(context, size, 1);
         bool is_mixed = memchr(marks, !marks[0], size) != NULL;
         uint8_t *kept_marks = is_mixed ? jinja_alloc(context, size, 1) : NULL;

@@ -139,7 +139,7 @@ static void split_at_space(struct hearth_template_context *context, struct value
         size_t at = 0;
         size_t size = 0;
         if (most-- == 0) {
-            jinja_append(context, list, jinja_strip(context, rest, jinja_none(), SIDE_RIGHT));
+            jinja_append(context, list, rest);
             return;
         }
         while (at < rest.as.text.size &&
@@ -176,7 +176,7 @@ static void split_at_space_from_right(struct hearth_template_context *context, s
     struct value rest = jinja_strip(context, text, jinja_none(), SIDE_RIGHT);
     while (rest.as.text.size > 0 && jinja_spend(context, 1)) {
         if (most-- == 0) {
-            jinja_append(context, list, jinja_strip(context, rest, jinja_none(), SIDE_LEFT));
+            jinja_append(context, list, rest);
             return;
         }
         size_t start = start_of_last_word(rest);
