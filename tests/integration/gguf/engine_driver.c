@@ -156,7 +156,7 @@ static struct hearth_slice text_of(yyjson_val *value)
 
 static uint8_t role_of(const char *name)
 {
-    for (uint8_t role = HEARTH_ROLE_SYSTEM; role <= HEARTH_ROLE_ASSISTANT; role++) {
+    for (uint8_t role = HEARTH_ROLE_SYSTEM; role <= HEARTH_ROLE_TOOL; role++) {
         if (strcmp(name, hearth_role_name((enum hearth_role)role)) == 0) {
             return role;
         }
@@ -194,11 +194,15 @@ static void push(struct driver *driver, yyjson_val *from, struct answer *answer)
     size_t most = 0;
     yyjson_val *value = NULL;
     yyjson_val *list = yyjson_obj_get(from, "messages");
+    request->tools = text_of(yyjson_obj_get(from, "tools"));
     request->task = list != NULL ? HEARTH_TASK_CHAT : HEARTH_TASK_GENERATE;
     yyjson_arr_foreach(list, at, most, value)
     {
         messages[at].role = role_of(yyjson_get_str(yyjson_obj_get(value, "role")));
         messages[at].content = text_of(yyjson_obj_get(value, "content"));
+        messages[at].tool_calls = text_of(yyjson_obj_get(value, "tool_calls"));
+        messages[at].name = text_of(yyjson_obj_get(value, "name"));
+        messages[at].tool_call_id = text_of(yyjson_obj_get(value, "tool_call_id"));
         request->messages = (struct hearth_wire_list){(uint32_t)at + 1, messages, {NULL, 0}};
     }
     if (list == NULL) {

@@ -56,15 +56,14 @@ static int collect_specials(struct hearth_engine *engine, struct hearth_error *e
 /* ── The template ────────────────────────────────────────────────────────────────────────────── */
 
 /* For models of the ChatML family whose template knows no tools. It stands in front of the
- * template, in a line of its own that leaves nothing behind, and changes the messages: the system's
- * describes the tools, calls and answers are written out, in the form that such models are trained
- * with. */
+ * template, leaves nothing behind, and changes the messages: the system's describes the tools,
+ * calls and answers are written out, in the form that such models are trained with. */
 static const char TOOLS_FOR_CHATML[] =
     "{%- set tools_text -%}"
     "# Tools\n\n"
     "These functions may be called to answer the user. Each line between <tools> and </tools> "
     "describes one:\n"
-    "<tools>{% for tool in tools or [] %}{{ '\\n' }}{{ tool | tojson }}{% endfor %}\n</tools>\n\n"
+    "<tools>{% for tool in tools or [] %}{{ '\\n' }}{{ tool | tojson }}{% endfor +%}\n</tools>\n\n"
     "To call a function, answer with its name and its arguments as JSON between <tool_call> and "
     "</tool_call>:\n"
     "<tool_call>\n{\"name\": <name>, \"arguments\": <object of arguments>}\n</tool_call>"
