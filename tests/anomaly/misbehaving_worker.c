@@ -132,7 +132,8 @@ static void end(struct worker *worker, uint64_t id, uint16_t code,
         .type = HEARTH_MSG_inference_response,
         .as.inference_response = {.request_id = id,
                                   .code = code,
-                                  .finish_reason = HEARTH_FINISH_STOP,
+                                  .finish_reason =
+                                      code == 0 ? HEARTH_FINISH_STOP : HEARTH_FINISH_FAILED,
                                   .results = {.count = result != NULL, .items = result}}};
     post(worker, &message);
 }
@@ -145,6 +146,7 @@ static void answer(struct worker *worker, const struct hearth_wire_inference_req
         chunk(worker, request->request_id, result);
         end(worker, request->request_id, 0, NULL);
     } else {
+        result.finish_reason = HEARTH_FINISH_STOP;
         end(worker, request->request_id, 0, &result);
     }
 }
@@ -313,6 +315,48 @@ static bool dies_or_hangs(struct worker *worker, uint64_t id, struct hearth_wire
     return true;
 }
 
+/* A normal stop, whatever @code says, and what is told beside it. */
+static void end_telling(struct worker *worker, uint64_t id, int code, uint32_t cached,
+                        const char *print)
+{
+    struct hearth_message message = {
+        .type = HEARTH_MSG_inference_response,
+        .as.inference_response = {.request_id = id,
+                                  .code = (uint16_t)-code,
+                                  .finish_reason = HEARTH_FINISH_STOP,
+                                  .prompt_tokens = 3,
+                                  .cached_tokens = cached,
+                                  .fingerprint = hearth_slice_of_string(print)}};
+    post(worker, &message);
+}
+
+/* The same for what only generators say. */
+static bool lies_of_a_text(struct worker *worker, uint64_t id, struct hearth_wire_result result)
+{
+    static const struct hearth_wire_token_score score = {.logprob = -1.0f};
+    static const struct hearth_wire_tool_call call = {.name = {(const uint8_t *)"rm", 2}};
+    if (is_asked(worker, "goes-on-behind-its-end")) {
+        result.finish_reason = HEARTH_FINISH_STOP;
+        chunk(worker, id, result);
+        chunk(worker, id, result);
+    } else if (is_asked(worker, "fails-as-if-done")) {
+        end_telling(worker, id, HEARTH_E_EXPIRED, 0, "");
+    } else if (is_asked(worker, "scores-unasked")) {
+        result.logprobs = (struct hearth_wire_list){.count = 1, .items = &score};
+        chunk(worker, id, result);
+    } else if (is_asked(worker, "calls-what-is-not-there")) {
+        result.tool_calls = (struct hearth_wire_list){.count = 1, .items = &call};
+        chunk(worker, id, result);
+    } else if (is_asked(worker, "cached-more-than-all")) {
+        end_telling(worker, id, 0, 4, "");
+    } else if (is_asked(worker, "steers-the-terminal")) {
+        end_telling(worker, id, 0, 0, "\x1b[2J");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool breaks_a_rule(struct worker *worker, uint64_t id, struct hearth_wire_result result)
 {
     if (is_asked(worker, "chunk-for-nobody")) {
@@ -358,7 +402,8 @@ static void take_request(struct worker *worker, struct hearth_wire_inference_req
     }
     struct hearth_wire_result result = result_of(text.text);
     if (!dies_or_hangs(worker, request->request_id, result) &&
-        !breaks_a_rule(worker, request->request_id, result)) {
+        !breaks_a_rule(worker, request->request_id, result) &&
+        !lies_of_a_text(worker, request->request_id, result)) {
         answer(worker, request, text.text);
     }
 }

@@ -37,6 +37,12 @@ SERVING = {
     "garbage": "message that cannot be decoded",
     "ring": "message that cannot be decoded",
     "hello-again": "hello that is not its turn",
+    "goes-on-behind-its-end": "piece of an answer that has ended",
+    "fails-as-if-done": "error that is told as an end",
+    "scores-unasked": "more log-probabilities than were asked for",
+    "calls-what-is-not-there": "call of a tool where there are none",
+    "cached-more-than-all": "more cached tokens than the prompt has",
+    "steers-the-terminal": "fingerprint that cannot be printed",
 }
 STUCK = ["hang", "close-link", "flood"]
 DEADLINE_MS, LATENCY_SECONDS = 300, 2.0
