@@ -2,10 +2,11 @@
 
 #include "estimate.h"
 
-#define WIDEST_ROWS  12u /* 4-byte values of an inner row that live at once: gate, up, product */
-#define HIDDEN_ROWS  16u
-#define MASK_BYTES   6u /* of a cell to a row: as it is filled in, and as attention reads it */
-#define CACHE_IS_F16 1u
+#define PROCESS_BYTES (11u << 20) /* with any model: program, heap, room of requests */
+#define WIDEST_ROWS   12u /* 4-byte values of an inner row that live at once: gate, up, product */
+#define HIDDEN_ROWS   16u
+#define MASK_BYTES    4u /* of a cell to a row: what was measured with the pool nearly full */
+#define CACHE_IS_F16  1u
 
 /* What one token of a chunk needs while it passes through a block, apart from attention. */
 static uint64_t bytes_per_row(const struct hearth_gguf_facts *facts)
@@ -26,7 +27,7 @@ void gguf_estimate(const struct hearth_gguf_facts *facts, const struct gguf_shap
                        hearth_gguf_kv_bytes_per_token(facts, CACHE_IS_F16) * shape->exact_cells,
         .compute_bytes = shape->chunk_tokens * (bytes_per_row(facts) + shape->cells * MASK_BYTES) +
                          shape->exact_tokens * (bytes_per_row(facts) + scores) +
-                         vocabulary * shape->outputs * 8 + (16u << 20),
+                         vocabulary * shape->outputs * 8 + PROCESS_BYTES,
         .tokenizer_bytes = facts->vocabulary_bytes * 4 + vocabulary * 256,
     };
 }
