@@ -273,7 +273,11 @@ static struct value filter_round(struct hearth_template_context *context, struct
     }
     double unit = pow(10, (double)digits);
     double scaled = jinja_as_real(value) * unit;
-    struct value result = jinja_float((is_up ? ceil(scaled) : floor(scaled)) / unit);
+    if (!isfinite(scaled)) {
+        return wrong(context, "round", value);
+    }
+    double whole = (is_up ? ceil(scaled) : floor(scaled)) + 0.0; /* an integer has no -0 */
+    struct value result = jinja_float(whole / unit);
     result.is_foreign = value.is_foreign;
     return result;
 }

@@ -1,5 +1,6 @@
 """Runs cases through our renderer and through the reference."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -22,8 +23,8 @@ def ours(program, cases):
 
 
 def reference(environment, template, context):
-    """The text, or None and what went wrong."""
+    """The text, or None and what went wrong. The context is a copy: templates can change lists there."""
     try:
-        return environment.from_string(template).render(**context), None
+        return environment.from_string(template).render(**copy.deepcopy(context)), None
     except Exception as error:      # whatever it is, a renderer that equals it fails too
         return None, f"{type(error).__name__}: {error}"
