@@ -15,7 +15,7 @@ void characters_clear(struct characters *set)
 
 void characters_add(struct characters *set, uint32_t first, uint32_t last)
 {
-    if (set->count == CHARACTERS_MAX_RANGES) {
+    if (set->count == CHARACTERS_MAX_RANGES && !set->is_full) {
         characters_tidy(set);
     }
     if (set->count == CHARACTERS_MAX_RANGES) {

@@ -151,7 +151,9 @@ size_t hearth_matcher_distance(const struct hearth_matcher *matcher);
 size_t hearth_matcher_closing(struct hearth_matcher *matcher, uint8_t *room, size_t room_bytes);
 
 /** Sets one bit a token in @bits: token id in bit id % 64 of bits[id / 64], all others 0.
- *  HEARTH_E_TOO_LARGE as hearth_matcher_take(); the bits are then all 0. */
+ *  HEARTH_E_TOO_LARGE as hearth_matcher_take(); the bits are then all 0. The work is bounded: where
+ * a grammar is far more ambiguous than people write them, some tokens of several bytes that would
+ * fit are left out, never one of a single byte. */
 int hearth_matcher_mask(struct hearth_matcher *matcher, const struct hearth_vocabulary *vocabulary,
                         uint64_t *bits, struct hearth_error *err);
 

@@ -6,6 +6,7 @@
 #define PLACE_SLOTS (2 * MACHINE_PLACES)
 #define SEEN_SLOTS  8192u
 #define MOST_SEEN   4096u /* pairs looked at in one step */
+#define STEP_WORK   16u
 #define NO_COUNT    UINT32_MAX
 #define ROOT        0u /* the frame below all others */
 
@@ -100,6 +101,11 @@ const struct place *machine_place(const struct machine *machine, uint16_t place)
 struct place *machine_place_to_note(struct machine *machine, uint16_t place)
 {
     return &machine->places[place];
+}
+
+uint32_t machine_work(const struct machine *machine)
+{
+    return STEP_WORK + machine->seen_count;
 }
 
 const uint16_t *machine_steps(const struct machine *machine)

@@ -64,6 +64,9 @@ struct byte_set machine_bytes(const struct machine *machine, uint16_t place);
 /** Steps already known: rows of class_count, one a place; for the inner loop of the mask. */
 const uint16_t *machine_steps(const struct machine *machine);
 
+/** How much the last step that was worked out cost: pairs looked at, and something for itself. */
+uint32_t machine_work(const struct machine *machine);
+
 /** Works the step out (or recalls it). */
 uint16_t machine_step(struct machine *machine, uint16_t place, uint8_t class_number);
 

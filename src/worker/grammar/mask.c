@@ -7,7 +7,12 @@
 #include "matcher.h"
 #include "vocabulary.h"
 
-#define LOOP_LEAST_NODES 16u /* smaller subtrees are walked: asking would cost more */
+#define LOOP_LEAST_NODES 64u /* smaller subtrees are walked: asking would cost more */
+
+/* A mask works out so much that is not known yet. Past it longer tokens that would need more are
+ * left out, which is safe; grammars of people stay far below. Bytes alone are always judged. */
+#define MOST_WORK (1u << 20)
+#define LOOP_WORK 4096u
 
 static void allow(uint64_t *bits, const uint32_t *tokens, uint32_t first, uint32_t end)
 {
@@ -28,13 +33,17 @@ static bool group_loops(struct hearth_matcher *matcher, size_t at, unsigned grou
     return true;
 }
 
-static uint8_t loops_of(struct hearth_matcher *matcher, size_t at)
+static uint8_t loops_of(struct hearth_matcher *matcher, size_t at, uint32_t *work)
 {
     const struct place *place = machine_place(matcher_machine(matcher), matcher->walk[at]);
     if (place->knows_loops) {
         return place->loops;
     }
     uint8_t loops = 0;
+    if (*work > MOST_WORK) {
+        return loops;
+    }
+    *work += LOOP_WORK;
     for (unsigned group = 0; group < GROUP_COUNT; group++) {
         loops |= (uint8_t)(group_loops(matcher, at, group) << group);
     }
@@ -65,13 +74,17 @@ static bool walk(struct hearth_matcher *matcher, const struct hearth_vocabulary 
     const uint8_t *class_of = matcher->grammar->class_of;
     struct rows rows = rows_of(matcher);
     uint32_t noted = 0; /* tokens before this one are judged */
+    uint32_t work = 0;
     uint32_t at = 0;
     while (at < vocabulary->node_count) {
         const struct vocabulary_node *node = &nodes[at];
         size_t from = matcher->walk[node->depth - 1];
         uint16_t to = rows.steps[from * rows.width + class_of[node->byte]];
-        if (to == MACHINE_UNKNOWN) {
+        if (to == MACHINE_UNKNOWN && work > MOST_WORK && node->depth > 1) {
+            to = MACHINE_DEAD;
+        } else if (to == MACHINE_UNKNOWN) {
             to = matcher_step(matcher, node->depth - 1u, class_of[node->byte]);
+            work += machine_work(matcher_machine(matcher));
             rows = rows_of(matcher);
         }
         if (!machine_is_place(to)) {
@@ -85,8 +98,8 @@ static bool walk(struct hearth_matcher *matcher, const struct hearth_vocabulary 
         }
         matcher->walk[node->depth] = to;
         at++;
-        if (to == from && node->skip - at >= LOOP_LEAST_NODES) {
-            at = (node->groups & ~loops_of(matcher, node->depth)) == 0 ? node->skip : at;
+        if (node->skip - at >= LOOP_LEAST_NODES && to == from) {
+            at = (node->groups & ~loops_of(matcher, node->depth, &work)) == 0 ? node->skip : at;
             rows = rows_of(matcher);
         }
     }

@@ -365,13 +365,14 @@ static bool list_has(yyjson_val *list, yyjson_val *wanted)
     return false;
 }
 
-static bool is_listed(const struct constraint *constraint, yyjson_val *value)
+/* True if all lists but @own have @value. */
+static bool is_listed(const struct constraint *constraint, yyjson_val *value, yyjson_val *own)
 {
     for (uint32_t i = 0; i < constraint->count; i++) {
         yyjson_val *only = schema_keyword(constraint, i, "const");
         yyjson_val *list = schema_keyword(constraint, i, "enum");
         if ((only != NULL && !yyjson_equals(only, value)) ||
-            (list != NULL && !list_has(list, value))) {
+            (list != NULL && list != own && !list_has(list, value))) {
             return false;
         }
     }
@@ -453,7 +454,7 @@ static uint32_t listed(struct schema *schema, const struct constraint *constrain
     yyjson_arr_iter each = yyjson_arr_iter_with(list);
     for (size_t i = 0; i < most && schema->draft->code == 0; i++) {
         yyjson_val *value = only != NULL ? only : yyjson_arr_iter_next(&each);
-        if ((type_of_value(value) & types) == 0 || !is_listed(constraint, value)) {
+        if ((type_of_value(value) & types) == 0 || !is_listed(constraint, value, list)) {
             continue;
         }
         if (yyjson_is_ctn(value)) {

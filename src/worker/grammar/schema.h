@@ -29,8 +29,7 @@ enum schema_type {
 
 struct constraint {
     uint32_t count;
-    uint32_t
-        chosen; /* bit 2i: the branch of anyOf of part i is already in the list; 2i + 1: oneOf */
+    uint64_t chosen; /* bit 2i: the branch of anyOf of part i is in the list; 2i + 1: oneOf */
     yyjson_val *parts[SCHEMA_MAX_PARTS];
     uint8_t by[SCHEMA_MAX_PARTS]; /* the part that brought each in, or SCHEMA_NOBODY */
 };

@@ -149,6 +149,22 @@ static void schemas_combine(void **state HEARTH_UNUSED)
     hearth_matcher_destroy(matcher);
 }
 
+static void every_one_of_many_combinations_is_made(void **state HEARTH_UNUSED)
+{
+    char text[2048];
+    size_t size = (size_t)snprintf(text, sizeof text, "{\"type\":\"integer\",\"allOf\":[{}");
+    for (int i = 0; i < 14; i++) {
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 ",{\"oneOf\":[{\"minimum\":%d,\"maximum\":99}]}", i);
+    }
+    (void)snprintf(text + size, sizeof text - size, "]}");
+    struct hearth_matcher *matcher = given_schema(text);
+    assert_answer(matcher, "13");
+    assert_no_answer(matcher, "12");
+    assert_no_answer(matcher, "100");
+    hearth_matcher_destroy(matcher);
+}
+
 static void schemas_refer_to_themselves(void **state HEARTH_UNUSED)
 {
     struct hearth_matcher *matcher =
@@ -247,6 +263,7 @@ KIT_MAIN(cmocka_unit_test(members_come_in_order_and_optional_ones_may_be_left_ou
          cmocka_unit_test(strings_are_counted_in_characters),
          cmocka_unit_test(patterns_hold_for_what_stands_in_the_quotes),
          cmocka_unit_test(arrays_have_a_prefix_and_a_length), cmocka_unit_test(schemas_combine),
+         cmocka_unit_test(every_one_of_many_combinations_is_made),
          cmocka_unit_test(schemas_refer_to_themselves), cmocka_unit_test(any_value_is_any_json),
          cmocka_unit_test(forced_bytes_are_those_of_required_members),
          cmocka_unit_test(what_is_not_known_is_refused_by_its_place),
