@@ -92,7 +92,7 @@ def rooms_of_targets(top=TOP):
     """{target: rooms that it links}, as fuzz/CMakeLists.txt says."""
     text = (top / "fuzz/CMakeLists.txt").read_text()
     return {name: rooms.split() for name, rooms in
-            re.findall(r"^hearth_fuzz_if_present\((\w+) USES ([^)]*)\)", text, re.M)
+            re.findall(r"^hearth_fuzz_if_present\((\w+) USES ([^)]*?)(?: PACKAGES [^)]*)?\)", text, re.M)
             if (top / f"fuzz/fuzz_{name}.c").exists()}
 
 

@@ -6,6 +6,7 @@
  * It shares no line with Hearth. A question is a line and what it announces:
  *     t BYTES\n<bytes>          the tokens of a text alone          → u32 count, i32 ids
  *     p BYTES\n<bytes>          the same as the beginning of a text → u32 count, i32 ids
+ *     x BYTES\n<bytes>          the same, and special tokens may be spelled  → u32 count, i32 ids
  *     s ID 0\n                  the text of a token                 → u32 bytes, bytes
  *     r COUNT FIRST\n<i32 ids>  logits behind ids FIRST … COUNT-1   → u32 rows, u32 vocabulary,
  * f32s Numbers are in the order of the machine. */
@@ -61,12 +62,12 @@ static void put_u32(uint32_t value)
     put(&value, sizeof value);
 }
 
-static void tokens(const struct llama_vocab *vocab, size_t size, int is_beginning)
+static void tokens(const struct llama_vocab *vocab, size_t size, char kind)
 {
     char *text = read_bytes(size);
     llama_token *ids = take((size + 8) * sizeof *ids);
     int count =
-        llama_tokenize(vocab, text, (int)size, ids, (int)size + 8, is_beginning != 0, false);
+        llama_tokenize(vocab, text, (int)size, ids, (int)size + 8, kind != 't', kind == 'x');
     if (count < 0) {
         die("too many tokens");
     }
@@ -142,8 +143,8 @@ int main(int argc, char **argv)
     while (fgets(line, sizeof line, stdin) != NULL) {
         char *end = NULL;
         size_t size = strtoul(line + 1, &end, 10);
-        if (line[0] == 't' || line[0] == 'p') {
-            tokens(vocab, size, line[0] == 'p');
+        if (line[0] == 't' || line[0] == 'p' || line[0] == 'x') {
+            tokens(vocab, size, line[0]);
         } else if (line[0] == 's') {
             piece(vocab, (int32_t)size);
         } else {

@@ -26,7 +26,8 @@ TINY, SMOL = "tiny-llama", "smollm2-135m-instruct"
 FILES = {TINY: "fixtures/models/gguf/tiny-llama.gguf",
          SMOL: "models/store/smollm2-135m-instruct/smollm2-135m-instruct.gguf"}
 GREEDY = {"temperature": 0.0, "repetition_penalty": 1.0, "top_k": 0, "top_p": 1.0, "max_tokens": 24}
-NEAR = 1e-2     # logits of rows that were computed in other company
+NEAR = 1e-2     # of logits
+EXACT = 2 | v2.FLAGS["exact"]   # rows as the reference computes them: nothing else is in the call
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 must = daemon.must
 server = None
@@ -46,9 +47,9 @@ class Rows:
     def u32(self):
         return struct.unpack("<I", self.process.stdout.read(4))[0]
 
-    def tokens(self, text, is_beginning=False):
+    def tokens(self, text, is_beginning=False, has_special=False):
         raw = text.encode()
-        self.ask(f"{'p' if is_beginning else 't'} {len(raw)}", raw)
+        self.ask(f"{'x' if has_special else 'p' if is_beginning else 't'} {len(raw)}", raw)
         count = self.u32()
         return list(struct.unpack(f"<{count}i", self.process.stdout.read(4 * count)))
 
@@ -125,7 +126,7 @@ def refused(code, part, task="generate", model=TINY, **values):
 
 def check_logprobs(model, prompt, **values):
     rows, top = rows_of(model), 5
-    got = generate(model, prompt, flags=2 | v2.FLAGS["logprobs"], top_logprobs=top, **values)
+    got = generate(model, prompt, flags=EXACT | v2.FLAGS["logprobs"], top_logprobs=top, **values)
     ids = rows.tokens(prompt, True)
     expected = rows.logits(ids + got["ids"], len(ids) - 1)
     must(len(got["ids"]) > 4 and len(got["logprobs"]) == len(got["ids"]) * (top + 1),
@@ -166,7 +167,7 @@ def no_log_probabilities_come_unasked():
 def check_penalised(model, prompt, window=64, bias=(), **penalties):
     """Each greedy token is the argmax of the reference's row, bias and penalties added here."""
     rows = rows_of(model)
-    got = generate(model, prompt, max_tokens=40, repetition_window=window, logit_bias=list(bias), **penalties)
+    got = generate(model, prompt, flags=EXACT, max_tokens=40, repetition_window=window, logit_bias=list(bias), **penalties)
     ids = rows.tokens(prompt, True)
     expected = rows.logits(ids + got["ids"], len(ids) - 1)
     for place, chosen in enumerate(got["ids"]):
@@ -221,12 +222,11 @@ def every_token_forbidden_is_an_error_and_not_the_end_of_the_worker():
 # ---- several answers ----------------------------------------------------------------------------
 
 def answers_use_the_seeds_that_follow_each_other():
-    exact = 2 | v2.FLAGS["exact"]
     sampling = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 16}
-    answer, joined, _ = ask(SMOL, texts=[{"text": "The small fox"}], answers=3, seed=70, flags=exact, **sampling)
+    answer, joined, _ = ask(SMOL, texts=[{"text": "The small fox"}], answers=3, seed=70, flags=EXACT, **sampling)
     must(answer["code"] == 0 and sorted(joined) == [0, 1, 2], answer["error"])
     for index in range(3):
-        alone = generate(SMOL, "The small fox", seed=70 + index, flags=exact, **sampling)
+        alone = generate(SMOL, "The small fox", seed=70 + index, flags=EXACT, **sampling)
         must(alone["ids"] == joined[index]["ids"], f"answer {index}: {joined[index]['ids']}, {alone['ids']}")
     must(len({tuple(a["ids"]) for a in joined.values()}) == 3, "all answers are the same")
 
@@ -246,10 +246,9 @@ def a_stop_string_is_never_seen_in_a_stream_and_nothing_before_it_is_lost():
 
 # ---- choice -------------------------------------------------------------------------------------
 
-def chances(model, prompt, texts):
+def chances(model, ids, texts):
     """Softmax of the summed log-probabilities, from the reference."""
     rows, sums = rows_of(model), []
-    ids = rows.tokens(prompt, True)
     for text in texts:
         more = rows.tokens(text)
         table = rows.logits(ids + more[:-1], len(ids) - 1)
@@ -258,15 +257,20 @@ def chances(model, prompt, texts):
     return np.exp(sums - sums.max()) / np.exp(sums - sums.max()).sum()
 
 
-def check_choice(model, prompt, texts):
-    answer, joined, _ = ask(model, "choice", texts=[{"text": prompt}], choices=[{"text": t} for t in texts])
+def check_choice(model, prompt, texts, **how):
+    ids = rows_of(model).tokens(prompt, True)
+    check_chances(model, ids, texts, texts=[{"text": prompt}], **how)
+
+
+def check_chances(model, ids, options, flags=EXACT, tolerance=0.02, **prompt):
+    answer, joined, _ = ask(model, "choice", flags=flags, choices=[{"text": t} for t in options], **prompt)
     must(answer["code"] == 0, answer["error"])
     must(answer["finish_reason"] == 0, f"finish {answer['finish_reason']}")
     got = {label["name"]: label["score"] for label in joined[0]["labels"]}
-    must(sorted(got) == sorted(texts), f"{sorted(got)}")
-    wanted = chances(model, prompt, texts)
-    for text, chance in zip(texts, wanted):
-        must(abs(got[text] - chance) < 0.02 * chance + 1e-4, f"{text!r}: {got[text]}, not {chance}")
+    must(sorted(got) == sorted(options), f"{sorted(got)}")
+    wanted = chances(model, ids, options)
+    for text, chance in zip(options, wanted):
+        must(abs(got[text] - chance) < tolerance * chance + 1e-4, f"{text!r}: {got[text]}, not {chance}")
     must(abs(sum(got.values()) - 1) < 1e-4, f"they sum up to {sum(got.values())}")
 
 
@@ -278,13 +282,20 @@ def choices_have_the_probabilities_of_the_reference():
                                               "I have walked", "I", "zebra " * 20, "été 🦊"])
 
 
+def choices_may_answer_a_chat():
+    ids = rows_of(SMOL).tokens("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nIs fire hot?<|im_end|>\n"
+                               "<|im_start|>assistant\n", has_special=True)
+    check_chances(SMOL, ids, ["Yes", "No", "Nobody knows that."],
+                  messages=[{"role": 0, "content": "Be brief."}, {"role": 1, "content": "Is fire hot?"}])
+
+
 def the_order_of_the_choices_does_not_matter_and_neighbours_go_on():
     long = server.connect()
     long.send("inference_request", request_id=9, model_id=SMOL, task=2, flags=3, priority=1,
               texts=[{"text": "The small fox"}], repetition_window=64, **{**GREEDY, "max_tokens": 60})
     texts = [" Paris", " London", " a large city of France"]
-    check_choice(SMOL, "The capital of France is", texts)
-    check_choice(SMOL, "The capital of France is", texts[::-1])
+    for order in (texts, texts[::-1]):      # in company logits are a little different
+        check_choice(SMOL, "The capital of France is", order, flags=2, tolerance=0.3)
     tokens = 0
     while True:
         kind, message = long.receive()
@@ -492,6 +503,7 @@ if __name__ == "__main__":
             answers_use_the_seeds_that_follow_each_other,
             a_stop_string_is_never_seen_in_a_stream_and_nothing_before_it_is_lost,
             choices_have_the_probabilities_of_the_reference,
+            choices_may_answer_a_chat,
             the_order_of_the_choices_does_not_matter_and_neighbours_go_on,
             an_answer_follows_its_rules_and_ends_with_them,
             what_must_come_is_not_sampled,

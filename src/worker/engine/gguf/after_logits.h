@@ -64,8 +64,6 @@ struct gguf_rules {
     struct hearth_grammar *heads;
     size_t tool_count;
     void *tools_doc; /* yyjson_doc * */
-    bool is_call_required;
-    bool wants_logits_of_all; /* log-probabilities: even what is forced is taken one by one */
     /* Tokens that must come next. */
     llama_token forced[GGUF_MAX_FORCED];
     size_t forced_count;
@@ -176,10 +174,10 @@ void gguf_destroy_rules(struct gguf_rules *rules);
 /* The next token by the rules, from an edited row; negative HEARTH_E_* if there is none. */
 llama_token gguf_pick_by_rules(struct hearth_engine *engine, struct gguf_sequence *sequence,
                                const float *logits, struct hearth_error *err);
-/* @token was appended, and its text is with the output: goes on. 1: the answer must end; 0; or an
+/* A token was appended, and its text is with the output: goes on. 1: the answer must end; 0; or an
  * error. */
 int gguf_follow_rules(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                      llama_token token, struct hearth_error *err);
+                      struct hearth_error *err);
 static inline bool gguf_has_forced(const struct gguf_rules *rules)
 {
     return rules->forced_at < rules->forced_count;

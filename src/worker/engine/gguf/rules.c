@@ -338,7 +338,7 @@ static int follow_call(struct hearth_engine *engine, struct gguf_sequence *seque
 }
 
 int gguf_follow_rules(struct hearth_engine *engine, struct gguf_sequence *sequence,
-                      llama_token token HEARTH_UNUSED, struct hearth_error *err)
+                      struct hearth_error *err)
 {
     struct gguf_rules *rules = &sequence->after->rules;
     if (gguf_has_forced(rules)) {

@@ -151,7 +151,7 @@ static bool keep(struct hearth_engine *engine, struct gguf_sequence *sequence, l
     bool was_guessed = gguf_append(sequence, token);
     hearth_item_token(sequence->item, (uint32_t)token);
     int rc = gguf_output_add(&after->output, engine->vocab, token);
-    rc = rc != 0 ? rc : gguf_follow_rules(engine, sequence, token, &err);
+    rc = rc != 0 ? rc : gguf_follow_rules(engine, sequence, &err);
     if (rc < 0) {
         gguf_fail(engine, sequence, rc, &err);
         return false;
