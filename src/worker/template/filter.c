@@ -183,6 +183,11 @@ static bool to_real(struct hearth_template_context *context, struct value value,
     return *end == '\0';
 }
 
+static bool has_foreign_part(struct value value)
+{
+    return value.is_foreign || (value.kind == V_TEXT && value.as.text.marks != NULL);
+}
+
 static struct value filter_float(struct hearth_template_context *context, struct value value,
                                  const struct arguments *arguments)
 {
@@ -195,7 +200,7 @@ static struct value filter_float(struct hearth_template_context *context, struct
                                                            : jinja_float(0);
     }
     struct value result = jinja_float(real);
-    result.is_foreign = value.is_foreign;
+    result.is_foreign = has_foreign_part(value);
     return result;
 }
 
@@ -236,7 +241,7 @@ static struct value filter_int(struct hearth_template_context *context, struct v
                                                            : jinja_int(0);
     }
     struct value result = jinja_int(number);
-    result.is_foreign = value.is_foreign;
+    result.is_foreign = has_foreign_part(value);
     return result;
 }
 

@@ -18,9 +18,14 @@ struct token jinja_lex_fail(struct lexer *lexer, const char *what)
 
 void *jinja_keep(struct lexer *lexer, size_t count, size_t size)
 {
-    void *memory = hearth_arena_alloc(&lexer->template->arena, count, size);
+    struct hearth_arena *arena = &lexer->template->arena;
+    bool has_room = count * size <= arena->cap - arena->used_bytes;
+    void *memory = hearth_arena_alloc(arena, count, size);
     if (memory == NULL && lexer->rc == 0) {
-        lexer->rc = hearth_fail_oom(lexer->err);
+        lexer->rc = has_room ? hearth_fail_oom(lexer->err)
+                             : hearth_fail(lexer->err, HEARTH_E_TOO_LARGE,
+                                           "line %u: the template takes more memory than the limit",
+                                           lexer->line);
     }
     return memory;
 }

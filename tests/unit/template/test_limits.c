@@ -122,6 +122,25 @@ static void texts_and_lists_that_double_end_at_the_limit_of_memory(void **state)
                  "memory 1048576 bytes");
 }
 
+/* Each is joined with all before it. */
+static void neighbouring_strings_end_at_the_limit_of_memory(void **state)
+{
+    (void)state;
+    struct hearth_template_limits limits = hearth_template_default_limits();
+    limits.nodes = 100;
+    limits.memory_bytes = 1u << 16;
+    struct hearth_buf source;
+    hearth_buf_init(&source, limits.source_bytes);
+    int rc = hearth_buf_printf(&source, "{{ ");
+    for (unsigned i = 0; i < 20000; i++) {
+        rc = rc < 0 ? rc : hearth_buf_printf(&source, "'abcdef' ");
+    }
+    rc = rc < 0 ? rc : hearth_buf_printf(&source, "}}");
+    assert_int_equal(rc, 0);
+    assert_stops(limits, (const char *)source.data, "more memory than the limit");
+    hearth_buf_finish(&source);
+}
+
 static void a_range_has_a_limit(void **state)
 {
     (void)state;
@@ -152,5 +171,6 @@ KIT_MAIN(cmocka_unit_test(a_source_too_long_or_of_too_many_nodes_is_refused),
          cmocka_unit_test(loops_in_loops_end_at_the_limit_of_steps),
          cmocka_unit_test(output_and_collected_text_share_a_limit),
          cmocka_unit_test(texts_and_lists_that_double_end_at_the_limit_of_memory),
+         cmocka_unit_test(neighbouring_strings_end_at_the_limit_of_memory),
          cmocka_unit_test(a_range_has_a_limit),
          cmocka_unit_test(rendering_survives_any_failed_allocation))

@@ -53,6 +53,7 @@ static void marks_follow_their_bytes(void **state)
          "a\n ‹b›\n ‹c›"}, /* line ends are written anew */
         {"{{ said * 2 ~ own * 2 }}", "x", "‹xx›<own><own>"},
         {"{{ said.split(',')[1] | int + 1 }}", "a,41", "‹42›"},
+        {"{{ ('1' ~ said) | int }}", "2", "‹12›"},
         {"{{ said | first ~ said | last ~ said[1] }}", "xyz", "‹xzy›"},
         {"{% for c in said %}{{ c }}.{% endfor %}", "xy", "‹x›.‹y›."},
         {"{{ said.title() ~ said.capitalize() ~ 'a'.join(said) }}", "xy", "‹XyXyx›a‹y›"},
