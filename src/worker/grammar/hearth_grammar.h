@@ -107,7 +107,8 @@ size_t hearth_vocabulary_size(const struct hearth_vocabulary *vocabulary);
 
 /* ---- matchers ------------------------------------------------------------------------------ */
 
-/** Where one answer stands. For one thread at a time; all its memory is allocated at once. */
+/** Where one answer stands. For one thread at a time; all its memory, 3 MB of which it touches what
+ * a grammar needs, is allocated at once. */
 struct hearth_matcher;
 
 int hearth_matcher_create(struct hearth_matcher **ret, struct hearth_error *err);

@@ -183,9 +183,12 @@ static yyjson_val *resolve(struct schema *schema, yyjson_val *ref)
         return NULL;
     }
     for (const char *c = text + 1; *c != '\0' && size < sizeof pointer; c++) {
-        bool is_escape = c[0] == '%' && hex_digit(c[1]) >= 0 && hex_digit(c[2]) >= 0;
-        pointer[size++] = is_escape ? (char)(hex_digit(c[1]) << 4 | hex_digit(c[2])) : *c;
-        c += is_escape ? 2 : 0;
+        char byte = *c;
+        if (byte == '%' && hex_digit(c[1]) >= 0 && hex_digit(c[2]) >= 0) {
+            byte = (char)(hex_digit(c[1]) * 16 + hex_digit(c[2]));
+            c += 2;
+        }
+        pointer[size++] = byte;
     }
     yyjson_val *target =
         size < sizeof pointer ? yyjson_ptr_getn(schema->root, pointer, size) : NULL;
