@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What a GGUF model was said to need, and what its worker took: a table, made by a private daemon.
 
-    check_gguf_memory.py BIN_FOLDER [MODEL.gguf …] [--words 1400] [--context 0] [--sequences 0]
+    check_gguf_memory.py BIN_FOLDER [MODEL.gguf …] [--words N] [--context 0] [--sequences 0]
 
 Each model is loaded without mmap, then every sequence gets a prompt of so many words at once, and the
-one of the exact lane another. Needed
+one of the exact lane another (1400 for a tiny model, which fills its cache, else 200). Needed
 is what the inspection reserved; loaded and peak are the resident memory of the worker after the load
 and the most that it had under load. By the need's side stands how far it is from the peak (wanted:
 -5 % to +25 %), and (peak - cache - 12 MB) / file, what weights cost beside their file. Models: the tiny
@@ -32,6 +32,7 @@ MODELS = ["fixtures/models/gguf/tiny-llama.gguf",
           "models/store/smollm2-135m-instruct/smollm2-135m-instruct.gguf"]
 LEAST, MOST = -5.0, 25.0
 MEGABYTE, BESIDE_MB = 1e6, 12
+TINY_BYTES = 10 << 20
 EXACT = 1      # sequences of a lane of their own
 
 
@@ -102,7 +103,8 @@ def measure(bin_folder, path, name, capability, options, arguments):
         with daemon.Daemon(bin_folder, folder, [name]) as server:
             model = server.model(name)
             loaded = most_resident(model["worker_pid"])
-            load_up(server, name, is_embedder, options.get("sequences", 4), arguments.words)
+            words = arguments.words or (1400 if path.stat().st_size < TINY_BYTES else 200)
+            load_up(server, name, is_embedder, options.get("sequences", 4), words)
             peak = most_resident(model["worker_pid"])
             need = model["need_bytes"]
     cache = 0 if is_embedder else cache_bytes(path, arguments.context, arguments.sequences)
@@ -118,7 +120,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bin")
     parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--words", type=int, default=1400)
+    parser.add_argument("--words", type=int, default=0)
     parser.add_argument("--context", type=int, default=0)
     parser.add_argument("--sequences", type=int, default=0)
     arguments = parser.parse_args()

@@ -196,6 +196,8 @@ def change_tensor(lot, file):
     if part == 0:
         tensor[0] = lot.choice([b"", b"x" * 64, b"x" * 63, b"token_embd.weight", tensor[0] + b"\0",
                                 tensor[0][:-1], lot.choice(file.tensors)[0]])
+    elif part == 1 and not tensor[1]:
+        return      # another change has left it without sides
     elif part == 1:
         tensor[1][lot.randrange(len(tensor[1]))] = lot.choice(WHOLE) % 2**64
     elif part == 2:
