@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define BYTES_A_STEP 32u /* of a text that is gone over */
+#define BYTES_A_STEP 16u /* of a text that is gone over */
 
 /* ── Errors and limits ───────────────────────────────────────────────────────────────────────── */
 

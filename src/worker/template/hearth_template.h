@@ -27,7 +27,7 @@ struct hearth_template_limits {
     size_t memory_bytes; /* of the values of one rendering */
 };
 
-/** 256 KiB of source, 65,536 nodes, depth 100, 400 calls, 4 million steps, 1 MiB out, 64 MiB. */
+/** 256 KiB of source, 65,536 nodes, depth 100, 400 calls, 2 million steps, 1 MiB out, 64 MiB. */
 struct hearth_template_limits hearth_template_default_limits(void);
 
 struct hearth_template;

@@ -196,8 +196,8 @@ static struct value find(struct hearth_template_context *context, struct value s
 {
     struct value what = want_text(context, argument(arguments, 0));
     (void)jinja_spend_bytes(context, self.as.text.size);
-    size_t at =
-        is_last ? jinja_find_last(self, what, self.as.text.size) : jinja_find(self, what, 0);
+    size_t at = is_last ? jinja_find_last(context, self, what, self.as.text.size)
+                        : jinja_find(self, what, 0);
     return jinja_int(at == SIZE_MAX ? -1 : (int64_t)jinja_count_characters(jinja_cut(self, 0, at)));
 }
 

@@ -12,7 +12,7 @@ struct hearth_template_limits hearth_template_default_limits(void)
         .nodes = 65536,
         .depth = 100,
         .calls = 400,
-        .steps = 4000000,
+        .steps = 2000000,
         .output_bytes = 1u << 20,
         .memory_bytes = 64u << 20,
     };

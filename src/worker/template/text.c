@@ -147,21 +147,27 @@ size_t jinja_find(struct value text, struct value what, size_t from)
     return found == NULL ? SIZE_MAX : (size_t)(found - text.as.text.data);
 }
 
-/* Begins where the last character of @what could end at @to at the latest. */
-size_t jinja_find_last(struct value text, struct value what, size_t to)
+/* From the end on; each place that could be one costs what comparing it may. */
+size_t jinja_find_last(struct hearth_template_context *context, struct value text,
+                       struct value what, size_t to)
 {
-    size_t last = SIZE_MAX;
-    size_t from = 0;
     size_t size = what.as.text.size;
-    struct value head = jinja_cut(text, 0, to);
+    const uint8_t *data = text.as.text.data;
     if (size == 0) {
         return to;
     }
-    for (size_t at = jinja_find(head, what, 0); at != SIZE_MAX; at = jinja_find(head, what, from)) {
-        last = at;
-        from = at + 1;
+    size_t end = size <= to ? to - size + 1 : 0; /* of the places where it could begin */
+    while (end > 0 && jinja_spend_bytes(context, size)) {
+        const uint8_t *found = memrchr(data, what.as.text.data[0], end);
+        if (found == NULL) {
+            break;
+        }
+        if (memcmp(found, what.as.text.data, size) == 0) {
+            return (size_t)(found - data);
+        }
+        end = (size_t)(found - data);
     }
-    return last;
+    return SIZE_MAX;
 }
 
 bool jinja_is_space(uint32_t c)

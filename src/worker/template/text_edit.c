@@ -203,9 +203,9 @@ static void split_at_text_from_right(struct hearth_template_context *context, st
                                      struct value separator, int64_t most, struct list *list)
 {
     size_t to = text.as.text.size;
-    for (size_t at = jinja_find_last(text, separator, to);
+    for (size_t at = jinja_find_last(context, text, separator, to);
          at != SIZE_MAX && most-- != 0 && jinja_spend_bytes(context, to);
-         at = jinja_find_last(text, separator, to)) {
+         at = jinja_find_last(context, text, separator, to)) {
         jinja_append(context, list, jinja_cut(text, at + separator.as.text.size, to));
         to = at;
     }

@@ -219,7 +219,9 @@ size_t jinja_count_characters(struct value text);
 /* Where the character @index begins; the size of the text if it has fewer. */
 size_t jinja_byte_of(struct value text, size_t index);
 size_t jinja_find(struct value text, struct value what, size_t from); /* SIZE_MAX: not there */
-size_t jinja_find_last(struct value text, struct value what, size_t to);
+/* The last that ends at @to at the latest. */
+size_t jinja_find_last(struct hearth_template_context *context, struct value text,
+                       struct value what, size_t to);
 bool jinja_is_space(uint32_t c);
 uint32_t jinja_character(struct hearth_slice text, size_t at, size_t *ret_size);
 
