@@ -197,12 +197,12 @@ def main():
     if options.long:
         options.requests, options.minutes = 10000, 15
     models = [GENERATOR, "classifier", "embedder"]
-    sections = f"[model {GENERATOR}]\nsequences = 8\ncontext_tokens = 512\n"
+    sections = f"[model {GENERATOR}]\nsequences = 8\ncontext_tokens = 512\ncache_mb = 1\n"
     with Daemon(options.bin, ["fixtures/models/gguf", "fixtures/models/echo"], models,
                 sections=sections, log_level="error") as daemon:
         kinds = Kinds(daemon, options.seed)
         print("# not supported here: " + (", ".join(kinds.left_out) or "nothing"))
-        first = max(options.requests // 10, 2 * CONNECTIONS)
+        first = max(options.requests // 10, 5 * len(kinds.makers) * CONNECTIONS // 4)
         _, problems = soak(daemon, kinds, first, 0, options.seed)
         before, held = memory_of(daemon), descriptors(processes(daemon.process.pid))
         begin = time.monotonic()
