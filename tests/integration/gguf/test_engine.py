@@ -339,11 +339,11 @@ def a_request_that_needs_more_cells_than_there_are_waits_parked():
     must(order == sorted(order), f"admission order was not kept: {order}")
 
 
-def a_higher_class_overtakes_a_prompt_in_the_middle():
-    slow = {"prompt": LONG * 130, "max_tokens": 2, "priority": 0}
+def a_higher_class_has_its_first_token_before_a_lower_prompt():
+    slow = {"prompt": LONG * 80, "max_tokens": 2, "priority": 0}
     fast = {"prompt": "A grey cat", "max_tokens": 2, "priority": 3}
     first = {"prompt": "fox", "max_tokens": 40}
-    rounds, _ = engine(SMOL, [[first, slow, fast]], "inter_token_ms=20")
+    rounds, _ = engine(TINY, [[first, slow, fast]], "inter_token_ms=1")
     _, low, high = rounds[0]["answers"]
     must(low["code"] == high["code"] == "", low["error"])
     must(high["first"] < low["first"], "the higher class waited for the lower prompt")
@@ -356,6 +356,19 @@ def guesses_shorten_a_repetitive_answer_and_change_no_token():
     must(at is None or theirs["gaps"][at] < 1e-2, f"it differs at {at}")
     must(0 < ours["accepted_tokens"] <= ours["drafted_tokens"], f"{ours['drafted_tokens']} drafted")
     print(f"# {ours['accepted_tokens']} of {ours['drafted_tokens']} guesses were right")
+
+
+def a_quantised_cache_answers_and_takes_about_half_the_cells_memory():
+    request = {"prompt": LONG * 8, "max_tokens": 16}
+    rounds, plain = engine(SMOL, [[request]], "exact_sequences=0")
+    small, facts = engine(SMOL, [[request]], "exact_sequences=0", "kv_type=q8_0")
+    a, b = rounds[0]["answers"][0], small[0]["answers"][0]
+    must(b["code"] == "" and ":q8_0 " in b["fingerprint"], f"{b['error']} {b['fingerprint']}")
+    must(a["ids"][:4] == b["ids"][:4], f"{a['ids'][:8]} and {b['ids'][:8]}")
+    # 30 blocks, 3 heads of 64, keys and values of 2 bytes or 34 bytes for 32
+    f16 = 30 * 2 * 192 * 2 * CONTEXT * SEQUENCES
+    saved = plain["most_resident_bytes"] - facts["most_resident_bytes"]
+    must(0.7 < saved / (f16 * (1 - 34 / 64)) < 1.3, f"{saved} bytes saved of {f16}")
 
 
 def a_full_context_ends_or_is_shifted():
@@ -542,8 +555,9 @@ if __name__ == "__main__":
         several_answers_to_one_prompt_compute_it_once,
         idle_prefixes_leave_when_cells_run_short_and_come_back_from_blobs,
         a_request_that_needs_more_cells_than_there_are_waits_parked,
-        a_higher_class_overtakes_a_prompt_in_the_middle,
+        a_higher_class_has_its_first_token_before_a_lower_prompt,
         guesses_shorten_a_repetitive_answer_and_change_no_token,
+        a_quantised_cache_answers_and_takes_about_half_the_cells_memory,
         a_full_context_ends_or_is_shifted,
         more_requests_than_sequences_are_served_one_after_the_other,
         cancel_ends_a_stream_with_the_token_at_which_it_came,

@@ -31,7 +31,7 @@
 #define GGUF_MAX_INTER_TOKEN_MS 10000u
 #define GGUF_GUESSING_STREAMS   2u   /* sequences beside which guesses may pay */
 #define GGUF_APPEND_ROOM        600u /* tokens behind a full context, until it is shifted */
-#define GGUF_POLL               0u /* of a thread that waits for the next graph, see gguf_begin_threads() */
+#define GGUF_POLL               0u   /* of a thread that waits for the next graph */
 
 /* Load options. */
 struct gguf_options {
