@@ -34,7 +34,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 MINUTES, QUIET_SECONDS, LINES_PERCENT = 10, 300, 80
-CORPUS_BYTES = 200 << 10
+CORPUS_BYTES = 512 << 10
 WIRE = [f"src/shared/wire/{name}.c" for name in ("check", "check_generation", "decode", "encode", "layout",
                                                    "patch")]
 PATTERN, NORMAL, SUBWORD = "src/worker/pattern", "src/worker/normal", "src/worker/subword"
