@@ -103,8 +103,9 @@ static void check_arguments(const struct told *told, uint32_t complete)
         at += 2;
         const uint8_t *stop = memchr(at, 0xff, (size_t)(end - at));
         stop = stop == NULL ? end : stop;
-        yyjson_doc *doc =
-            yyjson_read((const char *)at, (size_t)(stop - at), YYJSON_READ_ALLOW_INVALID_UNICODE);
+        /* A number that no double holds is JSON all the same. */
+        yyjson_read_flag flags = YYJSON_READ_ALLOW_INVALID_UNICODE | YYJSON_READ_BIGNUM_AS_RAW;
+        yyjson_doc *doc = yyjson_read((const char *)at, (size_t)(stop - at), flags);
         HEARTH_ASSERT(yyjson_is_obj(yyjson_doc_get_root(doc)));
         yyjson_doc_free(doc);
     }
