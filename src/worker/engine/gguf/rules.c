@@ -254,7 +254,7 @@ llama_token gguf_pick_by_rules(struct hearth_engine *engine, struct gguf_sequenc
                                const float *logits, struct hearth_error *err)
 {
     struct gguf_rules *rules = &sequence->after->rules;
-    char piece[HEARTH_GRAMMAR_MAX_TOKEN_BYTES];
+    char piece[HEARTH_GRAMMAR_MAX_TOKEN_BYTES] = "";
     struct hearth_slice text = hearth_slice_of(piece, 0);
     if (gguf_has_forced(rules)) {
         return rules->forced[rules->forced_at++];
