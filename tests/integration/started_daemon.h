@@ -154,7 +154,28 @@ static void reference_parse(const char *line, struct reference *ret)
     }
 }
 
-/* Greedy, @tokens at the most: a plain prompt if @count is 0, else a chat. */
+/* A chat as SmolLM2's own template spells it; what jinja2 makes of the file's template is compared
+ * in tests/integration/gguf/test_chat_tools.py. */
+static inline void write_smol_chat(FILE *input, const hearth_chat_message *messages, size_t count)
+{
+    static char text[8192];
+    int size = 0;
+    if (messages[0].role != HEARTH_ROLE_SYSTEM) {
+        size =
+            snprintf(text, sizeof text,
+                     "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
+                     "Hugging Face<|im_end|>\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        size += snprintf(text + size, sizeof text - (size_t)size, "<|im_start|>%s\n%s<|im_end|>\n",
+                         hearth_role_name(messages[i].role), messages[i].content);
+        assert_in_range(size, 1, sizeof text / 2);
+    }
+    snprintf(text + size, sizeof text - (size_t)size, "<|im_start|>assistant\n");
+    fprintf(input, "r %zu\n%s", strlen(text), text);
+}
+
+/* Greedy, @tokens at the most: a plain prompt if @count is 0, else a chat with SmolLM2. */
 static inline void reference_ask(const char *file, unsigned tokens, const char *prompt,
                                  const hearth_chat_message *messages, size_t count,
                                  struct reference *ret)
@@ -165,11 +186,7 @@ static inline void reference_ask(const char *file, unsigned tokens, const char *
     if (count == 0) {
         fprintf(input, "p %zu\n%s", strlen(prompt), prompt);
     } else {
-        fprintf(input, "m %zu\n", count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fprintf(input, "%s %zu\n%s", hearth_role_name(messages[i].role),
-                strlen(messages[i].content), messages[i].content);
+        write_smol_chat(input, messages, count);
     }
     snprintf(number, sizeof number, "%u", tokens);
     static char line[65536];
