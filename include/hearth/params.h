@@ -33,7 +33,7 @@ typedef struct hearth_request_params {
     float min_p;                /* 0: off */
     float repetition_penalty;   /* 1.1; 1: off */
     uint32_t repetition_window; /* 64 tokens */
-    uint64_t seed;              /* 42; same seed, same text */
+    uint64_t seed;              /* 42; same text for sure with exact */
     const char *const *stops;   /* generation ends before any of them; up to 8 */
     size_t stop_count;
     hearth_done_fn *on_done;    /* for hearth_submit(), which requires it */

@@ -174,6 +174,16 @@ def private_bytes(pid):
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
+def shared_bytes(pid):
+    """What it has mapped of memory files, whether touched or not: the rings, and nothing that stays."""
+    size = 0
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        if "/memfd:" in line:
+            begin, end = line.split(maxsplit=1)[0].split("-")
+            size += int(end, 16) - int(begin, 16)
+    return size
+
+
 def memory_of(daemon):
     return sum(map(private_bytes, processes(daemon.process.pid)))
 
@@ -208,9 +218,10 @@ def main():
                 sections=sections, log_level="error") as daemon:
         kinds = Kinds(daemon, options.seed)
         print("# not supported here: " + (", ".join(kinds.left_out) or "nothing"))
-        first = max(options.requests // 5, 5 * len(kinds.makers) * CONNECTIONS // 4)
+        first = max(options.requests // 10, 5 * len(kinds.makers) * CONNECTIONS // 4)
         _, problems = soak(daemon, kinds, first, 0, options.seed)
         before, held = memory_of(daemon), descriptors(processes(daemon.process.pid))
+        mapped = sum(map(shared_bytes, processes(daemon.process.pid)))
         begin = time.monotonic()
         tally, more = soak(daemon, kinds, options.requests - first, 60 * options.minutes,
                            options.seed + 1)
@@ -229,6 +240,8 @@ def main():
             after = memory_of(daemon)
             print(f"# {before / 1e6:.2f} MB after {first} requests, {after / 1e6:.2f} MB at the end")
             must(after <= allowed, f"it has grown by {after / before - 1:.1%}")
+            poll(lambda: sum(map(shared_bytes, processes(daemon.process.pid))) <= mapped,
+                 "memory files to be unmapped", 20)
 
         def no_descriptor_stays():
             poll(lambda: descriptors(processes(daemon.process.pid)) <= held, "descriptors to be closed",
