@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <time.h>
 
 struct embed_text {
     struct hearth_item *item;
@@ -16,18 +15,12 @@ struct embed_text {
     uint32_t count;
 };
 
-/* Both clocks of the run thread at one moment. */
-struct embed_moment {
-    uint64_t wall_ns;
-    uint64_t cpu_ns;
-};
-
 struct gguf_embedder {
     struct gguf_embed_options options;
     struct gguf_pace pace; /* see pace.h */
-    struct embed_moment pace_since;
-    struct embed_moment call_since; /* when the call that is under way was looked at last */
-    bool has_shed;                  /* it was given up to be made again with fewer threads */
+    struct gguf_moment pace_since;
+    struct gguf_moment call_since; /* when the call that is under way was looked at last */
+    bool has_shed;                 /* it was given up to be made again with fewer threads */
     uint32_t dimensions;
     struct llama_batch batch;
     llama_token *tokens; /* of all texts, one behind the other; call_tokens of them */
@@ -112,16 +105,6 @@ int gguf_embed_options(const struct hearth_engine_plan *plan, const struct heart
 
 /* ---- making it ------------------------------------------------------------------------------- */
 
-static struct embed_moment moment_now(void)
-{
-    struct timespec cpu;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    return (struct embed_moment){
-        .wall_ns = hearth_clock_ns(),
-        .cpu_ns = (uint64_t)cpu.tv_sec * HEARTH_NS_PER_SEC + (uint64_t)cpu.tv_nsec,
-    };
-}
-
 /* A call that met busy cores with all threads is not waited for: it is made again with fewer. */
 static bool must_shed(const struct hearth_engine *engine, struct gguf_embedder *embedder)
 {
@@ -129,7 +112,7 @@ static bool must_shed(const struct hearth_engine *engine, struct gguf_embedder *
     if (engine->threads == 1 || wall < GGUF_STALL_NS) {
         return false;
     }
-    struct embed_moment now = moment_now();
+    struct gguf_moment now = gguf_moment_now();
     embedder->has_shed = gguf_pace_is_short(wall, now.cpu_ns - embedder->call_since.cpu_ns);
     embedder->call_since = now;
     return embedder->has_shed;
@@ -315,7 +298,7 @@ static bool take_texts(struct hearth_engine *engine, struct hearth_inbox *inbox)
         embedder->held = NULL;
         item = item != NULL ? item : hearth_inbox_take(inbox, is_idle);
         if (is_idle) {
-            embedder->pace_since = moment_now(); /* the time asleep says nothing about cores */
+            embedder->pace_since = gguf_moment_now(); /* the time asleep says nothing about cores */
         }
         if (item == NULL) {
             break;
@@ -418,7 +401,7 @@ static int32_t compute(struct hearth_engine *engine)
     struct gguf_embedder *embedder = engine->embedder;
     apply_threads(engine);
     fill_batch(embedder);
-    embedder->call_since = moment_now();
+    embedder->call_since = gguf_moment_now();
     embedder->has_shed = false;
     if (embedder->options.is_encoder) {
         return llama_encode(engine->context, embedder->batch);
@@ -430,7 +413,7 @@ static int32_t compute(struct hearth_engine *engine)
 static void adapt_threads(struct hearth_engine *engine)
 {
     struct gguf_embedder *embedder = engine->embedder;
-    struct embed_moment now = moment_now();
+    struct gguf_moment now = gguf_moment_now();
     if (embedder->has_shed) {
         gguf_pace_shed(&embedder->pace, engine->threads);
         embedder->pace_since = now;
