@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,26 @@ int hearth_proc_count_threads(unsigned *ret_count, struct hearth_error *err)
     }
     *ret_count = count_numbers(folder);
     return 0;
+}
+
+int hearth_proc_open_runnable(struct hearth_error *err)
+{
+    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd : hearth_fail_errno(err, HEARTH_E_SYSTEM, "open /proc/loadavg");
+}
+
+/* "0.52 0.58 0.59 3/602 7301": the number before the slash. */
+unsigned hearth_proc_runnable(int fd)
+{
+    char text[128];
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    text[HEARTH_MAX(size, 0)] = '\0';
+    char *slash = strchr(text, '/');
+    char *space = slash;
+    while (space != NULL && space > text && *space != ' ') {
+        space--;
+    }
+    return slash == NULL ? 0 : (unsigned)strtoul(space, NULL, 10);
 }
 
 void hearth_proc_memory(uint64_t *ret_total_bytes, uint64_t *ret_available_bytes)

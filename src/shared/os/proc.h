@@ -35,6 +35,16 @@ int hearth_proc_list_fds(int *ret_fds, size_t max, size_t *ret_count, struct hea
 /** Counts the threads of this process. HEARTH_E_SYSTEM. */
 int hearth_proc_count_threads(unsigned *ret_count, struct hearth_error *err);
 
+/**
+ * Opens /proc/loadavg for hearth_proc_runnable(), which a process that may open nothing any more
+ * can still ask. Returns the descriptor, HEARTH_E_SYSTEM.
+ */
+int hearth_proc_open_runnable(struct hearth_error *err);
+
+/** How many threads of the whole machine run or wait for a core at this moment, the caller among
+ * them; 0 if it is not told. Some microseconds; no allocation. */
+unsigned hearth_proc_runnable(int fd);
+
 /** Total memory of the machine, and what is available without swapping; 0 if unknown. */
 void hearth_proc_memory(uint64_t *ret_total_bytes, uint64_t *ret_available_bytes);
 

@@ -31,6 +31,10 @@ struct hearth_engine_plan {
     size_t option_count;
     unsigned threads; /* compute threads, at least 1 */
     int nice;         /* of compute threads */
+    /* Who else wants the cores: see hearth_proc_runnable(). -1 if that does not tell, because this
+     * process may not use all of the machine's @cores. */
+    int runnable_fd;
+    unsigned cores;
 };
 
 /** Returns the file with @role, or NULL. */

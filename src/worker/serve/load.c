@@ -9,9 +9,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* Once the door is closed nothing of /proc can be opened. */
+static void open_runnable(struct hearth_engine_plan *plan)
+{
+    struct hearth_cpu_count count;
+    hearth_cpu_count(&count);
+    plan->cores = count.online;
+    if (count.available == count.online) { /* else other cores are counted too */
+        plan->runnable_fd = HEARTH_MAX(hearth_proc_open_runnable(NULL), -1);
+    }
+}
+
 int hearth_worker_preload(struct hearth_worker *worker, struct hearth_error *err)
 {
     verify_preload();
+    if (worker->ops->watches_cores) {
+        open_runnable(&worker->plan);
+    }
     return worker->ops->preload(&worker->plan, &worker->engine_version, err);
 }
 
@@ -25,17 +39,21 @@ static enum hearth_sandbox_profile profile_of(const struct hearth_engine_ops *op
 
 int hearth_worker_close_door(struct hearth_worker *worker, struct hearth_error *err)
 {
-    int fds[HEARTH_MAX_MODEL_FILES + 2];
+    int fds[HEARTH_MAX_MODEL_FILES + 3];
     size_t count = 0;
     for (; count < worker->plan.file_count; count++) {
         fds[count] = worker->plan.files[count].fd;
     }
-    fds[count] = hearth_ring_wake_fd(worker->outbox.ring);
-    fds[count + 1] = hearth_ring_channel_fd(worker->outbox.ring);
+    size_t own = count;
+    fds[own++] = hearth_ring_wake_fd(worker->outbox.ring);
+    fds[own++] = hearth_ring_channel_fd(worker->outbox.ring);
+    if (worker->plan.runnable_fd >= 0) {
+        fds[own++] = worker->plan.runnable_fd;
+    }
     const struct hearth_sandbox_plan plan = {
         .profile = profile_of(worker->ops),
         .fds = fds,
-        .fd_count = count + 2,
+        .fd_count = own,
         .file_fds = fds,
         .file_count = count,
         .memory_limit_bytes = worker->memory_limit_bytes,

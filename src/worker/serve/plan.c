@@ -121,6 +121,7 @@ static struct hearth_worker *make_worker(const struct hearth_engine_ops *ops)
     worker->ops = ops;
     worker->engine_version = "";
     worker->event_fd = -1;
+    worker->plan.runnable_fd = -1;
     hearth_arena_init(&worker->strings, STRINGS_CAP_BYTES);
     hearth_buf_init(&worker->message, HEARTH_MAX_RING_MESSAGE_BYTES);
     hearth_list_init(&worker->spare_replies);

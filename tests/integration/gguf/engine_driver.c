@@ -433,13 +433,20 @@ static uint64_t most_resident_bytes(void)
     return kib * 1024;
 }
 
+#define TAIL_US 100000u
+
 static void tell_process(const struct hearth_engine_need *need, unsigned idle_seconds)
 {
     yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(out);
     yyjson_mut_doc_set_root(out, root);
     int64_t before = cpu_us();
-    sleep(idle_seconds); /* the length of the measurement: nothing is waited for */
+    if (idle_seconds > 0) { /* what threads burn before they sleep, and then for as long as asked */
+        usleep(TAIL_US);
+        yyjson_mut_obj_add_int(out, root, "tail_cpu_us", cpu_us() - before);
+        before = cpu_us();
+        sleep(idle_seconds);
+    }
     yyjson_mut_obj_add_int(out, root, "idle_cpu_us_per_s",
                            (cpu_us() - before) / HEARTH_MAX(idle_seconds, 1));
     tell_nice_values(out, root);

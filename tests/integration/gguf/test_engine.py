@@ -517,6 +517,8 @@ def a_model_is_mapped_only_when_asked_and_answers_alike():
 def an_idle_engine_uses_no_cpu_and_its_threads_are_niced():
     for model in (TINY, SMOL):
         _, facts = engine(model, [[{"prompt": "fox", "max_tokens": 8}]], threads=4, idle=2)
+        # 3 threads look for another graph for some milliseconds, and then sleep.
+        must(facts["tail_cpu_us"] < 60000, f"{facts['tail_cpu_us']} µs after the last answer")
         must(facts["idle_cpu_us_per_s"] < 1000, f"{facts['idle_cpu_us_per_s']} µs/s while idle")
         must(len(facts["nice"]) == 4, f"4 compute threads expected: {facts['nice']}")
         must(set(facts["nice"]) == {10}, f"nice values {facts['nice']}")

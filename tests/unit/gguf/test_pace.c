@@ -4,7 +4,8 @@
 
 #include "kit.h"
 
-#define WALL GGUF_PACE_NS
+#define WALL            GGUF_PACE_NS
+#define SEEN(wall, ran) ((struct gguf_seen){.wall_ns = (wall), .ran_ns = (ran)})
 
 static const uint64_t all = WALL;
 static const uint64_t half = WALL / 2;
@@ -13,7 +14,7 @@ static const uint64_t most = WALL / 100 * 90; /* neither short nor calm */
 static void measure(struct gguf_pace *pace, uint64_t ran_ns, unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        assert_true(gguf_pace_measure(pace, pace->allowed, WALL, ran_ns));
+        assert_true(gguf_pace_measure(pace, pace->allowed, &SEEN(WALL, ran_ns)));
     }
 }
 
@@ -43,7 +44,7 @@ static void what_counts_is_the_threads_in_force(void **state)
     (void)state;
     struct gguf_pace pace;
     gguf_pace_begin(&pace, 8); /* the broker lent two only, and even they were too many */
-    assert_true(gguf_pace_measure(&pace, 2, WALL, half));
+    assert_true(gguf_pace_measure(&pace, 2, &SEEN(WALL, half)));
     assert_int_equal(pace.allowed, 1);
 }
 
@@ -81,58 +82,125 @@ static void a_moment_is_no_measurement(void **state)
     (void)state;
     struct gguf_pace pace;
     gguf_pace_begin(&pace, 4);
-    assert_false(gguf_pace_measure(&pace, 4, WALL - 1, 0));
+    assert_false(gguf_pace_measure(&pace, 4, &SEEN(WALL - 1, 0)));
     assert_int_equal(pace.allowed, 4);
 }
 
 static void three_quarters_of_the_time_are_enough(void **state)
 {
     (void)state;
-    assert_true(gguf_pace_is_short(1000, 749));
-    assert_false(gguf_pace_is_short(1000, 750));
-    assert_false(gguf_pace_is_short(UINT64_MAX, UINT64_MAX));
+    assert_true(gguf_pace_is_short(&SEEN(1000, 749)));
+    assert_false(gguf_pace_is_short(&SEEN(1000, 750)));
+    assert_false(gguf_pace_is_short(&SEEN(UINT64_MAX, UINT64_MAX)));
+}
+
+static struct gguf_seen seen_with(uint64_t ran_ns, unsigned crowded, unsigned spare)
+{
+    return (struct gguf_seen){WALL, ran_ns, {.count = 12, .crowded = crowded, .spare = spare}};
+}
+
+static void what_no_neighbour_took_is_not_given_back(void **state)
+{
+    (void)state;
+    struct gguf_pace pace;
+    struct gguf_seen stolen = seen_with(half, 8, 0); /* by the host of a virtual machine */
+    struct gguf_seen crowded = seen_with(half, 9, 0);
+    gguf_pace_begin(&pace, 4);
+    assert_true(gguf_pace_measure(&pace, 4, &stolen));
+    assert_int_equal(pace.allowed, 4);
+    assert_true(gguf_pace_measure(&pace, 4, &crowded));
+    assert_int_equal(pace.allowed, 2);
+}
+
+static void one_comes_back_only_to_a_core_that_is_free(void **state)
+{
+    (void)state;
+    struct gguf_pace pace;
+    struct gguf_seen full = seen_with(all, 0, 5);
+    struct gguf_seen spare = seen_with(half, 0, 6); /* whatever the host takes */
+    gguf_pace_begin(&pace, 4);
+    gguf_pace_shed(&pace, 4);
+    for (unsigned i = 0; i < 2 * GGUF_CALM_PACES; i++) {
+        assert_true(gguf_pace_measure(&pace, 2, &full));
+    }
+    assert_int_equal(pace.allowed, 2);
+    for (unsigned i = 0; i < GGUF_CALM_PACES; i++) {
+        assert_true(gguf_pace_measure(&pace, 2, &spare));
+    }
+    assert_int_equal(pace.allowed, 3);
 }
 
 /* ---- rows of a prompt ------------------------------------------------------------------------ */
 
 #define MS 1000000u
 
+/* The steps of a machine where the weights take 20 ms and a row 1 ms. */
+static void steps(struct gguf_tempo *tempo, uint32_t streams, uint32_t prompt_rows, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        gguf_tempo_measure(tempo, (20 + streams + prompt_rows) * (uint64_t)MS, streams,
+                           prompt_rows);
+    }
+}
+
 static void measured_rows_fill_the_time_between_tokens_and_no_more(void **state)
 {
     (void)state;
-    struct gguf_tempo tempo = {.base_ns = 20 * MS, .row_ns = MS};
-    /* 85 of 100 ms are aimed at: 20 go to the streams, 65 to rows of 1 ms */
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 512), 65);
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 40), 40);
-    assert_int_equal(gguf_tempo_chunk(&tempo, 1000 * MS, 512), 512);
+    struct gguf_tempo tempo = {0};
+    steps(&tempo, 4, 0, 1);
+    steps(&tempo, 4, 100, 1);
+    /* 85 of 100 ms are aimed at: 20 go by anyway, 4 to the streams, 61 to rows of 1 ms */
+    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), 60, 61);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 40), 40);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 1000 * MS, 4, 512), 512);
+}
+
+static void one_lone_prompt_is_enough_to_begin_with(void **state)
+{
+    (void)state;
+    struct gguf_tempo tempo = {0};
+    gguf_tempo_measure(&tempo, 150 * MS, 0, 150);
+    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), 83, 84);
+}
+
+static void steps_that_are_all_alike_do_not_make_rows_dear(void **state)
+{
+    (void)state;
+    struct gguf_tempo tempo = {0};
+    steps(&tempo, 0, 150, 1);
+    steps(&tempo, 1, 20, 1);
+    steps(&tempo, 2, 18, 200); /* what was learnt of the slope is kept */
+    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 2, 512), 60, 64);
+}
+
+static void a_machine_that_slows_down_is_followed(void **state)
+{
+    (void)state;
+    struct gguf_tempo tempo = {0};
+    steps(&tempo, 4, 0, 3);
+    steps(&tempo, 4, 60, 20);
+    for (unsigned i = 0; i < 20; i++) { /* half as fast, with whatever is asked for */
+        uint32_t rows = gguf_tempo_chunk(&tempo, 100 * MS, 4, 512);
+        gguf_tempo_measure(&tempo, 2 * (24 + rows) * (uint64_t)MS, 4, rows);
+    }
+    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), 17, 22);
 }
 
 static void a_prompt_goes_on_even_if_the_streams_alone_are_too_slow(void **state)
 {
     (void)state;
-    struct gguf_tempo tempo = {.base_ns = 500 * MS, .row_ns = 10 * MS};
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 512), GGUF_LEAST_CHUNK);
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 3), 3);
+    struct gguf_tempo tempo = {0};
+    gguf_tempo_measure(&tempo, 500 * MS, 4, 0);
+    gguf_tempo_measure(&tempo, 600 * MS, 4, 10);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), GGUF_LEAST_CHUNK);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 3), 3);
 }
 
 static void before_anything_was_measured_a_small_chunk_is_tried(void **state)
 {
     (void)state;
     struct gguf_tempo tempo = {0};
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 512), GGUF_FIRST_CHUNK);
-}
-
-static void a_row_costs_what_a_step_takes_beyond_its_streams(void **state)
-{
-    (void)state;
-    struct gguf_tempo tempo = {0};
-    gguf_tempo_measure(&tempo, 10 * MS, 4, 0);
-    assert_int_equal(tempo.base_ns, 10 * MS);
-    gguf_tempo_measure(&tempo, 110 * MS, 4, 50);
-    assert_int_equal(tempo.row_ns, 2 * MS);
-    struct gguf_tempo alone = {.base_ns = 10 * MS};
-    gguf_tempo_measure(&alone, 512 * MS, 0, 512); /* nobody streams: all of it is the prompt's */
-    assert_int_equal(alone.row_ns, MS);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), GGUF_FIRST_CHUNK);
 }
 
 static void slowness_is_believed_sooner_than_speed(void **state)
@@ -144,14 +212,6 @@ static void slowness_is_believed_sooner_than_speed(void **state)
     tempo.base_ns = 16 * MS;
     gguf_tempo_measure(&tempo, 8 * MS, 1, 0);
     assert_int_equal(tempo.base_ns, 15 * MS);
-}
-
-static void a_few_rows_at_a_prompt_s_end_are_no_measurement(void **state)
-{
-    (void)state;
-    struct gguf_tempo tempo = {.base_ns = 10 * MS, .row_ns = MS};
-    gguf_tempo_measure(&tempo, 100 * MS, 1, GGUF_LEAST_CHUNK - 1);
-    assert_int_equal(tempo.row_ns, MS);
 }
 
 /* ---- guesses --------------------------------------------------------------------------------- */
@@ -199,12 +259,15 @@ KIT_MAIN(cmocka_unit_test(all_threads_are_allowed_while_cores_are_free),
          cmocka_unit_test(only_a_short_measurement_ends_a_calm_while),
          cmocka_unit_test(a_moment_is_no_measurement),
          cmocka_unit_test(three_quarters_of_the_time_are_enough),
+         cmocka_unit_test(what_no_neighbour_took_is_not_given_back),
+         cmocka_unit_test(one_comes_back_only_to_a_core_that_is_free),
          cmocka_unit_test(measured_rows_fill_the_time_between_tokens_and_no_more),
          cmocka_unit_test(a_prompt_goes_on_even_if_the_streams_alone_are_too_slow),
          cmocka_unit_test(before_anything_was_measured_a_small_chunk_is_tried),
-         cmocka_unit_test(a_row_costs_what_a_step_takes_beyond_its_streams),
+         cmocka_unit_test(one_lone_prompt_is_enough_to_begin_with),
+         cmocka_unit_test(steps_that_are_all_alike_do_not_make_rows_dear),
+         cmocka_unit_test(a_machine_that_slows_down_is_followed),
          cmocka_unit_test(slowness_is_believed_sooner_than_speed),
-         cmocka_unit_test(a_few_rows_at_a_prompt_s_end_are_no_measurement),
          cmocka_unit_test(right_guesses_are_made_again_and_wrong_ones_rest),
          cmocka_unit_test(guesses_that_cost_more_than_they_save_rest_though_they_are_right),
          cmocka_unit_test(nothing_is_guessed_before_a_step_was_measured))

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -207,7 +208,36 @@ static void the_fd_limit_is_raised_to_what_is_permitted(void **state)
     assert_true(limit.rlim_max >= 64);
 }
 
-KIT_MAIN(cmocka_unit_test(exit_and_kill_are_told_apart),
+static void runnable_threads_are_counted_with_the_one_that_asks(void **state)
+{
+    (void)state;
+    int fd = hearth_proc_open_runnable(NULL);
+    assert_true(fd >= 0);
+    assert_true(hearth_proc_runnable(fd) >= 1);
+    assert_true(hearth_proc_runnable(fd) >= 1); /* from the same descriptor again */
+    hearth_fd_close(&fd);
+}
+
+static void what_does_not_tell_runnable_threads_is_0(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "0.00 0.01 0.05", "/", "x/7", "0.00 /3"};
+    for (size_t i = 0; i < HEARTH_COUNT(wrong); i++) {
+        int fd = memfd_create("loadavg", MFD_CLOEXEC);
+        assert_int_equal(write(fd, wrong[i], strlen(wrong[i])), strlen(wrong[i]));
+        assert_int_equal(hearth_proc_runnable(fd), 0);
+        close(fd);
+    }
+    assert_int_equal(hearth_proc_runnable(-1), 0);
+    int fd = memfd_create("loadavg", MFD_CLOEXEC);
+    assert_int_equal(write(fd, "0.52 0.58 0.59 13/602 7301\n", 27), 27);
+    assert_int_equal(hearth_proc_runnable(fd), 13);
+    close(fd);
+}
+
+KIT_MAIN(cmocka_unit_test(runnable_threads_are_counted_with_the_one_that_asks),
+         cmocka_unit_test(what_does_not_tell_runnable_threads_is_0),
+         cmocka_unit_test(exit_and_kill_are_told_apart),
          cmocka_unit_test(any_child_can_be_collected),
          cmocka_unit_test(process_that_is_not_there_cannot_be_opened),
          cmocka_unit_test(properties_are_set),

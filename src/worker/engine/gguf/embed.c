@@ -17,10 +17,6 @@ struct embed_text {
 
 struct gguf_embedder {
     struct gguf_embed_options options;
-    struct gguf_pace pace; /* see pace.h */
-    struct gguf_moment pace_since;
-    struct gguf_moment call_since; /* when the call that is under way was looked at last */
-    bool has_shed;                 /* it was given up to be made again with fewer threads */
     uint32_t dimensions;
     struct llama_batch batch;
     llama_token *tokens; /* of all texts, one behind the other; call_tokens of them */
@@ -105,19 +101,6 @@ int gguf_embed_options(const struct hearth_engine_plan *plan, const struct heart
 
 /* ---- making it ------------------------------------------------------------------------------- */
 
-/* A call that met busy cores with all threads is not waited for: it is made again with fewer. */
-static bool must_shed(const struct hearth_engine *engine, struct gguf_embedder *embedder)
-{
-    uint64_t wall = hearth_clock_ns() - embedder->call_since.wall_ns;
-    if (engine->threads == 1 || wall < GGUF_STALL_NS) {
-        return false;
-    }
-    struct gguf_moment now = gguf_moment_now();
-    embedder->has_shed = gguf_pace_is_short(wall, now.cpu_ns - embedder->call_since.cpu_ns);
-    embedder->call_since = now;
-    return embedder->has_shed;
-}
-
 /* ggml asks it between the nodes of a graph: a call is given up when nobody waits for it any more,
  * or when cores are short. */
 static bool must_abort(void *arg)
@@ -127,7 +110,8 @@ static bool must_abort(void *arg)
     if (engine->inbox == NULL) {
         return false;
     }
-    if (hearth_inbox_is_closed(engine->inbox) || must_shed(engine, embedder)) {
+    if (hearth_inbox_is_closed(engine->inbox) ||
+        gguf_cores_must_shed(&engine->cores, engine->threads)) {
         return true;
     }
     for (uint32_t i = 0; i < embedder->count; i++) {
@@ -298,7 +282,7 @@ static bool take_texts(struct hearth_engine *engine, struct hearth_inbox *inbox)
         embedder->held = NULL;
         item = item != NULL ? item : hearth_inbox_take(inbox, is_idle);
         if (is_idle) {
-            embedder->pace_since = gguf_moment_now(); /* the time asleep says nothing about cores */
+            gguf_cores_wake(&engine->cores);
         }
         if (item == NULL) {
             break;
@@ -388,8 +372,7 @@ static void clear(struct gguf_embedder *embedder)
 
 static void apply_threads(struct hearth_engine *engine)
 {
-    unsigned wanted =
-        HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->embedder->pace.allowed);
+    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->cores.pace.allowed);
     if (wanted != engine->threads) {
         engine->threads = wanted;
         llama_set_n_threads(engine->context, (int32_t)wanted, (int32_t)wanted);
@@ -401,27 +384,12 @@ static int32_t compute(struct hearth_engine *engine)
     struct gguf_embedder *embedder = engine->embedder;
     apply_threads(engine);
     fill_batch(embedder);
-    embedder->call_since = gguf_moment_now();
-    embedder->has_shed = false;
+    gguf_cores_call(&engine->cores);
     if (embedder->options.is_encoder) {
         return llama_encode(engine->context, embedder->batch);
     }
     llama_memory_clear(llama_get_memory(engine->context), false);
     return llama_decode(engine->context, embedder->batch);
-}
-
-static void adapt_threads(struct hearth_engine *engine)
-{
-    struct gguf_embedder *embedder = engine->embedder;
-    struct gguf_moment now = gguf_moment_now();
-    if (embedder->has_shed) {
-        gguf_pace_shed(&embedder->pace, engine->threads);
-        embedder->pace_since = now;
-    } else if (gguf_pace_measure(&embedder->pace, engine->threads,
-                                 now.wall_ns - embedder->pace_since.wall_ns,
-                                 now.cpu_ns - embedder->pace_since.cpu_ns)) {
-        embedder->pace_since = now;
-    }
 }
 
 static void run_call(struct hearth_engine *engine, const struct hearth_inbox *inbox)
@@ -435,7 +403,7 @@ static void run_call(struct hearth_engine *engine, const struct hearth_inbox *in
             return;
         }
         rc = compute(engine);
-        adapt_threads(engine);
+        gguf_cores_measure(&engine->cores, engine->threads);
     } while (rc == ABORTED);
     struct hearth_error err = {0};
     int code = rc == 0 ? 0
@@ -456,11 +424,10 @@ void gguf_embed_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     struct gguf_embedder *embedder = engine->embedder;
     struct ggml_threadpool_params params =
         ggml_threadpool_params_default((int)engine->most_threads);
-    params.poll = 0; /* asleep between calls */
+    params.poll = GGUF_POLL;
     struct ggml_threadpool *pool = ggml_threadpool_new(&params);
     llama_attach_threadpool(engine->context, pool, pool);
     engine->inbox = inbox;
-    gguf_pace_begin(&embedder->pace, engine->most_threads);
     while (take_texts(engine, inbox)) {
         run_call(engine, inbox);
         clear(embedder);

@@ -216,6 +216,7 @@ static int load(const struct hearth_engine_plan *plan, struct hearth_engine **re
     struct hearth_gguf_facts facts;
     engine->most_threads = HEARTH_MIN(HEARTH_MAX(plan->threads, 1u), GGUF_MAX_THREADS);
     engine->threads = engine->most_threads;
+    gguf_cores_begin(&engine->cores, plan, engine->most_threads);
     atomic_init(&engine->wanted_threads, engine->most_threads);
     int rc = look(plan, &facts, &engine->options, err);
     rc = rc < 0 ? rc : load_model(engine, plan, err);
@@ -251,6 +252,7 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
     .options = gguf_option_keys,
+    .watches_cores = true,
     .preload = preload,
     .inspect = inspect,
     .load = load,

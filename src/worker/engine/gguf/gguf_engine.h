@@ -14,7 +14,7 @@
 #include "cache.h"
 #include "hearth_inspect.h"
 #include "lane.h"
-#include "pace.h"
+#include "cores.h"
 
 #include <llama.h>
 
@@ -31,7 +31,11 @@
 #define GGUF_MAX_INTER_TOKEN_MS 10000u
 #define GGUF_GUESSING_STREAMS   2u   /* sequences beside which guesses may pay */
 #define GGUF_APPEND_ROOM        600u /* tokens behind a full context, until it is shifted */
-#define GGUF_POLL               0u   /* of a thread that waits for the next graph */
+/* How long a thread looks for the next graph before it sleeps, in the library's unit (131,072
+ * looks: some milliseconds). Enough for the time between two steps: a core that falls asleep there
+ * costs a third of the speed where the host of a virtual machine gives it away; and soon over when
+ * nothing follows. */
+#define GGUF_POLL 1u
 
 /* Load options. */
 struct gguf_options {
@@ -94,13 +98,6 @@ struct gguf_special {
     enum llama_token_attr attributes;
 };
 
-/* The call of llama_decode() that is under way. */
-struct gguf_call {
-    struct gguf_moment since;     /* when it was looked at last */
-    bool has_shed;                /* given up to be made again with fewer threads */
-    const struct gguf_lane *lane; /* NULL: none is under way */
-};
-
 struct hearth_engine {
     struct gguf_options options;
     struct llama_model *model;
@@ -123,10 +120,9 @@ struct hearth_engine {
     atomic_uint wanted_threads;
     struct ggml_threadpool *pool;
     struct gguf_tempo tempo;
-    struct gguf_pace pace;
-    struct gguf_moment pace_since; /* when the measurement began */
-    struct gguf_call call;
+    struct gguf_cores cores;
     /* Looked at in the middle of llama_decode(). */
+    const struct gguf_lane *called; /* NULL: no call of a lane is under way */
     struct hearth_inbox *inbox;
     /* Chat. */
     struct hearth_template *chat_template;  /* of the model file; NULL: template_error says why */

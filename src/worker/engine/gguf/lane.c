@@ -5,17 +5,6 @@
 #include "hearth_os.h"
 
 #include <inttypes.h>
-#include <time.h>
-
-struct gguf_moment gguf_moment_now(void)
-{
-    struct timespec cpu;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    return (struct gguf_moment){
-        .wall_ns = hearth_clock_ns(),
-        .cpu_ns = (uint64_t)cpu.tv_sec * HEARTH_NS_PER_SEC + (uint64_t)cpu.tv_nsec,
-    };
-}
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
@@ -119,9 +108,10 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
     }
 }
 
-void gguf_apply_threads(struct hearth_engine *engine)
+/* By lease and pace. */
+static void apply_threads(struct hearth_engine *engine)
 {
-    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->pace.allowed);
+    unsigned wanted = HEARTH_MIN(atomic_load(&engine->wanted_threads), engine->cores.pace.allowed);
     if (wanted != engine->threads) {
         set_threads(engine, wanted);
     }
@@ -136,7 +126,6 @@ void gguf_begin_threads(struct hearth_engine *engine)
         ggml_threadpool_params_default((int)engine->most_threads);
     params.poll = GGUF_POLL;
     engine->pool = ggml_threadpool_new(&params);
-    gguf_pace_begin(&engine->pace, engine->most_threads);
     set_threads(engine, engine->most_threads);
 }
 
@@ -154,21 +143,6 @@ void gguf_end_threads(struct hearth_engine *engine)
 
 /* ---- a call ---------------------------------------------------------------------------------- */
 
-/* A call that met busy cores with all threads could take minutes where one thread needs half a
- * second (see pace.h), so it is not waited for: it is given up and made again with fewer. */
-static bool must_shed(struct hearth_engine *engine)
-{
-    struct gguf_call *call = &engine->call;
-    uint64_t wall = hearth_clock_ns() - call->since.wall_ns;
-    if (engine->threads == 1 || wall < GGUF_STALL_NS) {
-        return false;
-    }
-    struct gguf_moment now = gguf_moment_now();
-    call->has_shed = gguf_pace_is_short(wall, now.cpu_ns - call->since.cpu_ns);
-    call->since = now; /* if it is slow because it is long: look again after the same time */
-    return call->has_shed;
-}
-
 /* A prompt may take seconds, so that its own end ends the call; a row of a stream does not. */
 static bool must_a_prompt_end(const struct gguf_lane *lane)
 {
@@ -185,11 +159,12 @@ static bool must_a_prompt_end(const struct gguf_lane *lane)
 bool gguf_must_abort(void *arg)
 {
     struct hearth_engine *engine = arg;
-    const struct gguf_lane *lane = engine->call.lane;
+    const struct gguf_lane *lane = engine->called;
     if (lane == NULL || lane->must_not_abort) {
         return false;
     }
-    return hearth_inbox_is_closed(engine->inbox) || must_a_prompt_end(lane) || must_shed(engine);
+    return hearth_inbox_is_closed(engine->inbox) || must_a_prompt_end(lane) ||
+           gguf_cores_must_shed(&engine->cores, engine->threads);
 }
 
 void gguf_lane_begin(struct gguf_lane *lane)
@@ -238,14 +213,13 @@ enum gguf_called gguf_lane_call(struct hearth_engine *engine, struct gguf_lane *
     enum { NO_CELLS = 1, ABORTED = 2 };
     int32_t rc;
     do {
-        engine->call = (struct gguf_call){.since = gguf_moment_now(), .lane = lane};
+        apply_threads(engine);
+        gguf_cores_call(&engine->cores);
+        engine->called = lane;
         rc = llama_decode(lane->context, lane->batch);
-        engine->call.lane = NULL;
-        if (engine->call.has_shed) {
-            gguf_pace_shed(&engine->pace, engine->threads);
-            gguf_apply_threads(engine);
-        }
-    } while (rc == ABORTED && engine->call.has_shed);
+        engine->called = NULL;
+        gguf_cores_measure(&engine->cores, engine->threads);
+    } while (rc == ABORTED && engine->cores.has_shed);
     *ret_code = rc;
     if (rc == NO_CELLS) {
         return GGUF_FULL;

@@ -10,7 +10,6 @@
 #define HEARTH_GGUF_LANE_H
 
 #include "hearth_engine.h"
-#include "pace.h"
 
 #include <llama.h>
 
@@ -45,14 +44,6 @@ struct gguf_lane {
     bool must_not_abort; /* the next call moves cells first, which must not be done twice */
 };
 
-/* Both clocks of the run thread at one moment. */
-struct gguf_moment {
-    uint64_t wall_ns;
-    uint64_t cpu_ns;
-};
-
-struct gguf_moment gguf_moment_now(void);
-
 /* Makes both lanes by the engine's options. HEARTH_E_NO_MEMORY, HEARTH_E_INTERNAL. */
 int gguf_make_lanes(struct hearth_engine *engine, struct hearth_error *err);
 void gguf_free_lanes(struct hearth_engine *engine);
@@ -75,8 +66,6 @@ enum gguf_called {
 enum gguf_called gguf_lane_call(struct hearth_engine *engine, struct gguf_lane *lane,
                                 int32_t *ret_code);
 
-/* Number of threads from the next call on, by lease and pace. */
-void gguf_apply_threads(struct hearth_engine *engine);
 void gguf_begin_threads(struct hearth_engine *engine);
 void gguf_end_threads(struct hearth_engine *engine);
 

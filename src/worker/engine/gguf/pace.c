@@ -7,9 +7,17 @@ void gguf_pace_begin(struct gguf_pace *pace, unsigned most)
     *pace = (struct gguf_pace){.most = most, .allowed = most};
 }
 
-bool gguf_pace_is_short(uint64_t wall_ns, uint64_t ran_ns)
+bool gguf_pace_is_short(const struct gguf_seen *seen)
 {
-    return ran_ns < wall_ns / 100 * GGUF_SHORT_PERCENT;
+    return seen->ran_ns < seen->wall_ns / 100 * GGUF_SHORT_PERCENT &&
+           4 * seen->looks.crowded >= 3 * seen->looks.count;
+}
+
+/* One thread more would have found a core. */
+static bool is_calm(const struct gguf_seen *seen)
+{
+    return seen->looks.count > 0 ? 2 * seen->looks.spare >= seen->looks.count
+                                 : seen->ran_ns > seen->wall_ns / 100 * GGUF_CALM_PERCENT;
 }
 
 void gguf_pace_shed(struct gguf_pace *pace, unsigned threads)
@@ -18,14 +26,14 @@ void gguf_pace_shed(struct gguf_pace *pace, unsigned threads)
     pace->calm = 0;
 }
 
-bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, uint64_t wall_ns, uint64_t ran_ns)
+bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, const struct gguf_seen *seen)
 {
-    if (wall_ns < GGUF_PACE_NS) {
+    if (seen->wall_ns < GGUF_PACE_NS) {
         return false;
     }
-    if (gguf_pace_is_short(wall_ns, ran_ns)) {
+    if (gguf_pace_is_short(seen)) {
         gguf_pace_shed(pace, threads);
-    } else if (ran_ns > wall_ns / 100 * GGUF_CALM_PERCENT && ++pace->calm >= GGUF_CALM_PACES) {
+    } else if (is_calm(seen) && ++pace->calm >= GGUF_CALM_PACES) {
         pace->allowed = HEARTH_MIN(pace->allowed + 1, pace->most);
         pace->calm = 0;
     }
@@ -34,6 +42,10 @@ bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, uint64_t wall_n
 
 /* ---- rows of a prompt ------------------------------------------------------------------------ */
 
+#define FADE           (1.0 / 8) /* what the last step weighs among those of late */
+#define LEAST_VARIANCE 1.0
+
+/* Quick to believe that something is slow, slower to believe that it is quick. */
 static uint64_t average(uint64_t old, uint64_t now)
 {
     if (old == 0) {
@@ -45,11 +57,22 @@ static uint64_t average(uint64_t old, uint64_t now)
 void gguf_tempo_measure(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t streams,
                         uint32_t prompt_rows)
 {
+    double more_rows = (double)(streams + prompt_rows) - tempo->rows;
+    double more_ns = (double)wall_ns - tempo->ns;
     if (prompt_rows == 0) {
         tempo->base_ns = average(tempo->base_ns, wall_ns);
-    } else if (prompt_rows >= GGUF_LEAST_CHUNK) { /* a few rows measure the weights, not the rows */
-        uint64_t base = streams > 0 ? HEARTH_MIN(tempo->base_ns, wall_ns) : 0;
-        tempo->row_ns = average(tempo->row_ns, (wall_ns - base) / prompt_rows);
+    }
+    if (tempo->rows == 0) {
+        tempo->rows = more_rows;
+        tempo->ns = more_ns;
+        return;
+    }
+    tempo->rows += FADE * more_rows;
+    tempo->ns += FADE * more_ns;
+    tempo->variance = (1 - FADE) * (tempo->variance + FADE * more_rows * more_rows);
+    tempo->covariance = (1 - FADE) * (tempo->covariance + FADE * more_rows * more_ns);
+    if (tempo->variance > LEAST_VARIANCE) { /* rows that are always the same say nothing of it */
+        tempo->row_ns = tempo->covariance / tempo->variance;
     }
 }
 
@@ -59,15 +82,28 @@ void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint
     tempo->guess_ns = average(tempo->guess_ns, more / HEARTH_MAX(guesses, 1u));
 }
 
-uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t most)
+/* The line through the steps of late. None can be steeper than the one through nothing: a step
+ * without rows takes some time. */
+static void find_line(const struct gguf_tempo *tempo, double *ret_fixed_ns, double *ret_row_ns)
 {
-    uint64_t aim = target_ns / 100 * GGUF_AIM_PERCENT;
-    uint64_t rows = GGUF_FIRST_CHUNK;
-    if (tempo->row_ns > 0) {
-        rows = (aim - HEARTH_MIN(aim, tempo->base_ns)) / tempo->row_ns;
+    double steepest = tempo->ns / tempo->rows;
+    double slope = tempo->row_ns != 0 ? tempo->row_ns : steepest;
+    *ret_row_ns = HEARTH_MAX(HEARTH_MIN(slope, steepest), steepest / 16);
+    *ret_fixed_ns = tempo->ns - *ret_row_ns * tempo->rows;
+}
+
+uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t streams,
+                          uint32_t most)
+{
+    double rows = GGUF_FIRST_CHUNK;
+    if (tempo->rows > 0) {
+        double fixed_ns;
+        double row_ns;
+        find_line(tempo, &fixed_ns, &row_ns);
+        rows = ((double)target_ns * GGUF_AIM_PERCENT / 100 - fixed_ns) / row_ns - streams;
     }
-    rows = HEARTH_MAX(rows, (uint64_t)GGUF_LEAST_CHUNK);
-    return (uint32_t)HEARTH_MIN(rows, (uint64_t)most);
+    rows = HEARTH_MAX(rows, (double)GGUF_LEAST_CHUNK);
+    return (uint32_t)HEARTH_MIN(rows, (double)most);
 }
 
 /* ---- guesses --------------------------------------------------------------------------------- */

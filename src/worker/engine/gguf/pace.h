@@ -1,12 +1,14 @@
 /* pace.h — what a step may cost: how many threads a graph may have, how many rows of a prompt ride
  * along, and whether guessed rows pay. Pure: times come in, numbers go out.
  *
- * How many threads goes by how much of the time the graph's own thread really ran.
- * The threads of a graph wait for each other by spinning, so one that the kernel has put aside for
- * a neighbour holds up all the others, who burn the very core it waits for: four threads on four
- * busy cores are far slower than two. The thread that calls never sleeps inside a graph; when it
- * ran for much less than the time that went by, cores are short and half the threads go; when it
- * ran nearly all the time for a while, one comes back. Answers do not depend on the number.      */
+ * How many threads goes by two things. The threads of a graph wait for each other by spinning, so
+ * one that the kernel has put aside for a neighbour holds up all the others, who burn the very core
+ * it waits for: four threads on four busy cores are far slower than two. The thread that calls
+ * never sleeps inside a graph; when it ran for much less than the time that went by, somebody took
+ * its core. That may have been the host of a virtual machine, whom fewer threads do not move: so
+ * cores are *short* only if, besides, more threads are runnable on this machine than it has cores.
+ * Then half the threads go; when there was a core to spare for a while, one comes back. Answers do
+ * not depend on the number. */
 
 #ifndef HEARTH_GGUF_PACE_H
 #define HEARTH_GGUF_PACE_H
@@ -16,7 +18,7 @@
 #define GGUF_PACE_NS       50000000u /* of one measurement */
 #define GGUF_SHORT_PERCENT 75u
 #define GGUF_CALM_PERCENT  95u
-#define GGUF_CALM_PACES    20u /* calm measurements before a thread comes back: about a second */
+#define GGUF_CALM_PACES    10u /* calm measurements before a thread comes back: half a second */
 #define GGUF_STALL_NS      100000000u /* of one call before it is asked whether cores are short */
 
 struct gguf_pace {
@@ -25,18 +27,32 @@ struct gguf_pace {
     unsigned calm;    /* measurements since the last short one */
 };
 
+/* How many threads were runnable on the machine, looked at in the middle of graphs. */
+struct gguf_looks {
+    unsigned count;
+    unsigned crowded; /* more than there are cores */
+    unsigned spare;   /* fewer */
+};
+
+/* What one measurement saw of the thread that calls. */
+struct gguf_seen {
+    uint64_t wall_ns;
+    uint64_t ran_ns;
+    struct gguf_looks looks; /* count 0: it cannot be told */
+};
+
 /** Begins with all threads allowed. */
 void gguf_pace_begin(struct gguf_pace *pace, unsigned most);
 
-/** True if a thread that ran for @ran_ns of @wall_ns was kept from a core. */
-bool gguf_pace_is_short(uint64_t wall_ns, uint64_t ran_ns);
+/** True if the thread was kept from a core by others of this machine. */
+bool gguf_pace_is_short(const struct gguf_seen *seen);
 
 /** Allows half of the @threads that are in force. */
 void gguf_pace_shed(struct gguf_pace *pace, unsigned threads);
 
-/** Takes one measurement with @threads in force; returns false, and does nothing, if @wall_ns is
- *  too short to be one. */
-bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, uint64_t wall_ns, uint64_t ran_ns);
+/** Takes one measurement with @threads in force; returns false, and does nothing, if it is of less
+ * than GGUF_PACE_NS: go on with the same one. */
+bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, const struct gguf_seen *seen);
 
 /* ---- rows of a prompt ------------------------------------------------------------------------ */
 
@@ -44,10 +60,16 @@ bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, uint64_t wall_n
 #define GGUF_LEAST_CHUNK 8u  /* rows of a prompt in a step, however slow: it must come to an end */
 #define GGUF_FIRST_CHUNK 32u /* while nothing was measured */
 
-/* Moving averages: quick to believe that something is slow, slower to believe that it is quick. */
+/* A step takes a time that does not depend on its rows (the weights go by once) and some for each
+ * row. Both are the line through the steps of late: least squares with moments that fade, so that
+ * it follows what the machine can do now (exponentially weighted linear regression). */
 struct gguf_tempo {
+    double rows; /* averages of late; 0: nothing was measured */
+    double ns;
+    double variance;   /* of the rows */
+    double covariance; /* of rows and time */
+    double row_ns;     /* the slope of the line; 0: not known */
     uint64_t base_ns;  /* of a step without a prompt; 0: not known */
-    uint64_t row_ns;   /* that a row of a prompt adds; 0: not known */
     uint64_t guess_ns; /* that a guessed row adds */
 };
 
@@ -59,9 +81,10 @@ void gguf_tempo_measure(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t str
 /** Takes the time of a step without a prompt, with @guesses rows more than there are streams. */
 void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t guesses);
 
-/** How many rows of prompts may ride along so that a step stays under @target_ns; from
- *  GGUF_LEAST_CHUNK (less only if @most is) to @most. */
-uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t most);
+/** How many rows of prompts may ride along with @streams so that a step stays under @target_ns;
+ *  from GGUF_LEAST_CHUNK (less only if @most is) to @most. */
+uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t streams,
+                          uint32_t most);
 
 /* ---- guesses --------------------------------------------------------------------------------- */
 

@@ -291,8 +291,9 @@ static bool should_wait(const struct hearth_engine *engine, const struct gguf_la
 static uint32_t add_prompts(struct hearth_engine *engine, struct gguf_lane *lane, uint32_t streams)
 {
     uint64_t target_ns = engine->options.inter_token_ms * (HEARTH_NS_PER_SEC / 1000);
-    uint32_t most = streams == 0 ? lane->most_rows
-                                 : gguf_tempo_chunk(&engine->tempo, target_ns, lane->most_rows);
+    uint32_t most = streams == 0
+                        ? lane->most_rows
+                        : gguf_tempo_chunk(&engine->tempo, target_ns, streams, lane->most_rows);
     uint32_t added = 0;
     struct gguf_sequence *sequence = next_prompt(engine, lane);
     while (sequence != NULL && added < most) {
@@ -369,16 +370,6 @@ static void step_exact(struct hearth_engine *engine)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static void adapt_threads(struct hearth_engine *engine)
-{
-    struct gguf_moment now = gguf_moment_now();
-    const struct gguf_moment *since = &engine->pace_since;
-    if (gguf_pace_measure(&engine->pace, engine->threads, now.wall_ns - since->wall_ns,
-                          now.cpu_ns - since->cpu_ns)) {
-        engine->pace_since = now;
-    }
-}
-
 /* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
 static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
@@ -393,7 +384,7 @@ static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
             break;
         }
         if (is_idle) {
-            engine->pace_since = gguf_moment_now(); /* the time asleep says nothing about cores */
+            gguf_cores_wake(&engine->cores);
         }
         gguf_admit(engine, sequence, item);
     }
@@ -418,11 +409,9 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
         if (engine->busy == 0) {
             continue; /* nothing to do is no step */
         }
-        gguf_apply_threads(engine);
         step_shared(engine);
         step_exact(engine);
         engine->steps++;
-        adapt_threads(engine);
         hearth_inbox_progress(inbox);
     }
     hand_back(engine);
