@@ -4,6 +4,8 @@
 
 #include "kit.h"
 
+#include <math.h>
+
 #define WALL            GGUF_PACE_NS
 #define SEEN(wall, ran) ((struct gguf_seen){.wall_ns = (wall), .ran_ns = (ran)})
 
@@ -143,14 +145,17 @@ static void steps(struct gguf_tempo *tempo, uint32_t streams, uint32_t prompt_ro
     }
 }
 
+static struct gguf_tempo tempo_of(double fixed_ms, double row_ms)
+{
+    return (struct gguf_tempo){.fixed_ns = fixed_ms * MS, .row_ns = row_ms * MS};
+}
+
 static void measured_rows_fill_the_time_between_tokens_and_no_more(void **state)
 {
     (void)state;
-    struct gguf_tempo tempo = {0};
-    steps(&tempo, 4, 0, 1);
-    steps(&tempo, 4, 100, 1);
+    struct gguf_tempo tempo = tempo_of(20, 1);
     /* 85 of 100 ms are aimed at: 20 go by anyway, 4 to the streams, 61 to rows of 1 ms */
-    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), 60, 61);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), 61);
     assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 40), 40);
     assert_int_equal(gguf_tempo_chunk(&tempo, 1000 * MS, 4, 512), 512);
 }
@@ -159,41 +164,70 @@ static void one_lone_prompt_is_enough_to_begin_with(void **state)
 {
     (void)state;
     struct gguf_tempo tempo = {0};
-    gguf_tempo_measure(&tempo, 150 * MS, 0, 150);
-    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), 83, 84);
+    gguf_tempo_measure(&tempo, 170 * MS, 0, 150);
+    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), 60, 80);
+}
+
+/* What the steps of a machine teach, whatever was believed before. */
+static void fixed_time_and_time_of_a_row_are_told_apart(void **state)
+{
+    (void)state;
+    struct gguf_tempo tempo = {0};
+    gguf_tempo_measure(&tempo, 170 * MS, 0, 150);
+    for (int i = 0; i < 100; i++) {
+        steps(&tempo, 4, 0, 1);
+        steps(&tempo, 4, 60, 1);
+    }
+    assert_float_equal(tempo.fixed_ns, 20.0 * MS, 0.5 * MS);
+    assert_float_equal(tempo.row_ns, 1.0 * MS, 0.05 * MS);
 }
 
 static void steps_that_are_all_alike_do_not_make_rows_dear(void **state)
 {
     (void)state;
-    struct gguf_tempo tempo = {0};
-    steps(&tempo, 0, 150, 1);
-    steps(&tempo, 1, 20, 1);
-    steps(&tempo, 2, 18, 200); /* what was learnt of the slope is kept */
-    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 2, 512), 60, 64);
+    struct gguf_tempo tempo = tempo_of(20, 1);
+    steps(&tempo, 2, 58, 1000);
+    assert_float_equal(tempo.row_ns, 1.0 * MS, 0.01 * MS);
 }
 
 static void a_machine_that_slows_down_is_followed(void **state)
 {
     (void)state;
-    struct gguf_tempo tempo = {0};
-    steps(&tempo, 4, 0, 3);
-    steps(&tempo, 4, 60, 20);
+    struct gguf_tempo tempo = tempo_of(20, 1);
     for (unsigned i = 0; i < 20; i++) { /* half as fast, with whatever is asked for */
-        uint32_t rows = gguf_tempo_chunk(&tempo, 100 * MS, 4, 512);
+        uint32_t rows = gguf_tempo_chunk(&tempo, 200 * MS, 4, 512);
         gguf_tempo_measure(&tempo, 2 * (24 + rows) * (uint64_t)MS, 4, rows);
     }
-    assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), 17, 22);
+    uint32_t rows = gguf_tempo_chunk(&tempo, 200 * MS, 4, 512);
+    assert_in_range(2 * (24 + rows), 160, 180); /* 85 of 100 are aimed at */
 }
 
-static void a_prompt_goes_on_even_if_the_streams_alone_are_too_slow(void **state)
+static void prompts_have_as_much_time_as_streams_that_are_too_slow(void **state)
 {
     (void)state;
+    struct gguf_tempo tempo = tempo_of(20, 1);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 60, 512), 80); /* 80 ms go to streams */
+    assert_int_equal(gguf_tempo_chunk(&tempo, 10 * MS, 4, 512), 24);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 60, 3), 3);
+}
+
+static void a_prompt_goes_on_however_slow_its_rows_are(void **state)
+{
+    (void)state;
+    struct gguf_tempo tempo = tempo_of(1, 500);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), GGUF_LEAST_CHUNK);
+}
+
+static void no_time_teaches_nonsense(void **state)
+{
+    (void)state;
+    static const uint64_t times[] = {0, UINT64_MAX, 1, UINT64_MAX, 0, 0, UINT64_MAX};
     struct gguf_tempo tempo = {0};
-    gguf_tempo_measure(&tempo, 500 * MS, 4, 0);
-    gguf_tempo_measure(&tempo, 600 * MS, 4, 10);
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), GGUF_LEAST_CHUNK);
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 3), 3);
+    for (size_t i = 0; i < HEARTH_COUNT(times); i++) {
+        gguf_tempo_measure(&tempo, times[i], 1, (uint32_t)i);
+        assert_true(tempo.fixed_ns > 0 && tempo.row_ns > 0 && isfinite(tempo.row_ns));
+        assert_in_range(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), GGUF_LEAST_CHUNK, 512);
+    }
 }
 
 static void before_anything_was_measured_a_small_chunk_is_tried(void **state)
@@ -262,9 +296,12 @@ KIT_MAIN(cmocka_unit_test(all_threads_are_allowed_while_cores_are_free),
          cmocka_unit_test(what_no_neighbour_took_is_not_given_back),
          cmocka_unit_test(one_comes_back_only_to_a_core_that_is_free),
          cmocka_unit_test(measured_rows_fill_the_time_between_tokens_and_no_more),
-         cmocka_unit_test(a_prompt_goes_on_even_if_the_streams_alone_are_too_slow),
+         cmocka_unit_test(prompts_have_as_much_time_as_streams_that_are_too_slow),
+         cmocka_unit_test(a_prompt_goes_on_however_slow_its_rows_are),
          cmocka_unit_test(before_anything_was_measured_a_small_chunk_is_tried),
          cmocka_unit_test(one_lone_prompt_is_enough_to_begin_with),
+         cmocka_unit_test(fixed_time_and_time_of_a_row_are_told_apart),
+         cmocka_unit_test(no_time_teaches_nonsense),
          cmocka_unit_test(steps_that_are_all_alike_do_not_make_rows_dear),
          cmocka_unit_test(a_machine_that_slows_down_is_followed),
          cmocka_unit_test(slowness_is_believed_sooner_than_speed),

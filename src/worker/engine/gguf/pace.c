@@ -2,6 +2,8 @@
 
 #include "pace.h"
 
+#include <math.h>
+
 void gguf_pace_begin(struct gguf_pace *pace, unsigned most)
 {
     *pace = (struct gguf_pace){.most = most, .allowed = most};
@@ -42,8 +44,9 @@ bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, const struct gg
 
 /* ---- rows of a prompt ------------------------------------------------------------------------ */
 
-#define FADE           (1.0 / 8) /* what the last step weighs among those of late */
-#define LEAST_VARIANCE 1.0
+#define LEARN_RATE  0.25
+#define MOST_CHANGE 0.5 /* of a logarithm, in one step */
+#define FIXED_ROWS  4.0 /* what the fixed part is taken for at first, in rows */
 
 /* Quick to believe that something is slow, slower to believe that it is quick. */
 static uint64_t average(uint64_t old, uint64_t now)
@@ -54,25 +57,33 @@ static uint64_t average(uint64_t old, uint64_t now)
     return now > old ? old + (now - old) / 2 : old - (old - now) / 8;
 }
 
+static double bounded(double change)
+{
+    return HEARTH_MAX(-MOST_CHANGE, HEARTH_MIN(MOST_CHANGE, change));
+}
+
+static void learn(struct gguf_tempo *tempo, double rows, double ns)
+{
+    double of_rows = tempo->row_ns * rows;
+    double missing = ns - tempo->fixed_ns - of_rows;
+    double rate = LEARN_RATE * missing / (tempo->fixed_ns * tempo->fixed_ns + of_rows * of_rows);
+    tempo->fixed_ns *= exp(bounded(rate * tempo->fixed_ns));
+    tempo->row_ns *= exp(bounded(rate * of_rows));
+}
+
 void gguf_tempo_measure(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t streams,
                         uint32_t prompt_rows)
 {
-    double more_rows = (double)(streams + prompt_rows) - tempo->rows;
-    double more_ns = (double)wall_ns - tempo->ns;
+    double ns = (double)HEARTH_MAX(wall_ns, 1u);
+    double rows = streams + prompt_rows;
     if (prompt_rows == 0) {
         tempo->base_ns = average(tempo->base_ns, wall_ns);
     }
-    if (tempo->rows == 0) {
-        tempo->rows = more_rows;
-        tempo->ns = more_ns;
-        return;
-    }
-    tempo->rows += FADE * more_rows;
-    tempo->ns += FADE * more_ns;
-    tempo->variance = (1 - FADE) * (tempo->variance + FADE * more_rows * more_rows);
-    tempo->covariance = (1 - FADE) * (tempo->covariance + FADE * more_rows * more_ns);
-    if (tempo->variance > LEAST_VARIANCE) { /* rows that are always the same say nothing of it */
-        tempo->row_ns = tempo->covariance / tempo->variance;
+    if (tempo->row_ns == 0) {
+        tempo->row_ns = ns / (rows + FIXED_ROWS);
+        tempo->fixed_ns = tempo->row_ns * FIXED_ROWS;
+    } else {
+        learn(tempo, rows, ns);
     }
 }
 
@@ -82,25 +93,14 @@ void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint
     tempo->guess_ns = average(tempo->guess_ns, more / HEARTH_MAX(guesses, 1u));
 }
 
-/* The line through the steps of late. None can be steeper than the one through nothing: a step
- * without rows takes some time. */
-static void find_line(const struct gguf_tempo *tempo, double *ret_fixed_ns, double *ret_row_ns)
-{
-    double steepest = tempo->ns / tempo->rows;
-    double slope = tempo->row_ns != 0 ? tempo->row_ns : steepest;
-    *ret_row_ns = HEARTH_MAX(HEARTH_MIN(slope, steepest), steepest / 16);
-    *ret_fixed_ns = tempo->ns - *ret_row_ns * tempo->rows;
-}
-
 uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t streams,
                           uint32_t most)
 {
     double rows = GGUF_FIRST_CHUNK;
-    if (tempo->rows > 0) {
-        double fixed_ns;
-        double row_ns;
-        find_line(tempo, &fixed_ns, &row_ns);
-        rows = ((double)target_ns * GGUF_AIM_PERCENT / 100 - fixed_ns) / row_ns - streams;
+    if (tempo->row_ns > 0) {
+        double streams_ns = tempo->fixed_ns + tempo->row_ns * streams;
+        double aim_ns = (double)target_ns * GGUF_AIM_PERCENT / 100;
+        rows = HEARTH_MAX(aim_ns - streams_ns, streams_ns) / tempo->row_ns;
     }
     rows = HEARTH_MAX(rows, (double)GGUF_LEAST_CHUNK);
     return (uint32_t)HEARTH_MIN(rows, (double)most);

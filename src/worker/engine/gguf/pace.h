@@ -61,14 +61,12 @@ bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, const struct gg
 #define GGUF_FIRST_CHUNK 32u /* while nothing was measured */
 
 /* A step takes a time that does not depend on its rows (the weights go by once) and some for each
- * row. Both are the line through the steps of late: least squares with moments that fade, so that
- * it follows what the machine can do now (exponentially weighted linear regression). */
+ * row. Both are learnt from the steps as they come: each moves both numbers a part of the way to
+ * what would have been right, by their shares, so neither ever falls below 0, and one that the step
+ * says little about hardly moves (normalised exponentiated gradient; Kivinen and Warmuth, 1997). */
 struct gguf_tempo {
-    double rows; /* averages of late; 0: nothing was measured */
-    double ns;
-    double variance;   /* of the rows */
-    double covariance; /* of rows and time */
-    double row_ns;     /* the slope of the line; 0: not known */
+    double fixed_ns;
+    double row_ns;     /* 0: nothing was measured */
     uint64_t base_ns;  /* of a step without a prompt; 0: not known */
     uint64_t guess_ns; /* that a guessed row adds */
 };
@@ -81,8 +79,10 @@ void gguf_tempo_measure(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t str
 /** Takes the time of a step without a prompt, with @guesses rows more than there are streams. */
 void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint32_t guesses);
 
-/** How many rows of prompts may ride along with @streams so that a step stays under @target_ns;
- *  from GGUF_LEAST_CHUNK (less only if @most is) to @most. */
+/** How many rows of prompts may ride along with @streams so that a step stays under @target_ns. If
+ *  the streams alone take more than half of it, prompts have as much time as they: with many
+ *  streams on a slow machine they would hardly come to an end. From GGUF_LEAST_CHUNK (less only if
+ *  @most is) to @most. */
 uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t streams,
                           uint32_t most);
 
