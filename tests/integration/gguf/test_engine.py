@@ -356,6 +356,11 @@ def guesses_shorten_a_repetitive_answer_and_change_no_token():
     must(at is None or theirs["gaps"][at] < 1e-2, f"it differs at {at}")
     must(0 < ours["accepted_tokens"] <= ours["drafted_tokens"], f"{ours['drafted_tokens']} drafted")
     print(f"# {ours['accepted_tokens']} of {ours['drafted_tokens']} guesses were right")
+    rounds, _ = engine(SMOL, [[request]], "drafts=false", threads=1)
+    plain = rounds[0]["answers"][0]
+    must(plain["drafted_tokens"] == 0, f"{plain['drafted_tokens']} drafted, though drafts=false")
+    at = first_difference(plain["ids"], theirs["ids"])
+    must(at is None or theirs["gaps"][at] < 1e-2, f"without drafts it differs at {at}")
 
 
 def a_quantised_cache_answers_and_takes_about_half_the_cells_memory():
@@ -498,7 +503,8 @@ def broken_files_are_refused_and_say_why():
 
 def options_out_of_range_are_refused():
     for option, word in (("sequences=65", "64"), ("context_tokens=999999", "4096"), ("mmap=yes", "mmap"),
-                         ("kv_type=q4", "q8_0"), ("kv_tokens=1", "kv_tokens"), ("cache_sequences=999", "191")):
+                         ("drafts=1", "drafts"), ("kv_type=q4", "q8_0"),
+                         ("kv_tokens=1", "kv_tokens"), ("cache_sequences=999", "191")):
         done = subprocess.run([DRIVER, TINY, "1", "0", option], input="[]", capture_output=True, text=True)
         told = json.loads(done.stdout)
         must(told["load_error"] == "config" and word in told["text"], told["text"])

@@ -48,6 +48,7 @@ struct gguf_options {
     uint64_t inter_token_ms;
     enum ggml_type kv_type;
     bool use_mmap;
+    bool use_drafts; /* guesses of a plain greedy stream, where they pay */
 };
 
 /* The tokens of a prompt while they are collected; @count goes on past @room so that an error can

@@ -5,9 +5,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *const gguf_option_keys[] = {
-    "context_tokens",  "sequences",      "mmap",     "kv_tokens", "kv_type",   "exact_sequences",
-    "cache_sequences", "inter_token_ms", "cache_mb", "pooling",   "normalize", NULL};
+const char *const gguf_option_keys[] = {"context_tokens",
+                                        "sequences",
+                                        "mmap",
+                                        "kv_tokens",
+                                        "kv_type",
+                                        "exact_sequences",
+                                        "cache_sequences",
+                                        "inter_token_ms",
+                                        "cache_mb",
+                                        "drafts",
+                                        "pooling",
+                                        "normalize",
+                                        NULL};
 
 /* The library rounds the cache of a sequence up to this. */
 static uint64_t padded(uint64_t tokens)
@@ -56,6 +66,7 @@ int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_le
         .cache_sequences = GGUF_CACHE_IDLE,
         .cache_mb = GGUF_CACHE_MB,
         .inter_token_ms = GGUF_INTER_TOKEN_MS,
+        .use_drafts = true,
     };
     struct range ranges[] = {
         {"context_tokens", HEARTH_MIN(GGUF_LEAST_CONTEXT, context_length), context_length,
@@ -77,6 +88,7 @@ int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_le
                 : hearth_plan_number(plan, "kv_tokens", ret->context_tokens, all, &ret->kv_tokens,
                                      err);
     rc = rc < 0 ? rc : read_kv_type(plan, &ret->kv_type, err);
+    rc = rc < 0 ? rc : hearth_plan_bool(plan, "drafts", &ret->use_drafts, err);
     return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
 }
 

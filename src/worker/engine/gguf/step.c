@@ -222,8 +222,9 @@ static void shift(struct hearth_engine *engine, struct gguf_sequence *sequence)
 static void guess(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     uint32_t left = gguf_tokens_left(engine, sequence);
-    if (sequence->is_exact || engine->busy > GGUF_GUESSING_STREAMS || !engine->cache.can_share ||
-        sequence->done + 1 != sequence->count || left < 2 || !gguf_is_plain_greedy(sequence)) {
+    if (!engine->options.use_drafts || sequence->is_exact || engine->busy > GGUF_GUESSING_STREAMS ||
+        !engine->cache.can_share || sequence->done + 1 != sequence->count || left < 2 ||
+        !gguf_is_plain_greedy(sequence)) {
         return;
     }
     uint32_t most = HEARTH_MIN(left - 1, GGUF_MAX_LOGIT_ROWS - 1);
