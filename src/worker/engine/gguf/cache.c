@@ -180,6 +180,17 @@ uint32_t gguf_cache_peek(const struct hearth_engine *engine, const struct gguf_s
     return common;
 }
 
+uint32_t gguf_cache_soon(const struct hearth_engine *engine, const struct gguf_sequence *sequence,
+                         const struct gguf_sequence *other)
+{
+    if (!does_share(engine, sequence) || !does_share(engine, other) ||
+        domain_of(sequence) != domain_of(other)) {
+        return 0;
+    }
+    return HEARTH_MIN(shareable(other, other->prompt_count),
+                      shareable(sequence, sequence->prompt_count - 1));
+}
+
 void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     struct gguf_cache *cache = &engine->cache;

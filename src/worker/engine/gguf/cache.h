@@ -47,6 +47,11 @@ void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequenc
 /* How many of its tokens @sequence would find now. */
 uint32_t gguf_cache_peek(const struct hearth_engine *engine, const struct gguf_sequence *sequence);
 
+/* How many of its tokens @sequence may find at most, once the prompt of @other is computed; 0 if
+ * they do not share. */
+uint32_t gguf_cache_soon(const struct hearth_engine *engine, const struct gguf_sequence *sequence,
+                         const struct gguf_sequence *other);
+
 /* The first @sequence->done tokens can be found by others from now on. */
 void gguf_cache_note(struct hearth_engine *engine, const struct gguf_sequence *sequence);
 

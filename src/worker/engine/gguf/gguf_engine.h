@@ -80,6 +80,7 @@ struct gguf_sequence {
     struct gguf_luck luck;
     llama_token *tokens; /* lent by the index; room for context_tokens and GGUF_APPEND_ROOM */
     uint32_t prompt_count;
+    uint32_t answer_from; /* where generated tokens begin; a shift may move it into the prompt */
     uint32_t count;
     uint32_t done;
     uint32_t guessed;

@@ -96,6 +96,7 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
     }
     sequence->prompt_count = (uint32_t)tokens.count;
     sequence->count = sequence->prompt_count;
+    sequence->answer_from = sequence->prompt_count;
     sequence->logits_from = sequence->count - 1;
     sequence->max_tokens = request->max_tokens > 0 ? request->max_tokens : GGUF_DEFAULT_TOKENS;
     return 0;

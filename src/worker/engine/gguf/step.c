@@ -215,6 +215,7 @@ static void shift(struct hearth_engine *engine, struct gguf_sequence *sequence)
     sequence->count -= gone;
     sequence->done -= gone;
     sequence->logits_from -= gone;
+    sequence->answer_from -= HEARTH_MIN(gone, sequence->answer_from - sequence->kept);
     gguf_lane_of(engine, sequence)->must_not_abort = true;
 }
 
@@ -276,7 +277,7 @@ static bool should_wait(const struct hearth_engine *engine, const struct gguf_la
     uint32_t found = HEARTH_MAX(gguf_cache_peek(engine, sequence), sequence->done);
     for (uint32_t i = 0; i < lane->part_count; i++) {
         const struct gguf_sequence *other = lane->parts[i].sequence;
-        uint32_t most = HEARTH_MIN(other->prompt_count, sequence->prompt_count - 1);
+        uint32_t most = gguf_cache_soon(engine, sequence, other);
         uint32_t at = 0;
         while (!other->is_prompt_done && at < most && other->tokens[at] == sequence->tokens[at]) {
             at++;

@@ -179,7 +179,7 @@ static bool take_row(struct hearth_engine *engine, struct gguf_sequence *sequenc
     }
     const float *edited = gguf_edit_logits(
         &after->sampling, engine->room, logits, engine->vocab_size,
-        sequence->tokens + sequence->prompt_count, sequence->count - sequence->prompt_count);
+        sequence->tokens + sequence->answer_from, sequence->count - sequence->answer_from);
     llama_token token = gguf_pick_by_rules(engine, sequence, edited, &err);
     if (token < 0) {
         gguf_fail(engine, sequence, token, &err);
@@ -189,7 +189,9 @@ static bool take_row(struct hearth_engine *engine, struct gguf_sequence *sequenc
         tell_logprobs(engine, sequence, logits, token);
     }
     bool was_guessed = keep(engine, sequence, token);
-    while (sequence->item != NULL && gguf_has_forced(&after->rules) && !after->wants_logprobs) {
+    /* Rules may force more than a context holds: it is shifted before the rest is taken. */
+    while (sequence->item != NULL && gguf_has_forced(&after->rules) && !after->wants_logprobs &&
+           sequence->count <= engine->options.context_tokens) {
         was_guessed = keep(engine, sequence, after->rules.forced[after->rules.forced_at++]);
     }
     return was_guessed;
