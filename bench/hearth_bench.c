@@ -226,6 +226,25 @@ static int status_of(const struct hearth_harness_result *results, size_t count)
     return 0;
 }
 
+/* How many cases from @of on share a run and are asked for. */
+static size_t shared_count(const struct request *request, const struct hearth_harness_case *of)
+{
+    size_t count = 1;
+    while (count < HEARTH_HARNESS_MAX_SHARED && of[count].id != NULL && of[count].shares_run &&
+           is_asked_for(request, of[count].id)) {
+        count++;
+    }
+    return count;
+}
+
+static void print_results(const struct hearth_harness_result *results, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        hearth_harness_print(stdout, &results[i]);
+    }
+    fflush(stdout);
+}
+
 static int run_all(const struct request *request)
 {
     static struct hearth_harness_result results[MAX_CASES];
@@ -236,14 +255,16 @@ static int run_all(const struct request *request)
     machine.commit = request->commit;
     hearth_harness_print_machine(stdout, &machine);
     for (size_t i = 0; i < HEARTH_COUNT(families); i++) {
-        for (const struct hearth_harness_case *of = families[i]; of->id != NULL; of++) {
-            if (!is_asked_for(request, of->id)) {
-                continue;
+        size_t shared = 1;
+        for (const struct hearth_harness_case *of = families[i]; of->id != NULL; of += shared) {
+            shared = 1;
+            if (is_asked_for(request, of->id)) {
+                shared = shared_count(request, of);
+                HEARTH_ASSERT(count + shared <= MAX_CASES);
+                hearth_harness_run(of, shared, &request->places, &request->plan, &results[count]);
+                print_results(&results[count], shared);
+                count += shared;
             }
-            HEARTH_ASSERT(count < MAX_CASES);
-            hearth_harness_run(of, &request->places, &request->plan, &results[count]);
-            hearth_harness_print(stdout, &results[count++]);
-            fflush(stdout);
         }
     }
     if (count == 0) {

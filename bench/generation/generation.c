@@ -104,8 +104,8 @@ int generation_wait(const struct peer *peer, const struct generate_server *serve
     }
 }
 
-int generation_open_pair(const struct hearth_harness_places *places, enum generation_model model,
-                         const char *options, struct generation_pair *ret, struct hearth_error *err)
+static int start_pair(const struct hearth_harness_places *places, enum generation_model model,
+                      const char *options, struct generation_pair *ret, struct hearth_error *err)
 {
     char all[256];
     snprintf(all, sizeof all, "sequences = %u\ncontext_tokens = %u\n%s", GENERATION_SLOTS,
@@ -124,16 +124,11 @@ int generation_open_pair(const struct hearth_harness_places *places, enum genera
     return rc < 0 ? rc : generation_start_hearthd(places, model, all, &ours->peer, err);
 }
 
-void generation_close_pair(struct generation_pair *pair)
-{
-    peer_stop(&pair->sides[0].peer);
-    peer_stop(&pair->sides[1].peer);
-}
+/* ---- a pair as the harness sees it --------------------------------------------------------- */
 
-/* ---- checking ------------------------------------------------------------------------------- */
-
-int generation_check_pair(struct generation_pair *pair, struct hearth_error *err)
+static int check_pair(void *state, struct hearth_error *err)
 {
+    struct generation_pair *pair = state;
     uint32_t ids[CHECK_ASKS][GENERATION_PROMPT];
     struct generate_ask asks[CHECK_ASKS];
     struct generate *done[2] = {NULL, NULL};
@@ -157,4 +152,39 @@ int generation_check_pair(struct generation_pair *pair, struct hearth_error *err
                : hearth_fail(err, HEARTH_E_INTERNAL,
                              "of %u prompts %zu go on with the same token in both servers",
                              CHECK_ASKS, equal);
+}
+
+static void close_pair(void *state)
+{
+    struct generation_pair *pair = state;
+    peer_stop(&pair->sides[0].peer);
+    peer_stop(&pair->sides[1].peer);
+    hearth_free(pair);
+}
+
+static double figure_of_side(const void *arg, unsigned which)
+{
+    const struct generation_side *side = arg;
+    return side->figures[which];
+}
+
+int generation_open_pair(const struct hearth_harness_places *places, enum generation_model model,
+                         const char *options, struct generation_pair *pair,
+                         hearth_harness_measure_fn *measure, struct hearth_harness_setup *ret,
+                         struct hearth_error *err)
+{
+    int rc = start_pair(places, model, options, pair, err);
+    if (rc < 0) {
+        close_pair(pair);
+        return rc;
+    }
+    *ret = (struct hearth_harness_setup){
+        .side_count = 2, .check = check_pair, .close = close_pair, .state = pair};
+    for (size_t i = 0; i < 2; i++) {
+        struct generation_side *side = &pair->sides[i];
+        side->pair = pair;
+        ret->sides[i] = (struct hearth_harness_side){
+            .name = side->name, .measure = measure, .figure = figure_of_side, .arg = side};
+    }
+    return 0;
 }

@@ -41,26 +41,33 @@ int generation_wait(const struct peer *peer, const struct generate_server *serve
 
 /* ---- two servers ---------------------------------------------------------------------------- */
 
+#define GENERATION_FIGURES 3u
+
 struct generation_side {
     const char *name;
     struct peer peer;
     struct generate_server server;
-    uint64_t turn; /* of its blocks: both sides get the same prompts in their order */
+    uint64_t turn; /* of its blocks: both sides get the same prompts in order */
+    double figures[GENERATION_FIGURES]; /* of the block measured last, for cases that share a run */
     void *pair;
 };
 
+/** What a case of two servers keeps begins with this. */
 struct generation_pair {
     struct generation_side sides[2]; /* hearthd, llama-server */
 };
 
-/** Starts both, with 16 slots of 2,304 tokens, and warms them. @options: more for hearthd. */
+/**
+ * Starts both, with 16 slots of 2,304 tokens, and warms them. @options: more for hearthd. @pair
+ * begins what hearth_alloc() gave, and is freed by the close of the setup, or here if this fails.
+ * @measure is given a side, sets its figures and returns the first.
+ *
+ * The check: both continue four prompts; most first tokens must agree (their batches differ, so
+ * that a close choice may fall otherwise).
+ */
 int generation_open_pair(const struct hearth_harness_places *places, enum generation_model model,
-                         const char *options, struct generation_pair *ret,
+                         const char *options, struct generation_pair *pair,
+                         hearth_harness_measure_fn *measure, struct hearth_harness_setup *ret,
                          struct hearth_error *err);
-void generation_close_pair(struct generation_pair *pair);
-
-/** Both continue four prompts; most first tokens must agree (their batches differ, so that a close
- *  choice may fall otherwise). */
-int generation_check_pair(struct generation_pair *pair, struct hearth_error *err);
 
 #endif

@@ -17,11 +17,10 @@
 #define WAIT_MS       1000
 #define LIMIT_NS      (120 * HEARTH_NS_PER_SEC)
 
-enum figure { GAP_P99, GAP_WORST, FIRST_TOKEN };
+enum figure { GAP_P99, GAP_WORST, FIRST_TOKEN }; /* of one run */
 
 struct intruded {
     struct generation_pair pair;
-    enum figure figure;
     uint32_t ids[STREAMS + 1][LONG_PROMPT];
     double gaps[STREAMS * STREAM_TOKENS];
 };
@@ -61,20 +60,18 @@ static size_t collect_gaps(struct intruded *bench, const struct generate *done)
     return count;
 }
 
-static int figure_of(struct intruded *bench, const struct generate *done, double *ret,
-                     struct hearth_error *err)
+static int find_figures(struct intruded *bench, const struct generate *done, double *ret,
+                        struct hearth_error *err)
 {
     const struct generate_answer *newcomer = generate_answer(done, STREAMS);
-    if (bench->figure == FIRST_TOKEN) {
-        *ret = (double)(newcomer->first_ns - newcomer->begin_ns);
-        return 0;
-    }
     size_t count = collect_gaps(bench, done);
     if (count == 0) {
         return hearth_fail(err, HEARTH_E_INTERNAL, "no stream ran beside the long prompt");
     }
     hearth_stats_sort(bench->gaps, count);
-    *ret = hearth_stats_quantile(bench->gaps, count, bench->figure == GAP_P99 ? 0.99 : 1.0);
+    ret[GAP_P99] = hearth_stats_quantile(bench->gaps, count, 0.99);
+    ret[GAP_WORST] = bench->gaps[count - 1];
+    ret[FIRST_TOKEN] = (double)(newcomer->first_ns - newcomer->begin_ns);
     return 0;
 }
 
@@ -104,87 +101,55 @@ static int measure(void *arg, double *ret, size_t calls, struct hearth_error *er
         struct generate *done = NULL;
         make_asks(bench, side->turn++, asks);
         int rc = run_until_first(&side->server, asks, &done, err);
-        rc = rc < 0 ? rc : figure_of(bench, done, &ret[i], err);
+        rc = rc < 0 ? rc : find_figures(bench, done, side->figures, err);
         generate_close(done); /* ends the streams */
         if (rc < 0) {
             return rc;
         }
+        ret[i] = side->figures[GAP_P99];
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
     }
     return 0;
 }
 
-static int check(void *state, struct hearth_error *err)
-{
-    struct intruded *bench = state;
-    return generation_check_pair(&bench->pair, err);
-}
-
-static void close_intruded(void *state)
-{
-    struct intruded *bench = state;
-    generation_close_pair(&bench->pair);
-    hearth_free(bench);
-}
-
-static int open_intruded(enum generation_model model, const char *options, enum figure figure,
-                         const struct hearth_harness_places *places,
-                         struct hearth_harness_setup *ret, struct hearth_error *err)
-{
-    struct intruded *bench = hearth_alloc(1, sizeof *bench);
-    if (bench == NULL) {
-        return hearth_fail_oom(err);
-    }
-    bench->figure = figure;
-    int rc = generation_open_pair(places, model, options, &bench->pair, err);
-    if (rc < 0) {
-        close_intruded(bench);
-        return rc;
-    }
-    *ret = (struct hearth_harness_setup){
-        .side_count = 2, .check = check, .close = close_intruded, .state = bench};
-    for (size_t i = 0; i < 2; i++) {
-        struct generation_side *side = &bench->pair.sides[i];
-        side->pair = bench;
-        ret->sides[i] =
-            (struct hearth_harness_side){.name = side->name, .measure = measure, .arg = side};
-    }
-    return 0;
-}
-
-#define OPEN(name, model, target, figure)                                                          \
+#define OPEN(name, model, target)                                                                  \
     static int name(const struct hearth_harness_places *places, struct hearth_harness_setup *ret,  \
                     struct hearth_error *err)                                                      \
     {                                                                                              \
-        return open_intruded(model, "inter_token_ms = " #target "\n", figure, places, ret, err);   \
+        struct intruded *bench = hearth_alloc(1, sizeof *bench);                                   \
+        return bench == NULL                                                                       \
+                   ? hearth_fail_oom(err)                                                          \
+                   : generation_open_pair(places, model, "inter_token_ms = " #target "\n",         \
+                                          &bench->pair, measure, ret, err);                        \
     }
-OPEN(half_100_gap, HALF_BILLION, 100, GAP_P99)
-OPEN(half_100_first, HALF_BILLION, 100, FIRST_TOKEN)
-OPEN(half_300_gap, HALF_BILLION, 300, GAP_WORST)
-OPEN(half_300_first, HALF_BILLION, 300, FIRST_TOKEN)
-OPEN(smollm2_100_gap, SMOLLM2, 100, GAP_P99)
-OPEN(smollm2_100_first, SMOLLM2, 100, FIRST_TOKEN)
-OPEN(smollm2_300_gap, SMOLLM2, 300, GAP_WORST)
-OPEN(smollm2_300_first, SMOLLM2, 300, FIRST_TOKEN)
+OPEN(half_100, HALF_BILLION, 100)
+OPEN(half_300, HALF_BILLION, 300)
+OPEN(smollm2_100, SMOLLM2, 100)
+OPEN(smollm2_300, SMOLLM2, 300)
 #undef OPEN
 
 #define CASES(model, of)                                                                           \
     {.id = "gguf/long-prompt/" model "-100-ms-gap",                                                \
      .help = "p99 pause of 4 streams while 2,000 tokens are read, target 100 ms",                  \
      .goals = {{HEARTH_GOAL_MEDIAN_AT_MOST, 120e6, false}},                                        \
-     .open = of##_100_gap},                                                                        \
+     .figure = GAP_P99,                                                                            \
+     .open = of##_100},                                                                            \
         {.id = "gguf/long-prompt/" model "-100-ms-first",                                          \
          .help = "when those 2,000 tokens get their first token; beside llama-server",             \
          .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 1.4, false}},                                       \
-         .open = of##_100_first},                                                                  \
+         .figure = FIRST_TOKEN,                                                                    \
+         .shares_run = true,                                                                       \
+         .open = of##_100},                                                                        \
         {.id = "gguf/long-prompt/" model "-300-ms-gap",                                            \
          .help = "longest pause of 4 streams meanwhile, target 300 ms; beside llama-server",       \
          .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 0.12, false}},                                      \
-         .open = of##_300_gap},                                                                    \
+         .figure = GAP_WORST,                                                                      \
+         .open = of##_300},                                                                        \
     {                                                                                              \
         .id = "gguf/long-prompt/" model "-300-ms-first",                                           \
         .help = "when the 2,000 tokens get their first token, target 300 ms; beside llama-server", \
-        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 1.1, false}}, .open = of##_300_first                 \
+        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 1.1, false}}, .figure = FIRST_TOKEN,                 \
+        .shares_run = true, .open = of##_300                                                       \
     }
 
 const struct hearth_harness_case bench_generation_long_prompt[] = {

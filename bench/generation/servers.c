@@ -16,7 +16,6 @@ enum figure { TOKEN_TIME, FIRST_TOKEN };
 
 struct together {
     struct generation_pair pair;
-    enum figure figure;
     unsigned clients;
     bool has_prefix; /* PREFIX tokens that all of a block share, and a few of their own */
     uint32_t ids[GENERATION_SLOTS][PREFIX + MOST_SUFFIX];
@@ -42,7 +41,7 @@ static void make_asks(struct together *bench, uint64_t turn)
     }
 }
 
-static double figure_of(const struct together *bench, const struct generate *done)
+static void find_figures(const struct together *bench, const struct generate *done, double *ret)
 {
     double firsts[GENERATION_SLOTS];
     uint64_t begin_ns = UINT64_MAX;
@@ -55,11 +54,9 @@ static double figure_of(const struct together *bench, const struct generate *don
         end_ns = HEARTH_MAX(end_ns, answer->end_ns);
         tokens += answer->count;
     }
-    if (bench->figure == TOKEN_TIME) {
-        return (double)(end_ns - begin_ns) / (double)HEARTH_MAX(tokens, 1u);
-    }
     hearth_stats_sort(firsts, bench->clients);
-    return hearth_stats_quantile(firsts, bench->clients, 0.5);
+    ret[TOKEN_TIME] = (double)(end_ns - begin_ns) / (double)HEARTH_MAX(tokens, 1u);
+    ret[FIRST_TOKEN] = hearth_stats_quantile(firsts, bench->clients, 0.5);
 }
 
 static int measure(void *arg, double *ret, size_t calls, struct hearth_error *err)
@@ -74,115 +71,74 @@ static int measure(void *arg, double *ret, size_t calls, struct hearth_error *er
         if (rc < 0) {
             return rc;
         }
-        ret[i] = figure_of(bench, done);
+        find_figures(bench, done, side->figures);
+        ret[i] = side->figures[TOKEN_TIME];
         generate_close(done);
     }
     return 0;
 }
 
-static int check(void *state, struct hearth_error *err)
-{
-    struct together *bench = state;
-    return generation_check_pair(&bench->pair, err);
-}
-
-static void close_together(void *state)
-{
-    struct together *bench = state;
-    generation_close_pair(&bench->pair);
-    hearth_free(bench);
-}
-
-static int open_together(enum generation_model model, enum figure figure, unsigned clients,
-                         bool has_prefix, const struct hearth_harness_places *places,
+static int open_together(enum generation_model model, unsigned clients, bool has_prefix,
+                         const struct hearth_harness_places *places,
                          struct hearth_harness_setup *ret, struct hearth_error *err)
 {
     struct together *bench = hearth_alloc(1, sizeof *bench);
     if (bench == NULL) {
         return hearth_fail_oom(err);
     }
-    bench->figure = figure;
     bench->clients = clients;
     bench->has_prefix = has_prefix;
-    int rc = generation_open_pair(places, model, "", &bench->pair, err);
-    if (rc < 0) {
-        close_together(bench);
-        return rc;
-    }
-    *ret = (struct hearth_harness_setup){
-        .side_count = 2, .check = check, .close = close_together, .state = bench};
-    for (size_t i = 0; i < 2; i++) {
-        struct generation_side *side = &bench->pair.sides[i];
-        side->pair = bench;
-        ret->sides[i] =
-            (struct hearth_harness_side){.name = side->name, .measure = measure, .arg = side};
-    }
-    return 0;
+    return generation_open_pair(places, model, "", &bench->pair, measure, ret, err);
 }
 
-#define OPEN(name, model, figure, clients, has_prefix)                                             \
+#define OPEN(name, model, clients, has_prefix)                                                     \
     static int name(const struct hearth_harness_places *places, struct hearth_harness_setup *ret,  \
                     struct hearth_error *err)                                                      \
     {                                                                                              \
-        return open_together(model, figure, clients, has_prefix, places, ret, err);                \
+        return open_together(model, clients, has_prefix, places, ret, err);                        \
     }
-OPEN(rate_smollm2_1, SMOLLM2, TOKEN_TIME, 1, false)
-OPEN(rate_smollm2_4, SMOLLM2, TOKEN_TIME, 4, false)
-OPEN(rate_smollm2_8, SMOLLM2, TOKEN_TIME, 8, false)
-OPEN(rate_smollm2_16, SMOLLM2, TOKEN_TIME, 16, false)
-OPEN(rate_half_1, HALF_BILLION, TOKEN_TIME, 1, false)
-OPEN(rate_half_4, HALF_BILLION, TOKEN_TIME, 4, false)
-OPEN(rate_half_8, HALF_BILLION, TOKEN_TIME, 8, false)
-OPEN(rate_half_16, HALF_BILLION, TOKEN_TIME, 16, false)
-OPEN(first_smollm2_1, SMOLLM2, FIRST_TOKEN, 1, false)
-OPEN(first_smollm2_4, SMOLLM2, FIRST_TOKEN, 4, false)
-OPEN(first_smollm2_8, SMOLLM2, FIRST_TOKEN, 8, false)
-OPEN(first_smollm2_16, SMOLLM2, FIRST_TOKEN, 16, false)
-OPEN(first_half_1, HALF_BILLION, FIRST_TOKEN, 1, false)
-OPEN(first_half_4, HALF_BILLION, FIRST_TOKEN, 4, false)
-OPEN(first_half_8, HALF_BILLION, FIRST_TOKEN, 8, false)
-OPEN(first_half_16, HALF_BILLION, FIRST_TOKEN, 16, false)
-OPEN(prefix_smollm2, SMOLLM2, FIRST_TOKEN, SHARERS, true)
-OPEN(prefix_half, HALF_BILLION, FIRST_TOKEN, SHARERS, true)
+OPEN(smollm2_1, SMOLLM2, 1, false)
+OPEN(smollm2_4, SMOLLM2, 4, false)
+OPEN(smollm2_8, SMOLLM2, 8, false)
+OPEN(smollm2_16, SMOLLM2, 16, false)
+OPEN(half_1, HALF_BILLION, 1, false)
+OPEN(half_4, HALF_BILLION, 4, false)
+OPEN(half_8, HALF_BILLION, 8, false)
+OPEN(half_16, HALF_BILLION, 16, false)
+OPEN(prefix_smollm2, SMOLLM2, SHARERS, true)
+OPEN(prefix_half, HALF_BILLION, SHARERS, true)
 #undef OPEN
 
-#define RATE(name, count, least, opener)                                                           \
-    {                                                                                              \
-        .id = "gguf/throughput/" name "-" #count,                                                  \
-        .help = "tokens of " #count " clients, 146 of a prompt and 64 more; beside llama-server",  \
-        .kind = HEARTH_HARNESS_RATE, .goals = {{HEARTH_GOAL_RATIO_AT_LEAST, least, false}},        \
-        .open = opener                                                                             \
-    }
-#define FIRST(name, count, most, opener)                                                           \
+/* Rate and first token of the same runs. */
+#define BOTH(name, count, least, most, opener)                                                     \
+    {.id = "gguf/throughput/" name "-" #count,                                                     \
+     .help = "tokens of " #count " clients, 146 of a prompt and 64 more; beside llama-server",     \
+     .kind = HEARTH_HARNESS_RATE,                                                                  \
+     .goals = {{HEARTH_GOAL_RATIO_AT_LEAST, least, false}},                                        \
+     .figure = TOKEN_TIME,                                                                         \
+     .open = opener},                                                                              \
     {                                                                                              \
         .id = "gguf/first-token/" name "-" #count,                                                 \
         .help = "p50 of " #count " clients that come together, 146 tokens; beside llama-server",   \
-        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, most, false}}, .open = opener                        \
+        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, most, false}}, .figure = FIRST_TOKEN,                \
+        .shares_run = true, .open = opener                                                         \
     }
 #define PREFIXED(name, opener)                                                                     \
     {                                                                                              \
         .id = "gguf/shared-prefix/" name,                                                          \
         .help = "first token, p50 of 8 clients: 400 tokens in common and 5 to 20 of their own",    \
-        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 0.4, false}}, .open = opener                         \
+        .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 0.4, false}}, .figure = FIRST_TOKEN, .open = opener  \
     }
 
 const struct hearth_harness_case bench_generation_servers[] = {
-    RATE("smollm2", 1, 1.0, rate_smollm2_1),
-    RATE("smollm2", 4, 1.05, rate_smollm2_4),
-    RATE("smollm2", 8, 1.05, rate_smollm2_8),
-    RATE("smollm2", 16, 1.05, rate_smollm2_16),
-    RATE("half-billion", 1, 1.0, rate_half_1),
-    RATE("half-billion", 4, 1.05, rate_half_4),
-    RATE("half-billion", 8, 1.05, rate_half_8),
-    RATE("half-billion", 16, 1.05, rate_half_16),
-    FIRST("smollm2", 1, 1.0, first_smollm2_1),
-    FIRST("smollm2", 4, 0.7, first_smollm2_4),
-    FIRST("smollm2", 8, 0.7, first_smollm2_8),
-    FIRST("smollm2", 16, 0.7, first_smollm2_16),
-    FIRST("half-billion", 1, 1.0, first_half_1),
-    FIRST("half-billion", 4, 0.7, first_half_4),
-    FIRST("half-billion", 8, 0.7, first_half_8),
-    FIRST("half-billion", 16, 0.7, first_half_16),
+    BOTH("smollm2", 1, 1.0, 1.0, smollm2_1),
+    BOTH("smollm2", 4, 1.05, 0.7, smollm2_4),
+    BOTH("smollm2", 8, 1.05, 0.7, smollm2_8),
+    BOTH("smollm2", 16, 1.05, 0.7, smollm2_16),
+    BOTH("half-billion", 1, 1.0, 1.0, half_1),
+    BOTH("half-billion", 4, 1.05, 0.7, half_4),
+    BOTH("half-billion", 8, 1.05, 0.7, half_8),
+    BOTH("half-billion", 16, 1.05, 0.7, half_16),
     PREFIXED("smollm2", prefix_smollm2),
     PREFIXED("half-billion", prefix_half),
     {0},

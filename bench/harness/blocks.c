@@ -10,27 +10,47 @@
 
 static size_t calls_of(const struct blocks *blocks)
 {
-    return blocks->of->calls > 0 ? blocks->of->calls : 1;
+    size_t calls = blocks->figures[0].of->calls;
+    return calls > 0 ? calls : 1;
 }
 
-int blocks_create(const struct hearth_harness_case *of, struct hearth_harness_setup *setup,
-                  const struct hearth_harness_plan *plan, struct blocks *ret)
+static size_t pool_room(const struct blocks *blocks)
 {
-    size_t quads = plan->max_quads;
-    *ret = (struct blocks){.of = of, .setup = setup, .plan = plan};
-    hearth_stats_seed(&ret->random, plan->seed);
-    HEARTH_ASSERT(calls_of(ret) <= HEARTH_HARNESS_MAX_CALLS && quads <= HEARTH_HARNESS_MAX_QUADS);
+    return HEARTH_MIN((size_t)POOL_CALLS, 2 * blocks->plan->max_quads * calls_of(blocks));
+}
+
+static bool create_figure(struct blocks *blocks, struct figure *ret)
+{
+    size_t quads = blocks->plan->max_quads;
     ret->ratios = hearth_alloc(quads, sizeof(double));
     ret->same = hearth_alloc(quads, sizeof(double));
-    ret->scratch = hearth_alloc(2 * quads, sizeof(double));
-    ret->calls = hearth_alloc(calls_of(ret), sizeof(double));
-    bool is_whole =
-        ret->ratios != NULL && ret->same != NULL && ret->scratch != NULL && ret->calls != NULL;
-    size_t pool = HEARTH_MIN((size_t)POOL_CALLS, 2 * quads * calls_of(ret));
-    for (size_t i = 0; i < setup->side_count; i++) {
+    bool is_whole = ret->ratios != NULL && ret->same != NULL;
+    for (size_t i = 0; i < blocks->setup->side_count; i++) {
         ret->values[i] = hearth_alloc(2 * quads, sizeof(double));
-        ret->pools[i] = hearth_alloc(pool, sizeof(double));
+        ret->pools[i] = hearth_alloc(pool_room(blocks), sizeof(double));
         is_whole = is_whole && ret->values[i] != NULL && ret->pools[i] != NULL;
+    }
+    return is_whole;
+}
+
+int blocks_create(const struct hearth_harness_case *of, size_t count,
+                  struct hearth_harness_setup *setup, const struct hearth_harness_plan *plan,
+                  struct blocks *ret)
+{
+    *ret = (struct blocks){.count = count, .setup = setup, .plan = plan};
+    hearth_stats_seed(&ret->random, plan->seed);
+    for (size_t i = 0; i < count; i++) {
+        ret->figures[i].of = &of[i];
+        HEARTH_ASSERT(of[i].figure == 0 || (of[i].calls <= 1 && setup->sides[0].figure != NULL));
+        HEARTH_ASSERT(i == 0 || (of[i].shares_run && of[i].calls == of[0].calls));
+    }
+    HEARTH_ASSERT(calls_of(ret) <= HEARTH_HARNESS_MAX_CALLS &&
+                  plan->max_quads <= HEARTH_HARNESS_MAX_QUADS);
+    ret->scratch = hearth_alloc(2 * plan->max_quads, sizeof(double));
+    ret->calls = hearth_alloc(calls_of(ret), sizeof(double));
+    bool is_whole = ret->scratch != NULL && ret->calls != NULL;
+    for (size_t i = 0; i < count; i++) {
+        is_whole = create_figure(ret, &ret->figures[i]) && is_whole;
     }
     if (!is_whole) {
         blocks_destroy(ret);
@@ -41,12 +61,15 @@ int blocks_create(const struct hearth_harness_case *of, struct hearth_harness_se
 
 void blocks_destroy(struct blocks *blocks)
 {
-    for (size_t i = 0; i < 2; i++) {
-        hearth_free(blocks->values[i]);
-        hearth_free(blocks->pools[i]);
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct figure *figure = &blocks->figures[i];
+        hearth_free(figure->ratios);
+        hearth_free(figure->same);
+        for (size_t j = 0; j < 2; j++) {
+            hearth_free(figure->values[j]);
+            hearth_free(figure->pools[j]);
+        }
     }
-    hearth_free(blocks->ratios);
-    hearth_free(blocks->same);
     hearth_free(blocks->scratch);
     hearth_free(blocks->calls);
     *blocks = (struct blocks){0};
@@ -80,16 +103,16 @@ int blocks_calibrate(struct blocks *blocks, struct hearth_error *err)
     return 0;
 }
 
-static void pool_calls(struct blocks *blocks, size_t which, size_t count)
+static void pool_calls(const struct blocks *blocks, struct figure *figure, size_t which,
+                       const double *calls, size_t count)
 {
-    size_t total = HEARTH_MIN((size_t)POOL_CALLS, 2 * blocks->plan->max_quads * calls_of(blocks));
-    size_t kept = HEARTH_MIN(count, total - blocks->pooled[which]);
-    memcpy(blocks->pools[which] + blocks->pooled[which], blocks->calls, kept * sizeof(double));
-    blocks->pooled[which] += kept;
+    size_t kept = HEARTH_MIN(count, pool_room(blocks) - figure->pooled[which]);
+    memcpy(figure->pools[which] + figure->pooled[which], calls, kept * sizeof(double));
+    figure->pooled[which] += kept;
 }
 
-static int measure_block(struct blocks *blocks, size_t which, bool is_recorded, double *ret,
-                         struct hearth_error *err)
+/* Leaves the calls of the block in blocks->calls; returns how many, or an error. */
+static int measure_block(struct blocks *blocks, size_t which, struct hearth_error *err)
 {
     const struct hearth_harness_side *side = &blocks->setup->sides[which];
     size_t count = side->loop != NULL ? 1 : calls_of(blocks);
@@ -101,52 +124,76 @@ static int measure_block(struct blocks *blocks, size_t which, bool is_recorded, 
             return hearth_because(err, rc, "measure \"%s\"", side->name);
         }
     }
-    if (is_recorded) {
-        pool_calls(blocks, which, count);
+    return (int)count;
+}
+
+int blocks_warm(struct blocks *blocks, struct hearth_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < blocks->setup->side_count; i++) {
+        rc = measure_block(blocks, i, err);
     }
-    double q = blocks->of->block_quantile;
-    hearth_stats_sort(blocks->calls, count);
-    *ret = hearth_stats_quantile(blocks->calls, count, q > 0.0 ? q : 0.5);
-    return 0;
+    return rc < 0 ? rc : 0;
+}
+
+/* The block's value for one figure, out of what was measured last. */
+static double value_of(struct blocks *blocks, struct figure *figure, size_t which, size_t count)
+{
+    const struct hearth_harness_side *side = &blocks->setup->sides[which];
+    double q = figure->of->block_quantile;
+    double *calls = blocks->calls;
+    double other = 0.0;
+    if (figure->of->figure != 0) {
+        other = side->figure(side->arg, figure->of->figure);
+        calls = &other;
+    }
+    pool_calls(blocks, figure, which, calls, count);
+    hearth_stats_sort(calls, count);
+    return hearth_stats_quantile(calls, count, q > 0.0 ? q : 0.5);
 }
 
 /* ---- quads --------------------------------------------------------------------------------- */
 
-int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_error *err)
+static void keep_quad(struct blocks *blocks, struct figure *figure, double found[2][2],
+                      const size_t *order)
 {
-    static const size_t orders[2][4] = {{0, 1, 1, 0}, {1, 0, 0, 1}};
-    bool is_pair = blocks->setup->side_count == 2;
-    size_t quad = blocks->quads;
-    /* By lot: turned around in each quad, blocks kept step with the time slices of a busy machine,
-     * and a side against itself looked twice as slow. */
-    const size_t *order = orders[hearth_stats_next(&blocks->random) % 2];
-    double found[2][2] = {{0}};
-    size_t have[2] = {0};
-    for (size_t i = 0; i < 4; i++) {
-        size_t which = is_pair ? order[i] : 0;
-        double value = 0.0;
-        if (!is_pair && i >= 2) {
-            break;
-        }
-        int rc = measure_block(blocks, which, is_recorded, &value, err);
-        if (rc < 0) {
-            return rc;
-        }
-        found[which][have[which]++] = value;
-    }
-    if (!is_recorded) {
-        return 0;
-    }
     for (size_t i = 0; i < blocks->setup->side_count; i++) {
-        blocks->values[i][2 * quad] = found[i][0];
-        blocks->values[i][2 * quad + 1] = found[i][1];
+        figure->values[i][2 * blocks->quads] = found[i][0];
+        figure->values[i][2 * blocks->quads + 1] = found[i][1];
     }
-    if (is_pair) {
+    if (blocks->setup->side_count == 2) {
         const double *inner = found[order[1]];
-        blocks->same[quad] = log(inner[0] / inner[1]);
+        figure->same[blocks->quads] = log(inner[0] / inner[1]);
         double a = 0.5 * (log(found[0][0]) + log(found[0][1]));
         double b = 0.5 * (log(found[1][0]) + log(found[1][1]));
-        blocks->ratios[quad] = blocks->of->kind == HEARTH_HARNESS_RATE ? b - a : a - b;
+        figure->ratios[blocks->quads] = figure->of->kind == HEARTH_HARNESS_RATE ? b - a : a - b;
+    }
+}
+
+int blocks_measure_quad(struct blocks *blocks, struct hearth_error *err)
+{
+    static const size_t orders[3][4] = {{0, 1, 1, 0}, {1, 0, 0, 1}, {0, 0}};
+    bool is_pair = blocks->setup->side_count == 2;
+    /* By lot: turned around in each quad, blocks kept step with the time slices of a busy machine,
+     * and a side against itself looked twice as slow. */
+    size_t drawn = hearth_stats_next(&blocks->random) % 2;
+    const size_t *order = orders[is_pair ? drawn : 2];
+    double found[HEARTH_HARNESS_MAX_SHARED][2][2] = {{{0}}};
+    size_t have[2] = {0};
+    for (size_t i = 0; i < (is_pair ? 4 : 2); i++) {
+        size_t which = order[i];
+        int count = measure_block(blocks, which, err);
+        if (count < 0) {
+            return count;
+        }
+        for (size_t j = 0; j < blocks->count; j++) {
+            found[j][which][have[which]] =
+                value_of(blocks, &blocks->figures[j], which, (size_t)count);
+        }
+        have[which]++;
+    }
+    for (size_t j = 0; j < blocks->count; j++) {
+        keep_quad(blocks, &blocks->figures[j], found[j], order);
     }
     blocks->quads++;
     return 0;
@@ -155,7 +202,9 @@ int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_e
 void blocks_forget(struct blocks *blocks)
 {
     blocks->quads = 0;
-    memset(blocks->pooled, 0, sizeof blocks->pooled);
+    for (size_t i = 0; i < blocks->count; i++) {
+        memset(blocks->figures[i].pooled, 0, sizeof blocks->figures[i].pooled);
+    }
 }
 
 int blocks_ratio(struct blocks *blocks, const double *logs, double confidence, double *ret_ratio,

@@ -7,31 +7,40 @@
 
 #define POOL_CALLS (1u << 20) /* single calls kept for the quantiles of a side */
 
-/* All values of one run. */
-struct blocks {
+/* All values of one case. */
+struct figure {
     const struct hearth_harness_case *of;
-    struct hearth_harness_setup *setup;
-    const struct hearth_harness_plan *plan;
-    struct hearth_stats_random random; /* draws the order of a quad */
-    size_t quads;
     double *values[2]; /* two blocks a quad and side */
     double *ratios;    /* logarithms, one a quad */
     double *same;      /* logarithms of neighbours of one side, one a quad */
-    double *scratch;   /* room for one set of values to be sorted */
-    double *calls;     /* of the block being measured */
     double *pools[2];
     size_t pooled[2];
 };
 
-int blocks_create(const struct hearth_harness_case *of, struct hearth_harness_setup *setup,
-                  const struct hearth_harness_plan *plan, struct blocks *ret);
+/* A run, and the figures that come out of it. */
+struct blocks {
+    struct figure figures[HEARTH_HARNESS_MAX_SHARED];
+    size_t count; /* of figures */
+    struct hearth_harness_setup *setup;
+    const struct hearth_harness_plan *plan;
+    struct hearth_stats_random random; /* draws the order of a quad */
+    size_t quads;
+    double *scratch; /* room for one set of values to be sorted */
+    double *calls;   /* of the block being measured */
+};
+
+int blocks_create(const struct hearth_harness_case *of, size_t count,
+                  struct hearth_harness_setup *setup, const struct hearth_harness_plan *plan,
+                  struct blocks *ret);
 void blocks_destroy(struct blocks *blocks);
 
 /* Finds how often a loop must turn for a block to be long against the clock. */
 int blocks_calibrate(struct blocks *blocks, struct hearth_error *err);
 
-/* Measures a quad; without @is_recorded its values are forgotten. */
-int blocks_measure_quad(struct blocks *blocks, bool is_recorded, struct hearth_error *err);
+/* Measures a block of each side; nothing is kept. */
+int blocks_warm(struct blocks *blocks, struct hearth_error *err);
+
+int blocks_measure_quad(struct blocks *blocks, struct hearth_error *err);
 
 /* Forgets all that was recorded. */
 void blocks_forget(struct blocks *blocks);

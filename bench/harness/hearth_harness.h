@@ -5,6 +5,8 @@
  * Blocks come in *quads*, A B B A or B A A B by lot, so that what drifts slowly meets both sides
  * alike. The ratio of a quad is (A1·A2 / B1·B2)^½; the case's is the median of its quads.
  *
+ * Cases whose figures come out of the same blocks may share a run; each has its own result.
+ *
  * A result is judged only if the machine was quiet (verdict.c): anything else is INCONCLUSIVE.
  * One thread; everything blocks for as long as the benchmark runs.                               */
 
@@ -16,7 +18,9 @@
 
 #define HEARTH_HARNESS_MAX_CALLS  10000u /* of one block */
 #define HEARTH_HARNESS_MAX_QUADS  2000u
+#define HEARTH_HARNESS_MIN_QUADS  6u /* where one takes many seconds: no 99 % interval then */
 #define HEARTH_HARNESS_MAX_GOALS  2u
+#define HEARTH_HARNESS_MAX_SHARED 2u /* cases of one run */
 #define HEARTH_HARNESS_TEXT_BYTES 256u
 
 /* ---- a case -------------------------------------------------------------------------------- */
@@ -25,10 +29,14 @@
 typedef int hearth_harness_measure_fn(void *arg, double *ret, size_t calls,
                                       struct hearth_error *err);
 
+/** Another figure of the block that was measured last: @which of its case. */
+typedef double hearth_harness_figure_fn(const void *arg, unsigned which);
+
 /** One side: either @measure, or @loop, of which the harness times many @times and divides. */
 struct hearth_harness_side {
     const char *name;
     hearth_harness_measure_fn *measure;
+    hearth_harness_figure_fn *figure; /* NULL: there is none but the first, which @measure gives */
     void (*loop)(void *arg, uint64_t times);
     void *arg;
     uint64_t times; /* of a loop: found by calibration */
@@ -45,8 +53,7 @@ struct hearth_harness_setup {
 
 enum hearth_harness_kind {
     HEARTH_HARNESS_TIME, /* nanoseconds an operation; ratio = A/B of times */
-    HEARTH_HARNESS_RATE, /* the same values, compared as operations a second: ratio = B/A of times
-                          */
+    HEARTH_HARNESS_RATE, /* the same values, as operations a second: ratio = B/A of times */
     HEARTH_HARNESS_VALUE /* a number with the unit of the case */
 };
 
@@ -77,11 +84,11 @@ struct hearth_harness_case {
     enum hearth_harness_kind kind;
     size_t calls;          /* a block; 0: 1 */
     double block_quantile; /* 0: the median */
+    unsigned figure;       /* 0: what is measured; else what the sides' @figure is asked for */
+    bool shares_run;       /* with the case before it in the array: same @open, one call a block */
     struct hearth_harness_goal goals[HEARTH_HARNESS_MAX_GOALS];
-    /**
-     * HEARTH_E_UNSUPPORTED if something is missing here: @err says what and how to get it, and the
-     * case ends as SKIPPED. Any other error: BROKEN.
-     */
+    /** HEARTH_E_UNSUPPORTED: something is missing here, @err says how to get it, and the case ends
+     *  as SKIPPED. Any other error: BROKEN. */
     int (*open)(const struct hearth_harness_places *places, struct hearth_harness_setup *ret,
                 struct hearth_error *err);
 };
@@ -157,15 +164,18 @@ struct hearth_harness_result {
     /* With two sides: */
     double ratio;
     struct hearth_stats_interval ratio_95;
-    struct hearth_stats_interval ratio_99;
-    struct hearth_stats_interval same_95; /* a side against itself, in this run */
-    double difference;                    /* A above B: median of the quads */
+    struct hearth_stats_interval ratio_99; /* high is 0: there are too few quads for it */
+    struct hearth_stats_interval same_95;  /* a side against itself, in this run */
+    double difference;                     /* A above B: median of the quads */
     struct hearth_stats_interval difference_95;
     struct hearth_harness_usage usage;
 };
 
-/** Opens, checks, measures, closes and judges one case. Never fails: the verdict tells. */
-void hearth_harness_run(const struct hearth_harness_case *of,
+/**
+ * Opens, checks, measures, closes and judges @count cases (1 … HEARTH_HARNESS_MAX_SHARED) that lie
+ * behind each other and share a run; @ret takes a result of each. Never fails: the verdict tells.
+ */
+void hearth_harness_run(const struct hearth_harness_case *of, size_t count,
                         const struct hearth_harness_places *places,
                         const struct hearth_harness_plan *plan, struct hearth_harness_result *ret);
 
@@ -173,7 +183,7 @@ void hearth_harness_run(const struct hearth_harness_case *of,
  * The measuring part alone, on what is open already and for a clock of the plan's: for the
  * self-check. Fills everything but usage and verdict.
  */
-HEARTH_NODISCARD int hearth_harness_measure(const struct hearth_harness_case *of,
+HEARTH_NODISCARD int hearth_harness_measure(const struct hearth_harness_case *of, size_t count,
                                             struct hearth_harness_setup *setup,
                                             const struct hearth_harness_plan *plan,
                                             struct hearth_harness_result *ret,

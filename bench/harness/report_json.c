@@ -64,7 +64,9 @@ static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *object,
     if (from->side_count == 2) {
         yyjson_mut_obj_add_real(doc, object, "ratio", from->ratio);
         yyjson_mut_obj_add_val(doc, object, "ratio_95", interval(doc, from->ratio_95));
-        yyjson_mut_obj_add_val(doc, object, "ratio_99", interval(doc, from->ratio_99));
+        if (from->ratio_99.high > 0.0) {
+            yyjson_mut_obj_add_val(doc, object, "ratio_99", interval(doc, from->ratio_99));
+        }
         yyjson_mut_obj_add_val(doc, object, "same_95", interval(doc, from->same_95));
         yyjson_mut_obj_add_real(doc, object, "difference", from->difference);
         yyjson_mut_obj_add_val(doc, object, "difference_95", interval(doc, from->difference_95));

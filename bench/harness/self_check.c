@@ -8,8 +8,9 @@
  * answer is the same everywhere. "Called unchanged" and "found" must hold in 0.95 of the runs.
  *
  * The ratios go through the same code as a real benchmark, stopping rule and all; only the clock
- * stands still. Their noise: log-normal, 3 %, plus one block in 50 that takes 3 times as long, plus
- * a drift of 20 % over the run, as of a machine that grows warm. */
+ * stands still, or leaps where quads are to be as few as they may. Their noise: log-normal, 3 %,
+ * plus one block in 50 that takes 3 times as long, plus a drift of 20 % over the run, as of a
+ * machine that grows warm. */
 
 #include "self_check.h"
 
@@ -119,7 +120,15 @@ static uint64_t standing_clock(void)
     return 0;
 }
 
-static int run_synthetic(double ratio, uint64_t seed, struct hearth_harness_result *ret)
+/* Each look at it is ten seconds later, so that no more than the fewest quads are measured. */
+static uint64_t slow_clock(void)
+{
+    static uint64_t now_ns;
+    return now_ns += UINT64_C(10000000000);
+}
+
+static int run_synthetic(double ratio, uint64_t (*now_ns)(void), uint64_t seed,
+                         struct hearth_harness_result *ret)
 {
     static const struct hearth_harness_case of = {.id = "synthetic", .kind = HEARTH_HARNESS_TIME};
     struct hearth_stats_random random;
@@ -134,11 +143,11 @@ static int run_synthetic(double ratio, uint64_t seed, struct hearth_harness_resu
     struct hearth_harness_plan plan;
     hearth_harness_plan_default(&plan, false);
     plan.seed = hearth_stats_next(&random); /* not the stream of the noise */
-    plan.now_ns = standing_clock;
+    plan.now_ns = now_ns;
     plan.warm_up_ns = 0;
     plan.max_quads = 400;
     *ret = (struct hearth_harness_result){0};
-    return hearth_harness_measure(&of, &setup, &plan, ret, NULL);
+    return hearth_harness_measure(&of, 1, &setup, &plan, ret, NULL);
 }
 
 /* What many runs with one true ratio came to. */
@@ -147,12 +156,13 @@ struct ratio_tally {
     unsigned changes[HEARTH_CHANGE_UNKNOWN + 1];
 };
 
-static int tally_ratios(double ratio, unsigned runs, uint64_t seed, struct ratio_tally *ret)
+static int tally_ratios(double ratio, uint64_t (*now_ns)(void), unsigned runs, uint64_t seed,
+                        struct ratio_tally *ret)
 {
     *ret = (struct ratio_tally){0};
     for (unsigned run = 0; run < runs; run++) {
         struct hearth_harness_result result;
-        int rc = run_synthetic(ratio, seed + run, &result);
+        int rc = run_synthetic(ratio, now_ns, seed + run, &result);
         if (rc < 0) {
             return rc;
         }
@@ -220,15 +230,20 @@ int hearth_self_check(unsigned runs, FILE *out)
 {
     struct ratio_tally same;
     struct ratio_tally slower;
+    struct ratio_tally few;
     int wrong = check_shapes(runs, out);
-    int rc = wrong < 0 ? wrong : tally_ratios(1.0, runs, 1000000, &same);
-    rc = rc < 0 ? rc : tally_ratios(1.05, runs, 2000000, &slower);
+    int rc = wrong < 0 ? wrong : tally_ratios(1.0, standing_clock, runs, 1000000, &same);
+    rc = rc < 0 ? rc : tally_ratios(1.05, standing_clock, runs, 2000000, &slower);
+    rc = rc < 0 ? rc : tally_ratios(1.05, slow_clock, runs, 3000000, &few);
     if (rc < 0) {
         return rc;
     }
     struct hearth_self_check_row rows[] = {
         coverage_row("95 % interval of the ratio covers it, A/A", runs, same.covered),
         coverage_row("95 % interval of the ratio covers it, 5 % slower", runs, slower.covered),
+        /* The range of 6 values covers their median in 0.969 of all samples. */
+        {"95 % interval of the ratio covers it, 6 slow quads", runs, few.covered,
+         0.95 - 3.0 * sqrt(0.95 * 0.05 / runs) - 0.005, 1.0},
         {"A/A is called unchanged", runs, same.changes[HEARTH_CHANGE_UNCHANGED], 0.95, 1.0},
         {"5 % slower is found", runs, slower.changes[HEARTH_CHANGE_SLOWER], 0.95, 1.0},
     };

@@ -44,6 +44,9 @@ enum hearth_harness_change hearth_harness_change_of(const struct hearth_harness_
 {
     struct hearth_stats_interval wide = result->ratio_99;
     bool is_rate = result->of->kind == HEARTH_HARNESS_RATE;
+    if (wide.high <= 0.0) {
+        return HEARTH_CHANGE_UNKNOWN;
+    }
     if (wide.low > 1.0 + CHANGE_LEAST) {
         return is_rate ? HEARTH_CHANGE_FASTER : HEARTH_CHANGE_SLOWER;
     }

@@ -127,10 +127,17 @@ static double bias_of(const double *resamples, double observed)
 
 /* ---- the interval -------------------------------------------------------------------------- */
 
+/* The range of @count values leaves out the median if all lie on one side of it. */
+static bool is_enough(size_t count, enum hearth_stats_kind kind, double confidence)
+{
+    return count >= HEARTH_STATS_MIN_COUNT &&
+           (kind != HEARTH_STATS_MEDIAN || confidence <= 1.0 - pow(0.5, (double)count - 1.0));
+}
+
 int hearth_stats_bootstrap(const double *sorted, size_t count, enum hearth_stats_kind kind,
                            double confidence, uint64_t seed, struct hearth_stats_interval *ret)
 {
-    if (count < HEARTH_STATS_MIN_COUNT) {
+    if (!is_enough(count, kind, confidence)) {
         return HEARTH_E_ARGUMENT;
     }
     double *resamples = hearth_alloc(HEARTH_STATS_RESAMPLES, sizeof *resamples);

@@ -17,7 +17,7 @@
 #include "hearth_base.h"
 
 #define HEARTH_STATS_RESAMPLES 2000u
-#define HEARTH_STATS_MIN_COUNT 8u /* fewer values have no interval worth its name */
+#define HEARTH_STATS_MIN_COUNT 6u /* fewer values have no interval worth its name */
 
 /* ---- random numbers ------------------------------------------------------------------------ */
 
@@ -78,7 +78,8 @@ void hearth_stats_classify(const double *sorted, size_t count, struct hearth_sta
 /**
  * Finds the interval of the mean or median of the population at @confidence (0.95) from sorted
  * values. Cost: count × HEARTH_STATS_RESAMPLES. HEARTH_E_ARGUMENT for fewer values than
- * HEARTH_STATS_MIN_COUNT, HEARTH_E_NO_MEMORY.
+ * HEARTH_STATS_MIN_COUNT, and for a median whose @confidence not even the range of the values has:
+ * that covers in all but 2^(1 - count) of the samples, so 0.99 needs 8. HEARTH_E_NO_MEMORY.
  */
 HEARTH_NODISCARD int hearth_stats_bootstrap(const double *sorted, size_t count,
                                             enum hearth_stats_kind kind, double confidence,

@@ -2,6 +2,7 @@
 
 #include "hearth_harness.h"
 
+#include "hearth_os.h"
 #include "kit.h"
 #include "self_check.h"
 
@@ -21,6 +22,8 @@ static void assert_near(double value, double wanted, double tolerance)
 
 /* ---- a made-up benchmark -------------------------------------------------------------------- */
 
+#define BLOCK_NS (3 * HEARTH_NS_PER_SEC) /* of the slow clock */
+
 struct world {
     char order[4096]; /* which side each block was of */
     size_t blocks;
@@ -35,6 +38,12 @@ static struct world world;
 static uint64_t no_clock(void)
 {
     return 0;
+}
+
+/* A block takes three seconds, whatever it measures. */
+static uint64_t slow_clock(void)
+{
+    return world.blocks * BLOCK_NS;
 }
 
 static int measure(size_t which, double *ret, size_t calls, struct hearth_error *err)
@@ -64,6 +73,14 @@ static int measure_b(void *arg, double *ret, size_t calls, struct hearth_error *
     return measure(1, ret, calls, err);
 }
 
+/* The second figure of a block of either side is 7 times, the third 8 times what was measured. */
+static double other_figure(const void *arg, unsigned which)
+{
+    (void)arg;
+    size_t last = HEARTH_MIN(world.blocks, sizeof world.order - 1) - 1;
+    return world.ns[world.order[last] == 'A' ? 0 : 1] * (6.0 + which);
+}
+
 static int check(void *state, struct hearth_error *err)
 {
     (void)state;
@@ -82,7 +99,8 @@ static int open_world(const struct hearth_harness_places *places, struct hearth_
     (void)places;
     (void)err;
     *ret = (struct hearth_harness_setup){
-        .sides = {{.name = "a", .measure = measure_a}, {.name = "b", .measure = measure_b}},
+        .sides = {{.name = "a", .measure = measure_a, .figure = other_figure},
+                  {.name = "b", .measure = measure_b, .figure = other_figure}},
         .side_count = 2,
         .check = check,
         .close = close_world};
@@ -97,20 +115,26 @@ static int open_nothing(const struct hearth_harness_places *places,
     return hearth_fail(err, HEARTH_E_UNSUPPORTED, "a-server is missing: install a-package");
 }
 
-static struct hearth_harness_result run_with(const struct hearth_harness_case *of,
-                                             bool is_check_only, bool keeps_values)
+static struct hearth_harness_plan plan_of_tests(void)
 {
     struct hearth_harness_plan plan;
-    struct hearth_harness_result result;
     hearth_harness_plan_default(&plan, true);
-    plan.is_check_only = is_check_only;
-    plan.keeps_values = keeps_values;
     plan.now_ns = no_clock;
     plan.warm_up_ns = 0;
     plan.max_quads = 40;
     plan.foreign_limit = INFINITY; /* the machine of a test run is not the subject */
     plan.steal_limit = INFINITY;
-    hearth_harness_run(of, &(struct hearth_harness_places){0}, &plan, &result);
+    return plan;
+}
+
+static struct hearth_harness_result run_with(const struct hearth_harness_case *of,
+                                             bool is_check_only, bool keeps_values)
+{
+    struct hearth_harness_plan plan = plan_of_tests();
+    struct hearth_harness_result result;
+    plan.is_check_only = is_check_only;
+    plan.keeps_values = keeps_values;
+    hearth_harness_run(of, 1, &(struct hearth_harness_places){0}, &plan, &result);
     return result;
 }
 
@@ -136,8 +160,8 @@ static void quads_are_interleaved_in_both_orders(void **state)
     unsigned seen[2] = {0};
     assert_true(result.quads >= 8);
     assert_int_equal(world.blocks,
-                     4 * (1 + 8 + result.quads)); /* warm-up, pilot, and what counts */
-    for (size_t i = 0; i < world.blocks; i += 4) {
+                     2 + 4 * (8 + result.quads)); /* warm-up, pilot, and what counts */
+    for (size_t i = 2; i < world.blocks; i += 4) {
         bool is_a_first = memcmp(world.order + i, "ABBA", 4) == 0;
         assert_true(is_a_first || memcmp(world.order + i, "BAAB", 4) == 0);
         seen[is_a_first]++;
@@ -158,6 +182,61 @@ static void ratio_of_times_is_found_and_that_of_rates_is_its_inverse(void **stat
     result = run(&of);
     assert_near(result.ratio, 0.5, 0.005);
     assert_int_equal(hearth_harness_change_of(&result), HEARTH_CHANGE_SLOWER);
+}
+
+static void cases_that_share_a_run_have_a_result_each(void **state)
+{
+    (void)state;
+    const struct hearth_harness_case of[] = {
+        {.id = "x", .open = open_world, .goals = {{HEARTH_GOAL_RATIO_AT_MOST, 2.2, false}}},
+        {.id = "y",
+         .kind = HEARTH_HARNESS_RATE,
+         .figure = 1,
+         .shares_run = true,
+         .goals = {{HEARTH_GOAL_RATIO_AT_LEAST, 0.6, false}}}};
+    struct hearth_harness_plan plan = plan_of_tests();
+    struct hearth_harness_result results[2];
+    hearth_harness_run(of, 2, &(struct hearth_harness_places){0}, &plan, results);
+    assert_int_equal(world.blocks, 2 + 4 * (8 + results[0].quads)); /* as many as for one */
+    assert_string_equal(results[1].of->id, "y");
+    assert_int_equal(results[0].quads, results[1].quads);
+    assert_int_equal(results[0].verdict, HEARTH_VERDICT_PASS);
+    assert_int_equal(results[1].verdict, HEARTH_VERDICT_FAIL);
+    assert_near(results[0].ratio, 2.0, 0.01);
+    assert_near(results[1].ratio, 0.5, 1e-9);
+    assert_near(results[1].sides[0].blocks.median, 1400.0, 1e-9);
+    struct hearth_harness_case alone = of[1];
+    alone.open = open_world;
+    alone.figure = 2;
+    assert_near(run(&alone).sides[1].blocks.median, 800.0, 1e-9);
+    world.check_code = HEARTH_E_INTERNAL;
+    hearth_harness_run(of, 2, &(struct hearth_harness_places){0}, &plan, results);
+    assert_int_equal(results[0].verdict, HEARTH_VERDICT_BROKEN);
+    assert_int_equal(results[1].verdict, HEARTH_VERDICT_BROKEN);
+    assert_string_equal(results[1].reason, "5 is not 6");
+}
+
+static void slow_quads_are_as_many_as_fit_and_never_fewer_than_six(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned limit_s;
+        size_t quads; /* of 12 s each */
+    } rows[] = {{1, 6}, {71, 6}, {120, 10}};
+    struct hearth_harness_case of = {.id = "x", .open = open_world};
+    struct hearth_harness_plan plan = plan_of_tests();
+    plan.now_ns = slow_clock;
+    for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
+        struct hearth_harness_result result;
+        world.blocks = 0;
+        plan.time_limit_ns = rows[i].limit_s * HEARTH_NS_PER_SEC;
+        hearth_harness_run(&of, 1, &(struct hearth_harness_places){0}, &plan, &result);
+        assert_int_equal(result.quads, rows[i].quads);
+        assert_int_equal(world.blocks, 2 + 4 * rows[i].quads); /* and nothing but the warm-up */
+        assert_true((result.ratio_99.high > 0.0) == (rows[i].quads >= 8));
+        assert_int_equal(hearth_harness_change_of(&result),
+                         rows[i].quads >= 8 ? HEARTH_CHANGE_SLOWER : HEARTH_CHANGE_UNKNOWN);
+    }
 }
 
 static void goals_are_judged_on_both_sides_of_their_limit(void **state)
@@ -290,6 +369,7 @@ static void change_is_named_only_when_it_is_sure(void **state)
         {{1.02, 1.08}, {1.03, 1.07}, HEARTH_CHANGE_SLOWER},
         {{0.90, 0.95}, {0.91, 0.94}, HEARTH_CHANGE_FASTER},
         {{0.94, 1.08}, {0.96, 1.06}, HEARTH_CHANGE_UNKNOWN},
+        {{0.0, 0.0}, {1.03, 1.07}, HEARTH_CHANGE_UNKNOWN}, /* too few quads */
     };
     for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
         struct hearth_harness_result result = {
@@ -308,6 +388,8 @@ static void harness_tells_the_truth_about_known_data(void **state)
 
 KIT_MAIN(cmocka_unit_test_setup(quads_are_interleaved_in_both_orders, fresh),
          cmocka_unit_test_setup(ratio_of_times_is_found_and_that_of_rates_is_its_inverse, fresh),
+         cmocka_unit_test_setup(cases_that_share_a_run_have_a_result_each, fresh),
+         cmocka_unit_test_setup(slow_quads_are_as_many_as_fit_and_never_fewer_than_six, fresh),
          cmocka_unit_test_setup(goals_are_judged_on_both_sides_of_their_limit, fresh),
          cmocka_unit_test_setup(a_check_times_nothing_and_still_finds_a_wrong_result, fresh),
          cmocka_unit_test_setup(values_of_all_blocks_are_kept_as_they_came, fresh),

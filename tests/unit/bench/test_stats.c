@@ -154,10 +154,25 @@ static void same_seed_gives_the_same_interval(void **state)
 static void too_few_values_have_no_interval(void **state)
 {
     (void)state;
-    const double values[] = {1, 2, 3, 4, 5, 6, 7};
+    const double values[] = {1, 2, 3, 4, 5, 6, 7, 8};
     struct hearth_stats_interval found;
-    assert_int_equal(hearth_stats_bootstrap(values, 7, HEARTH_STATS_MEAN, 0.95, 5, &found),
+    assert_int_equal(hearth_stats_bootstrap(values, 5, HEARTH_STATS_MEAN, 0.95, 5, &found),
                      HEARTH_E_ARGUMENT);
+    assert_int_equal(hearth_stats_bootstrap(values, 6, HEARTH_STATS_MEAN, 0.95, 5, &found), 0);
+}
+
+/* All n values lie on one side of their median with probability 2^(1 - n): 1/32, 1/64, 1/128. */
+static void median_has_no_interval_that_its_values_cannot_have(void **state)
+{
+    (void)state;
+    const double values[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct hearth_stats_interval found;
+    assert_int_equal(hearth_stats_bootstrap(values, 6, HEARTH_STATS_MEDIAN, 0.95, 5, &found), 0);
+    assert_near(found.low, 1.0, NEAR); /* the first and last but one cover in 0.78 only */
+    assert_near(found.high, 6.0, NEAR);
+    assert_int_equal(hearth_stats_bootstrap(values, 7, HEARTH_STATS_MEDIAN, 0.99, 5, &found),
+                     HEARTH_E_ARGUMENT);
+    assert_int_equal(hearth_stats_bootstrap(values, 8, HEARTH_STATS_MEDIAN, 0.99, 5, &found), 0);
 }
 
 static void bootstrap_survives_any_failed_allocation(void **state)
@@ -181,4 +196,5 @@ KIT_MAIN(cmocka_unit_test(random_numbers_are_the_published_sequence),
          cmocka_unit_test(mean_interval_leans_towards_the_tail),
          cmocka_unit_test(same_seed_gives_the_same_interval),
          cmocka_unit_test(too_few_values_have_no_interval),
+         cmocka_unit_test(median_has_no_interval_that_its_values_cannot_have),
          cmocka_unit_test(bootstrap_survives_any_failed_allocation))
