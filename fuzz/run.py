@@ -82,6 +82,7 @@ ABOUT = {
         "lex_literal", "method", "node", "operate", "parse", "parse_expression", "render", "show", "template",
         "test", "text", "text_edit", "value")], 4096),
     "stops": (["src/worker/answer/stops.c"], 1024),
+    "sse": (["bench/sse/sse.c"], 4096),
     "tool_calls": ([f"src/worker/answer/{name}.c" for name in ("json_scan", "tool_calls")], 2048),
 }
 
@@ -98,7 +99,7 @@ def rooms_of_targets(top=TOP):
 
 def room_folder(room, top):
     """The folder that declares the room."""
-    for path in top.glob("src/**/CMakeLists.txt"):
+    for path in (*top.glob("src/**/CMakeLists.txt"), *top.glob("bench/**/CMakeLists.txt")):
         if re.search(rf"^hearth_room\({room}\b", path.read_text(), re.M):
             return path.parent
     raise LookupError(f"no room {room}")

@@ -67,7 +67,8 @@ def an_error_tells_its_body():
 
 
 def what_is_no_http_is_refused():
-    for stream in (b"FTP ready\r\n", b"HTTP/1.1\r\n\r\n", b"a" * 5000,
+    for stream in (b"FTP ready\r\n", b"HTTP/1.1\r\n\r\n", b"a" * 5000, b"HTTP/1.1 OK, fine\r\n\r\n",
+                   b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n",
                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 40 + b"\r\n"):
         must(read(stream, 3)[0] == 1, f"accepted: {stream[:60]}")

@@ -2,6 +2,7 @@
 
 #include "sse.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,7 +13,11 @@ static int take_status(struct sse *sse, struct hearth_error *err)
     if (strncmp(sse->head, version, sizeof version - 1) != 0 || sse->head_size < 12) {
         return hearth_fail(err, HEARTH_E_MALFORMED, "the answer does not begin as HTTP does");
     }
-    sse->status = (int)strtol(sse->head + 9, NULL, 10);
+    long status = strtol(sse->head + 9, NULL, 10);
+    if (status < 100 || status > 999) {
+        return hearth_fail(err, HEARTH_E_MALFORMED, "the answer has no status of three digits");
+    }
+    sse->status = (int)status;
     sse->state = SSE_HEADERS;
     return 0;
 }
@@ -29,9 +34,10 @@ static void take_header(struct sse *sse)
 
 static int take_chunk_size(struct sse *sse, struct hearth_error *err)
 {
-    char *end = NULL;
-    sse->left = strtoull(sse->head, &end, 16);
-    if (end == sse->head || sse->head_size > 16) {
+    /* Neither a sign nor spaces, which strtoull() would take. */
+    bool is_size = isxdigit((unsigned char)sse->head[0]) && sse->head_size <= 16;
+    sse->left = strtoull(sse->head, NULL, 16);
+    if (!is_size) {
         return hearth_fail(err, HEARTH_E_MALFORMED, "a chunk of the answer has no size");
     }
     sse->state = sse->left == 0 ? SSE_END : SSE_CHUNK;
