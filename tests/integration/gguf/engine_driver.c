@@ -291,6 +291,15 @@ static void shut_gate(struct driver *driver, bool is_shut)
     pthread_mutex_unlock(&driver->lock);
 }
 
+/* Cancels the first request while the library is computing. */
+static void cancel_in_call(struct driver *driver)
+{
+    while (__atomic_load_n(&driver->engine->called, __ATOMIC_RELAXED) == NULL) {
+        usleep(50);
+    }
+    (void)hearth_inbox_cancel(driver->inbox, 1);
+}
+
 static void run_round(struct driver *driver, yyjson_val *round)
 {
     size_t at = 0;
@@ -320,6 +329,9 @@ static void run_round(struct driver *driver, yyjson_val *round)
         }
         (void)hearth_inbox_cancel(driver->inbox, 1);
         steps_at_cancel = steps(driver);
+    }
+    if (yyjson_get_bool(yyjson_obj_get(yyjson_arr_get_first(round), "cancel_in_call"))) {
+        cancel_in_call(driver);
     }
     pthread_mutex_lock(&driver->lock);
     while (driver->open > 0) {
