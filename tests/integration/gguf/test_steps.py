@@ -54,6 +54,11 @@ def prompts_that_arrive_together_are_computed_one_after_the_other():
     must(first == sorted(first), f"{first}")
     must(first[0] == 1, f"the first prompt waited for others: {first}")
     must(all(b > a + 1 for a, b in zip(first, first[1:])), f"no stream went on between: {first}")
+    # Three would fit into one call: the first has one for itself nevertheless.
+    answers = answers_of(TINY, [long_prompt(n, 5) for n in range(3)], "context_tokens=512", "sequences=4",
+                         "inter_token_ms=10000")
+    must(sum(a["prompt_tokens"] for a in answers) < 512, "they do not fit into one call")
+    must(answers[1]["first"] > 2, f"two prompts in the first call: {[a['first'] for a in answers]}")
 
 
 def the_rows_of_a_prompt_beside_a_stream_follow_the_target():
