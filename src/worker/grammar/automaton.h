@@ -46,6 +46,7 @@ struct hearth_grammar {
     uint32_t state_count, counter_count, set_count, rule_count;
     uint8_t class_of[256]; /* bytes that no state tells apart are one class */
     uint8_t class_byte[256];
+    uint8_t class_groups[256]; /* of its bytes, one bit each (vocabulary.h) */
     uint32_t class_count;
 };
 

@@ -4,6 +4,7 @@
  * there before the one in front. States of one rule lie together, later ones further back. */
 
 #include "automaton.h"
+#include "vocabulary.h"
 
 #define SETS_ROOM   4096u /* slots of the table of sets; at most three quarters are used */
 #define STATE_END   0u    /* returns */
@@ -204,7 +205,9 @@ static void find_classes(struct hearth_grammar *grammar)
         grammar->class_count = count;
     }
     for (unsigned byte = 256; byte > 0; byte--) {
-        grammar->class_byte[grammar->class_of[byte - 1]] = (uint8_t)(byte - 1);
+        uint8_t class_number = grammar->class_of[byte - 1];
+        grammar->class_byte[class_number] = (uint8_t)(byte - 1);
+        grammar->class_groups[class_number] |= (uint8_t)(1u << byte_group_of((uint8_t)(byte - 1)));
     }
 }
 

@@ -34,9 +34,10 @@ struct place {
     uint32_t pairs; /* where they begin */
     uint16_t pair_count;
     bool may_end;
-    bool knows_loops;
-    uint8_t loops;     /* groups of bytes (vocabulary.h) that all lead back here */
-    uint32_t distance; /* bytes to the end */
+    bool knows_calm;
+    uint8_t calm_groups; /* of bytes (vocabulary.h): whichever of these come, … */
+    uint8_t calm_bytes;  /* … so many can follow; VOCABULARY_HIGH: any number */
+    uint32_t distance;   /* bytes to the end */
 };
 
 struct machine;

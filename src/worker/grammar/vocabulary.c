@@ -90,7 +90,10 @@ static void close_nodes(struct hearth_vocabulary *vocabulary, const uint32_t *op
         struct vocabulary_node *node = &vocabulary->nodes[open[deepest]];
         node->skip = vocabulary->node_count;
         if (deepest > 1) {
-            vocabulary->nodes[open[deepest - 1]].groups |= node->groups;
+            struct vocabulary_node *above = &vocabulary->nodes[open[deepest - 1]];
+            unsigned height = HEARTH_MIN(node->height + 1u, VOCABULARY_HIGH);
+            above->groups |= node->groups;
+            above->height = (uint16_t)(HEARTH_MAX((unsigned)above->height, height) & 63u);
         }
     }
 }
@@ -107,7 +110,7 @@ static void fill(struct hearth_vocabulary *vocabulary, const struct entry *entri
             open[depth + 1] = vocabulary->node_count;
             vocabulary->nodes[vocabulary->node_count++] = (struct vocabulary_node){
                 .tokens = i,
-                .depth = (uint16_t)(depth + 1),
+                .depth = (uint16_t)((depth + 1) & 1023u),
                 .byte = text.data[depth],
                 .groups = (uint8_t)(1u << byte_group_of(text.data[depth]))};
         }

@@ -8,8 +8,8 @@
 
 #include "hearth_grammar.h"
 
-/* Groups of bytes, one bit each: a place of which all bytes of a subtree lead back to the place
- * itself, as within a string, takes the whole subtree at once. */
+/* Groups of bytes, one bit each: where all bytes of a subtree lead the same way, as within a
+ * string, the whole subtree is taken at once. */
 enum byte_group {
     GROUP_LETTERS,
     GROUP_DIGITS,
@@ -24,10 +24,13 @@ enum byte_group {
 
 enum byte_group byte_group_of(uint8_t byte);
 
+#define VOCABULARY_HIGH 63u
+
 struct vocabulary_node {
     uint32_t skip;   /* the first node that is not below this one */
     uint32_t tokens; /* the first token that ends here or below */
-    uint16_t depth;  /* bytes up to and with its own: 1 for the first */
+    uint16_t depth : 10; /* bytes up to and with its own: 1 for the first */
+    uint16_t height : 6; /* bytes of the longest way below it, VOCABULARY_HIGH for more */
     uint8_t byte;
     uint8_t groups; /* of its own byte and of all below */
 };

@@ -88,8 +88,8 @@ def answers_by_lot_to_200_schemas_validate_and_99_percent_of_them_end():
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         # alone, a thread of so small a model never waits for another
-        threads = {} if FOLDER else {"threads": 1}
-        with daemon.Daemon(BIN, [FOLDER or make_model(made)], [MODEL], **threads) as server:
+        settings = {"request_timeout_ms": 3600000} if FOLDER else {"threads": 1}
+        with daemon.Daemon(BIN, [FOLDER or make_model(made)], [MODEL], **settings) as server:
             sys.exit(daemon.run_tests([
                 the_likeliest_answers_to_200_schemas_validate_and_99_percent_of_them_end,
                 answers_by_lot_to_200_schemas_validate_and_99_percent_of_them_end]))

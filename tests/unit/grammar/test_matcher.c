@@ -101,6 +101,57 @@ static void a_mask_has_the_tokens_that_fit_alone(void **state HEARTH_UNUSED)
     kit_property(12, walks_of, NULL);
 }
 
+/* All texts of up to four signs: large subtrees, of text alone or, behind a dot, not. */
+static void subtrees_taken_whole_are_what_fits(void **state HEARTH_UNUSED)
+{
+    static const char *const signs[2][7] = {{"a", "b", " ", "1", ",", "x", "."},
+                                            {"a", "b", " ", "1", "\"", "\xC3\xA9", "."}};
+    static const char *const schemas[] = {
+        "{\"type\":\"string\"}",
+        "{\"type\":\"string\",\"maxLength\":1}",
+        "{\"type\":\"string\",\"maxLength\":3}",
+        "{\"type\":\"string\",\"maxLength\":900}",
+        "{\"type\":\"string\",\"pattern\":\"ab\"}",
+        "{\"type\":\"string\",\"pattern\":\"(ab|ba[a-z]*)+1\"}",
+        "{\"type\":\"string\",\"pattern\":\"^[ab1]{1,4}$\"}",
+        "{\"type\":\"string\",\"pattern\":\"^([ab]{2}[^b]*)*$\"}",
+        "{\"properties\":{\"a\":true,\"b1\":true},\"additionalProperties\":true}",
+    };
+    static const char *const begun[] = {"\"", "\"a", "\"a1", "\"ab1", "{\"", "{\"a"};
+    static char room[7 * 7 * 7 * 7 * 2][9];
+    static struct hearth_slice tokens[HEARTH_COUNT(room)];
+    static uint64_t bits[HEARTH_COUNT(room) / 64 + 1];
+    size_t count = 0;
+    for (unsigned length = 1, all = 7; length <= 4; length++, all *= 7) {
+        for (unsigned number = 0; number < all; number++, count++) {
+            size_t size = 0;
+            for (unsigned i = 0, rest = number; i < length; i++, rest /= 7) {
+                size += (size_t)snprintf(room[count] + size, sizeof room[count] - size, "%s",
+                                         signs[number % 7 == 6][rest % 7]);
+            }
+            tokens[count] = hearth_slice_of(room[count], size);
+        }
+    }
+    struct hearth_vocabulary *vocabulary = NULL;
+    assert_int_equal(hearth_vocabulary_create(tokens, count, &vocabulary, NULL), 0);
+    unsigned places = 0;
+    for (size_t i = 0; i < HEARTH_COUNT(schemas) * HEARTH_COUNT(begun); i++) {
+        struct hearth_matcher *matcher = given_schema(schemas[i / HEARTH_COUNT(begun)]);
+        struct hearth_slice first = hearth_slice_of_string(begun[i % HEARTH_COUNT(begun)]);
+        if (hearth_matcher_take(matcher, first, NULL) == 0) {
+            places++;
+            assert_int_equal(hearth_matcher_mask(matcher, vocabulary, bits, NULL), 0);
+            for (size_t id = 0; id < count; id++) {
+                assert_int_equal(bits[id / 64] >> (id % 64) & 1,
+                                 hearth_matcher_fits(matcher, tokens[id]));
+            }
+        }
+        hearth_matcher_destroy(matcher);
+    }
+    assert_true(places > 20);
+    hearth_vocabulary_destroy(vocabulary);
+}
+
 static void a_full_machine_is_renewed_without_a_trace(void **state HEARTH_UNUSED)
 {
     /* Each length is a place of its own, many times more than there is room for. */
@@ -260,6 +311,7 @@ static void the_cache_compiles_once_and_stays_within_its_bytes(void **state HEAR
 }
 
 KIT_MAIN(cmocka_unit_test(a_mask_has_the_tokens_that_fit_alone),
+         cmocka_unit_test(subtrees_taken_whole_are_what_fits),
          cmocka_unit_test(a_full_machine_is_renewed_without_a_trace),
          cmocka_unit_test(bytes_are_taken_all_or_none),
          cmocka_unit_test(too_many_readings_are_an_error),
