@@ -76,6 +76,8 @@ def resident(pid):
 
 
 def descriptors(pids):
+    if os.geteuid() != 0:   # nobody else may look into a process that is not dumpable
+        return None
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
@@ -90,7 +92,7 @@ class Measured:
         poll(is_alone, "other connections to be closed")
         pids = [daemon.process.pid, *children(daemon.process.pid)]
         must(len(pids) == 2, f"hearthd and its spawner are {pids}")
-        if before:      # what is closed behind an answer may still be on its way; what stays, stays
+        if before and before.descriptors is not None:   # what is closed behind an answer may still be on its way; what stays, stays
             poll(lambda: descriptors(pids) <= before.descriptors, "descriptors to be closed", 20)
         self.daemon = sum(map(resident, pids))
         self.descriptors = descriptors(pids)
@@ -159,6 +161,8 @@ def main():
         must(grown("machine", before.machine, after.machine) <= ALLOWED, "it has grown")
 
     def no_descriptor_stays():
+        if before.descriptors is None:
+            raise Skipped("only root can count them")
         must(after.descriptors <= before.descriptors, f"{before.descriptors}, then {after.descriptors}")
 
     return run_tests([the_memory_of_the_daemon_is_back, the_memory_of_the_machine_is_back,

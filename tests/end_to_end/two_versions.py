@@ -21,7 +21,8 @@ ENGINES = ["tinybert-classifier", "minilm-embedder", "tiny-llama"]
 # What two askers cannot be told alike: times, and what changes with the asking itself.
 MOVING = {"queue_us", "first_us", "total_us", "elapsed_ms", "age_ms", "start_ms", "uptime_secs",
           "memory_used_bytes", "memory_bytes", "total_memory_bytes", "ticket", "session_id",
-          "avg_latency_ms", "worker_pid"}
+          "avg_latency_ms", "worker_pid",
+          "drafted_tokens", "accepted_tokens"}      # guesses are made while they pay, by the clock
 GREEDY = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 16}
 STREAM, IDS, NO_CACHE = 1, 2, 128
 
