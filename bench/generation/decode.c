@@ -17,6 +17,7 @@
 
 #define PROMPT       16u
 #define TOKENS       64u
+#define CHECK_TOKENS 2u
 #define CONTEXT      "1024"
 #define NICE         "10" /* worker_nice, unless hearthd is told otherwise */
 #define SETTLE_NS    100000000L
@@ -43,10 +44,11 @@ static void settle(void)
 
 /* ---- hearthd -------------------------------------------------------------------------------- */
 
-static int decode_hearthd(struct decode *bench, double *ret, struct hearth_error *err)
+static int decode_hearthd(struct decode *bench, uint32_t tokens, double *ret,
+                          struct hearth_error *err)
 {
     uint32_t ids[PROMPT];
-    struct generate_ask ask = {.ids = ids, .id_count = PROMPT, .max_tokens = TOKENS};
+    struct generate_ask ask = {.ids = ids, .id_count = PROMPT, .max_tokens = tokens};
     struct generate *done = NULL;
     generation_prompt(bench->turns[0]++, ids, PROMPT);
     settle();
@@ -69,7 +71,7 @@ static int measure_hearthd(void *arg, double *ret, size_t calls, struct hearth_e
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < calls; i++) {
-        rc = decode_hearthd(arg, &ret[i], err);
+        rc = decode_hearthd(arg, TOKENS, &ret[i], err);
     }
     return rc;
 }
@@ -114,12 +116,12 @@ static int start_loop(struct decode *bench, const struct hearth_harness_places *
                : 0;
 }
 
-static int decode_loop(struct decode *bench, double *ret, struct hearth_error *err)
+static int decode_loop(struct decode *bench, uint32_t tokens, double *ret, struct hearth_error *err)
 {
     char line[80];
     char *end = NULL;
     settle();
-    fprintf(bench->to, "%u %u %lu\n", PROMPT, TOKENS, (unsigned long)bench->turns[1]++);
+    fprintf(bench->to, "%u %u %lu\n", PROMPT, tokens, (unsigned long)bench->turns[1]++);
     if (fflush(bench->to) != 0 || fgets(line, sizeof line, bench->from) == NULL) {
         return hearth_fail(err, HEARTH_E_INTERNAL, "the loop in one process ended");
     }
@@ -132,7 +134,7 @@ static int measure_loop(void *arg, double *ret, size_t calls, struct hearth_erro
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < calls; i++) {
-        rc = decode_loop(arg, &ret[i], err);
+        rc = decode_loop(arg, TOKENS, &ret[i], err);
     }
     return rc;
 }
@@ -227,8 +229,8 @@ static int check_decode(void *state, struct hearth_error *err)
     int rc = 0;
     double took = 0.0;
     for (unsigned i = 0; rc == 0 && i < 4; i++) {
-        rc = decode_hearthd(bench, &took, err);
-        rc = rc < 0 ? rc : decode_loop(bench, &took, err);
+        rc = decode_hearthd(bench, CHECK_TOKENS, &took, err);
+        rc = rc < 0 ? rc : decode_loop(bench, CHECK_TOKENS, &took, err);
         equal += bench->first[0] == bench->first[1];
     }
     return rc < 0 || equal >= 3
@@ -239,7 +241,7 @@ static int check_decode(void *state, struct hearth_error *err)
 static int check_bandwidth(void *state, struct hearth_error *err)
 {
     double took = 0.0;
-    int rc = decode_hearthd(state, &took, err);
+    int rc = decode_hearthd(state, CHECK_TOKENS, &took, err);
     return rc < 0 ? rc : read_memory(state, &took, err);
 }
 
