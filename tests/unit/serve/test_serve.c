@@ -161,7 +161,7 @@ static void max_tokens_ends_generation(void **state)
 
 /* Cancels a request that has one letter at once and the next much later, after @patience_ms. */
 static struct hearth_wire_inference_response cancel_after(struct fake_broker *broker, uint64_t id,
-                                                          int patience_ms)
+                                                          uint64_t patience_ms)
 {
     ASK(broker, .id = id, .task = HEARTH_TASK_GENERATE, .texts = {"pace:30s ab"});
     assert_true(fake_is_quiet(broker, patience_ms));
@@ -180,7 +180,8 @@ static void cancel_ends_a_running_request_with_what_it_has(void **state)
 {
     struct hearth_wire_inference_response end = {0};
     uint64_t id = 4;
-    for (int patience_ms = 50; end.results.count == 0 && patience_ms < 15000; patience_ms *= 2) {
+    for (uint64_t patience_ms = 50; end.results.count == 0 && patience_ms < 15000;
+         patience_ms *= 2) {
         end = cancel_after(*state, id++, patience_ms);
     }
     expect_text(end.results, "b");
