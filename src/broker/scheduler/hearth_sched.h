@@ -4,12 +4,14 @@
  * sees no descriptor and no clock: every entry point that needs the time is handed `now_ms`.
  *
  * Words: a *job* is one request; a *lane* is the queue of one model; *credit* is how many inputs
- * the worker of a lane takes at a time. A job keeps its inputs' credit from hearth_sched_next() to
- * hearth_sched_finish().
+ * the worker of a lane takes at a time, for each class alone: what runs of lower classes does not
+ * count, because the worker lets them stand back for a higher one. So it may be given as many
+ * inputs as it has credit, for each of the HEARTH_SCHED_PRIORITIES classes. A job keeps its inputs'
+ * credit from hearth_sched_next() to hearth_sched_finish().
  *
  * Order: higher priority first; inside a priority first come, first served. The job that is next
  * waits until all its inputs fit into the credit, and those behind it wait with it, so a large
- * batch is never overtaken for ever; a job larger than the whole credit runs alone.
+ * batch is never overtaken for ever; a job larger than the whole credit runs alone in its class.
  *
  * Threads: one at a time. Nothing here blocks or allocates.                                      */
 
@@ -48,7 +50,7 @@ struct hearth_lane {
     uint32_t doomed_count;
     uint32_t queued_count; /* without the doomed */
     uint32_t running_count;
-    uint32_t running_inputs;
+    uint32_t running_inputs[HEARTH_SCHED_PRIORITIES];
     uint32_t credit; /* 0 while there is no worker */
 };
 

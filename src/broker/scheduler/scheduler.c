@@ -115,13 +115,17 @@ static struct hearth_job *first_queued(const struct hearth_lane *lane)
     return NULL;
 }
 
+/* What runs of the class of @job and of higher ones takes its credit; lower ones stand back. */
 static bool has_credit(const struct hearth_lane *lane, const struct hearth_job *job)
 {
-    if (lane->running_count == 0) {
+    uint32_t inputs = 0;
+    for (size_t p = (size_t)job->priority; p < HEARTH_SCHED_PRIORITIES; p++) {
+        inputs += lane->running_inputs[p];
+    }
+    if (inputs == 0) {
         return lane->credit > 0;
     }
-    return lane->running_inputs <= lane->credit &&
-           job->inputs <= lane->credit - lane->running_inputs;
+    return inputs <= lane->credit && job->inputs <= lane->credit - inputs;
 }
 
 static bool is_doomed(const struct hearth_lane *lane, const struct hearth_job *job)
@@ -153,7 +157,7 @@ struct hearth_job *hearth_sched_next(struct hearth_sched *sched, uint32_t lane_i
     job->state = HEARTH_JOB_RUNNING;
     hearth_list_append(&lane->running, &job->link);
     lane->running_count++;
-    lane->running_inputs += job->inputs;
+    lane->running_inputs[job->priority] += job->inputs;
     sched->running_count++;
     return job;
 }
@@ -165,7 +169,7 @@ void hearth_sched_finish(struct hearth_sched *sched, struct hearth_job *job)
     hearth_list_remove(&job->link);
     hearth_list_remove(&job->due);
     lane->running_count--;
-    lane->running_inputs -= job->inputs;
+    lane->running_inputs[job->priority] -= job->inputs;
     sched->running_count--;
     job->state = HEARTH_JOB_IDLE;
 }

@@ -226,12 +226,13 @@ static struct job_item *oldest_of(struct hearth_list *head)
     return oldest;
 }
 
-static struct job_item *next_item(struct hearth_inbox *inbox)
+/* Of class @lowest or a higher one. Lock held. */
+static struct job_item *next_item(struct hearth_inbox *inbox, int lowest)
 {
     if (inbox->waiting_count == 0 || (inbox->width != 0 && inbox->held_count >= inbox->width)) {
         return NULL;
     }
-    for (int priority = HEARTH_CRITICAL; priority >= HEARTH_LOW; priority--) {
+    for (int priority = HEARTH_CRITICAL; priority >= lowest; priority--) {
         struct hearth_list *head = &inbox->waiting[priority];
         if (hearth_list_is_empty(head)) {
             continue;
@@ -252,14 +253,14 @@ static void unqueue_item(struct hearth_inbox *inbox, struct job_item *item)
     inbox->waiting_count--;
 }
 
-struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
+static struct hearth_item *take(struct hearth_inbox *inbox, int lowest, bool may_wait)
 {
     HEARTH_CHECK(inbox, INBOX_MAGIC);
     pthread_mutex_lock(&inbox->lock);
-    struct job_item *item = next_item(inbox);
+    struct job_item *item = next_item(inbox, lowest);
     while (item == NULL && may_wait && !atomic_load(&inbox->is_closed)) {
         wait_for_work(inbox);
-        item = next_item(inbox);
+        item = next_item(inbox, lowest);
     }
     if (item != NULL) {
         unqueue_item(inbox, item);
@@ -267,6 +268,16 @@ struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
     }
     pthread_mutex_unlock(&inbox->lock);
     return item == NULL ? NULL : &item->face;
+}
+
+struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
+{
+    return take(inbox, HEARTH_LOW, may_wait);
+}
+
+struct hearth_item *hearth_inbox_take_above(struct hearth_inbox *inbox, unsigned priority)
+{
+    return take(inbox, (int)priority + 1, false);
 }
 
 bool hearth_inbox_is_closed(const struct hearth_inbox *inbox)

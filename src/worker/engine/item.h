@@ -38,6 +38,9 @@ struct hearth_slice hearth_job_memfd(const struct hearth_job *job, uint32_t inde
  *  is one and returns NULL only when the inbox is closed; without, NULL means none now. */
 struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait);
 
+/** The same, but only an item of a higher class than @priority, and it never waits. */
+struct hearth_item *hearth_inbox_take_above(struct hearth_inbox *inbox, unsigned priority);
+
 /** True once the inbox is closed: hand back what you hold with hearth_item_fail() and return. */
 bool hearth_inbox_is_closed(const struct hearth_inbox *inbox);
 

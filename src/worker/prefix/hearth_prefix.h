@@ -14,7 +14,7 @@
 
 #include "hearth_base.h"
 
-#define HEARTH_PREFIX_MAX_ENTRIES 256u
+#define HEARTH_PREFIX_MAX_ENTRIES 320u
 #define HEARTH_PREFIX_NONE        UINT32_MAX
 
 struct hearth_prefix;

@@ -6,7 +6,9 @@
  * queued at once, before the engine can take the first. One line per round comes out, then one
  * about the process: nice values of the compute threads and processor time while idle. Beyond the
  * fields of an inference_request a request may have `cancel_after_tokens` (cancelled while the
- * token is being handed over) and `cancel_after_steps` (cancelled from outside).              */
+ * token is being handed over), `cancel_after_steps` (cancelled from outside) and `after_tokens` (it
+ * is queued only while that token of the round is being handed over). The first request of a round
+ * may have `damage_blobs`: one bit of every saved prefix is turned before the round. */
 
 #include "gguf_engine.h"
 #include "hearth_os.h"
@@ -31,6 +33,8 @@
 struct answer {
     uint64_t id;
     uint32_t cancel_after_tokens;
+    uint64_t after_tokens;
+    yyjson_val *later; /* to be queued then */
     yyjson_mut_val *pieces;
     yyjson_mut_val *piece_tokens;
     llama_token ids[MAX_TOKENS];
@@ -98,6 +102,21 @@ static void on_fail(void *arg, struct hearth_job *job, uint32_t index, int code,
     (void)snprintf(answer->error, sizeof answer->error, "%s", err == NULL ? "" : err->text);
 }
 
+static void push(struct driver *driver, yyjson_val *from, struct answer *answer);
+
+/* Queues what was to wait for this token. */
+static void push_later(struct driver *driver)
+{
+    for (size_t i = 0; i < MAX_REQUESTS; i++) {
+        struct answer *answer = &driver->answers[i];
+        if (answer->later != NULL && driver->tokens >= answer->after_tokens) {
+            yyjson_val *from = answer->later;
+            answer->later = NULL;
+            push(driver, from, answer);
+        }
+    }
+}
+
 static void on_end(void *arg, struct hearth_job *job)
 {
     struct driver *driver = arg;
@@ -118,7 +137,7 @@ static void on_token(void *arg, const struct hearth_item *item, llama_token toke
         pthread_cond_wait(&driver->changed, &driver->lock);
     }
     pthread_mutex_unlock(&driver->lock);
-    for (size_t i = 0; answer->id_count == 0 && i < GGUF_MAX_SEQUENCES; i++) {
+    for (size_t i = 0; answer->id_count == 0 && i < GGUF_MAX_PLACES; i++) {
         const struct gguf_sequence *sequence = &driver->engine->sequences[i];
         if (sequence->item == item && sequence->prompt_count <= MAX_TOKENS) {
             answer->prompt_count = sequence->prompt_count;
@@ -133,6 +152,7 @@ static void on_token(void *arg, const struct hearth_item *item, llama_token toke
     if (answer->id_count == answer->cancel_after_tokens) {
         (void)hearth_inbox_cancel(driver->inbox, answer->id);
     }
+    push_later(driver);
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */
@@ -165,8 +185,30 @@ static uint8_t role_of(const char *name)
     return 0;
 }
 
+/* JSON schema or rules, and tokens that are forbidden. */
+static void add_rules(struct hearth_wire_inference_request *request, yyjson_val *from,
+                      struct hearth_wire_bias biases[HEARTH_MAX_BIASES])
+{
+    size_t at = 0;
+    size_t most = 0;
+    yyjson_val *value = NULL;
+    yyjson_val *schema = yyjson_obj_get(from, "schema");
+    yyjson_val *gbnf = yyjson_obj_get(from, "gbnf");
+    if (schema != NULL || gbnf != NULL) {
+        request->grammar_type = schema != NULL ? HEARTH_GRAMMAR_JSON_SCHEMA : HEARTH_GRAMMAR_GBNF;
+        request->grammar = text_of(schema != NULL ? schema : gbnf);
+    }
+    yyjson_arr_foreach(yyjson_obj_get(from, "forbidden"), at, most, value)
+    {
+        biases[at] =
+            (struct hearth_wire_bias){.token = (uint32_t)yyjson_get_uint(value), .bias = -100};
+        request->logit_bias = (struct hearth_wire_list){(uint32_t)at + 1, biases, {NULL, 0}};
+    }
+}
+
 static void push(struct driver *driver, yyjson_val *from, struct answer *answer)
 {
+    struct hearth_wire_bias biases[HEARTH_MAX_BIASES];
     static struct hearth_wire_chat_message messages[HEARTH_MAX_CHAT_MESSAGES];
     struct hearth_wire_stop stops[HEARTH_MAX_STOPS];
     struct hearth_wire_text text = {0};
@@ -214,6 +256,7 @@ static void push(struct driver *driver, yyjson_val *from, struct answer *answer)
         stops[at] = (struct hearth_wire_stop){.text = text_of(value)};
         request->stops = (struct hearth_wire_list){(uint32_t)at + 1, stops, {NULL, 0}};
     }
+    add_rules(request, from, biases);
     struct hearth_buf frame;
     struct hearth_error err = {0};
     hearth_buf_init(&frame, HEARTH_MAX_FRAME_BYTES);
@@ -291,6 +334,17 @@ static void shut_gate(struct driver *driver, bool is_shut)
     pthread_mutex_unlock(&driver->lock);
 }
 
+/* The engine is idle: nobody else looks at them. */
+static void damage_blobs(struct hearth_engine *engine)
+{
+    for (size_t i = 0; i < GGUF_MAX_BLOBS; i++) {
+        struct gguf_blob *blob = &engine->cache.blobs[i];
+        if (blob->data != NULL) {
+            blob->data[blob->size / 2] ^= 1;
+        }
+    }
+}
+
 /* Cancels the first request while the library is computing. */
 static void cancel_in_call(struct driver *driver)
 {
@@ -311,6 +365,9 @@ static void run_round(struct driver *driver, yyjson_val *round)
     uint64_t steps_before = steps(driver);
     uint64_t steps_at_cancel = 0;
     shut_gate(driver, yyjson_arr_size(round) > 1);
+    if (yyjson_get_bool(yyjson_obj_get(yyjson_arr_get_first(round), "damage_blobs"))) {
+        damage_blobs(driver->engine);
+    }
     yyjson_arr_foreach(round, at, most, from)
     {
         struct answer *answer = &driver->answers[at];
@@ -319,7 +376,11 @@ static void run_round(struct driver *driver, yyjson_val *round)
         answer->pieces = yyjson_mut_arr(driver->out);
         answer->piece_tokens = yyjson_mut_arr(driver->out);
         answer->cancel_after_tokens = (uint32_t)number(from, "cancel_after_tokens", 0);
-        push(driver, from, answer);
+        answer->after_tokens = number(from, "after_tokens", 0);
+        answer->later = answer->after_tokens > 0 ? from : NULL;
+        if (answer->later == NULL) {
+            push(driver, from, answer);
+        }
     }
     shut_gate(driver, false);
     uint64_t cancel_at = number(yyjson_arr_get_first(round), "cancel_after_steps", 0);
@@ -343,6 +404,10 @@ static void run_round(struct driver *driver, yyjson_val *round)
     yyjson_mut_obj_add_uint(driver->out, root, "steps", steps(driver) - steps_before);
     yyjson_mut_obj_add_uint(driver->out, root, "steps_after_cancel",
                             cancel_at > 0 ? steps(driver) - steps_at_cancel : 0);
+    const struct hearth_engine *engine = driver->engine;
+    yyjson_mut_obj_add_uint(driver->out, root, "put_aside", engine->put_aside);
+    yyjson_mut_obj_add_uint(driver->out, root, "blobs_restored", engine->cache.restored);
+    yyjson_mut_obj_add_uint(driver->out, root, "blobs_broken", engine->cache.broken);
     yyjson_mut_val *answers = yyjson_mut_obj_add_arr(driver->out, root, "answers");
     for (size_t i = 0; i < yyjson_arr_size(round); i++) {
         tell_answer(driver, answers, &driver->answers[i]);

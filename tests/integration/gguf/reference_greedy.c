@@ -1,12 +1,13 @@
 /* reference_greedy.c — the yardstick: greedy generation with llama.h and nothing else.
  *
- *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS [exact|shared]  < prompts >
- * results
+ *     reference_greedy MODEL.gguf THREADS CONTEXT SEQUENCES TOKENS [exact|shared|kept]  < prompts
+ *
  *
  * It shares no line with Hearth. What must be equal for a fair comparison is written out here
  * again: one prompt at a time, in chunks from its own start of n_batch = n_ubatch tokens. Exact:
  * 64, separate caches for each sequence, no flash attention; the number of threads changes nothing.
- * Shared: 512, one cache for all, flash attention.
+ * Shared: 512, one cache for all, flash attention. Kept: as shared, but prompts and their answers
+ * stay, and each prompt begins behind the longest beginning that one of them has.
  *
  * Input, one record after the other:
  *     p BYTES\n<bytes>                             a plain prompt
@@ -21,6 +22,16 @@
 
 #define EXACT_CHUNK  64
 #define SHARED_CHUNK 512
+#define MOST_KEPT    64
+
+/* What is in the cache of sequence i + 1. */
+struct kept {
+    llama_token *ids;
+    int count;
+};
+
+static struct kept all_kept[MOST_KEPT];
+static int kept_count;
 
 static void quiet(enum ggml_log_level level, const char *text, void *arg)
 {
@@ -134,16 +145,49 @@ static void decode(struct llama_context *context, struct llama_batch *batch, con
     }
 }
 
+/* Puts what a kept sequence has of the prompt into sequence 0; how many tokens. The last one is
+ * always computed, for its logits. */
+static int take_kept(struct llama_context *context, const llama_token *prompt, int count)
+{
+    int best = 0;
+    int which = 0;
+    for (int i = 0; i < kept_count; i++) {
+        int at = 0;
+        while (at < count - 1 && at < all_kept[i].count && all_kept[i].ids[at] == prompt[at]) {
+            at++;
+        }
+        which = at > best ? i : which;
+        best = at > best ? at : best;
+    }
+    if (best > 0) {
+        llama_memory_seq_cp(llama_get_memory(context), which + 1, 0, 0, best);
+    }
+    return best;
+}
+
+/* Of the answer all but the last token were computed, or all if an end token came. */
+static void keep(struct llama_context *context, const llama_token *prompt, int count,
+                 const llama_token *ids, int made)
+{
+    struct kept *kept = &all_kept[kept_count++];
+    kept->ids = take((size_t)(count + made) * sizeof *ids);
+    kept->count = count + made - 1;
+    memcpy(kept->ids, prompt, (size_t)count * sizeof *ids);
+    memcpy(kept->ids + count, ids, (size_t)made * sizeof *ids);
+    llama_memory_seq_cp(llama_get_memory(context), 0, kept_count, 0, kept->count);
+}
+
 static void generate(struct llama_context *context, const struct llama_vocab *vocab,
                      struct llama_batch *batch, const llama_token *prompt, int count, int tokens,
-                     int chunk)
+                     int chunk, int is_kept)
 {
     llama_token *ids = take((size_t)tokens * sizeof *ids);
     char *text = take((size_t)tokens * 512);
     float *gaps = take((size_t)tokens * sizeof *gaps);
     size_t size = 0;
     int made = 0;
-    for (int at = 0; at < count; at += chunk) {
+    int cached = is_kept ? take_kept(context, prompt, count) : 0;
+    for (int at = cached; at < count; at += chunk) {
         int part = count - at < chunk ? count - at : chunk;
         decode(context, batch, prompt + at, at, part, at + part == count);
     }
@@ -163,8 +207,11 @@ static void generate(struct llama_context *context, const struct llama_vocab *vo
             row = 0;
         }
     }
+    if (is_kept && kept_count < MOST_KEPT) {
+        keep(context, prompt, count, ids, made);
+    }
     llama_memory_seq_rm(llama_get_memory(context), 0, -1, -1);
-    printf("{");
+    printf("{\"cached\": %d, ", cached);
     print_ids("prompt_ids", prompt, count);
     printf(", ");
     print_ids("ids", ids, made);
@@ -182,8 +229,9 @@ static void generate(struct llama_context *context, const struct llama_vocab *vo
 int main(int argc, char **argv)
 {
     const char *mode = argc == 7 ? argv[6] : "shared";
-    if (argc < 6 || argc > 7 || (strcmp(mode, "exact") != 0 && strcmp(mode, "shared") != 0)) {
-        fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS [exact|shared]\n",
+    if (argc < 6 || argc > 7 ||
+        (strcmp(mode, "exact") != 0 && strcmp(mode, "shared") != 0 && strcmp(mode, "kept") != 0)) {
+        fprintf(stderr, "usage: %s MODEL THREADS CONTEXT SEQUENCES TOKENS [exact|shared|kept]\n",
                 argv[0]);
         return 2;
     }
@@ -226,7 +274,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "reference: the prompt has %d tokens\n", count);
             return 1;
         }
-        generate(context, vocab, &batch, ids, count, (int)number(argv[5]), chunk);
+        generate(context, vocab, &batch, ids, count, (int)number(argv[5]), chunk,
+                 strcmp(mode, "kept") == 0);
         print_hex("rendered_hex", text, strlen(text));
         printf("}\n");
         fflush(stdout);

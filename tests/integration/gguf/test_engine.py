@@ -1,6 +1,8 @@
 """The GGUF engine, driven without a daemon, against a program that includes llama.h only.
 
-    test_engine.py ENGINE_DRIVER REFERENCE_GREEDY PROJECT_ROOT
+    test_engine.py ENGINE_DRIVER REFERENCE_GREEDY PROJECT_ROOT [PART/PARTS]
+
+None needs another, so parts of them can run beside each other: 2/4 is the second of four.
 """
 
 import json
@@ -78,8 +80,8 @@ def must_be_equal(ours, theirs, what):
     must(text(ours) == theirs["text"], f"{what}: {text(ours)!r} and {theirs['text']!r}")
 
 
-def compare_prompts(model):
-    for mode in ("shared", "exact"):
+def compare_prompts(model, *modes):
+    for mode in modes:
         requests = [request_of(p, max_tokens=64, exact=mode == "exact") for p in PROMPTS]
         must(len(requests) == 20, "20 prompts are needed")
         ours, theirs = alone(model, requests), reference(model, requests, mode=mode)
@@ -89,11 +91,15 @@ def compare_prompts(model):
 
 
 def greedy_tokens_of_20_prompts_equal_the_reference_on_the_tiny_model():
-    compare_prompts(TINY)
+    compare_prompts(TINY, "shared", "exact")
 
 
 def greedy_tokens_of_20_prompts_equal_the_reference_on_smollm2():
-    compare_prompts(SMOL)
+    compare_prompts(SMOL, "shared")
+
+
+def exact_tokens_of_20_prompts_equal_the_reference_on_smollm2():
+    compare_prompts(SMOL, "exact")
 
 
 def chats_of_several_turns_become_the_tokens_of_the_rendered_template():
@@ -289,6 +295,31 @@ def a_second_request_takes_the_prefix_and_computes_the_rest():
     print(f"# {warm['cached_tokens']} of {warm['prompt_tokens']} tokens were there")
 
 
+def a_greedy_answer_from_the_cache_equals_that_of_a_loop_that_shares_alike():
+    """And it parts from the uncached one where that loop does too: not the cache changes it, but
+    the chunks, for the library rounds another number of rows in another way."""
+    base = LONG * 8
+    prompts = [base, base + " And then the fox", base, "The small fox", base[:700] + " and swam",
+               "The small fox lived under the stone", LONG * 20 + " At last", base + " And then the fox ran"]
+    requests = [{"prompt": p, "max_tokens": 40} for p in prompts]
+    for model in (TINY, SMOL):
+        rounds, _ = engine(model, [[r] for r in requests], "drafts=false", threads=1)
+        ours = [r["answers"][0] for r in rounds]
+        shared = reference(model, requests, tokens=40, mode="kept")
+        fresh = reference(model, requests, tokens=40)
+        for number, (a, b) in enumerate(zip(ours, shared)):
+            must_be_equal(a, b, f"{model.name} prompt {number} with {b['cached']} cached")
+            must(a["cached_tokens"] == b["cached"], f"{a['cached_tokens']} and {b['cached']} cached")
+        must(sum(a["cached_tokens"] > 32 for a in ours) >= 5, "too few took a prefix")
+        parted = [(n, at, round(b["gaps"][at], 4)) for n, (a, b) in enumerate(zip(ours, fresh))
+                  if (at := first_difference(a["ids"], b["ids"])) is not None]
+        must(all(ours[n]["cached_tokens"] > 0 for n, _, _ in parted), f"{parted}: nothing was cached")
+        near = noise_of(shared, fresh)
+        must(all(gap <= max(near, 1e-2) for _, _, gap in parted), f"{parted}, noise {near}")
+        print(f"# {model.name}: {len(parted)} of {len(ours)} part from the uncached ones, at (prompt, token, "
+              f"gap) {parted}; the library's own noise {near:.4f}")
+
+
 def requests_that_arrive_together_share_what_the_first_computes():
     base = LONG * 20
     requests = [{"prompt": base + f" Number {n}.", "max_tokens": 6} for n in range(8)]
@@ -347,6 +378,150 @@ def a_higher_class_has_its_first_token_before_a_lower_prompt():
     _, low, high = rounds[0]["answers"]
     must(low["code"] == high["code"] == "", low["error"])
     must(high["first"] < low["first"], "the higher class waited for the lower prompt")
+
+
+def overtaken(model, low, high, *options, after=9, **how):
+    """A round of answers of the lowest class, and one of the highest that comes in their midst."""
+    high = dict(high, priority=3, after_tokens=after)
+    rounds, _ = engine(model, [[dict(r, priority=0) for r in low] + [high]], *options, **how)
+    for answer in rounds[0]["answers"]:
+        must(answer["code"] == "", f"{answer['code']} {answer['error']}")
+    return rounds[0]["answers"][:-1], rounds[0]["answers"][-1], rounds[0]["put_aside"]
+
+
+def noise_of(*answers):
+    """By how much the library itself moves the gap between the two best tokens when it computes the
+    same rows in another way; the reference's answers, computed in two ways, tell."""
+    most = 0
+    for one, other in zip(*answers):
+        for a, b, ids in zip(one["gaps"], other["gaps"], zip(one["ids"], other["ids"])):
+            most = max(most, abs(a - b))
+            if ids[0] != ids[1]:
+                break
+    return most
+
+
+def must_part_at_near_ties(model, requests, ours, tokens, what, **how):
+    """Counts the answers that part from the reference, each where two tokens are as good as equal:
+    no further apart than the library moves them by computing the same rows in another way."""
+    theirs = reference(model, requests, tokens=tokens, **how)
+    near = max(1e-2, noise_of(theirs, reference(model, requests, tokens=tokens, mode="exact", **how)))
+    parted = []
+    for number, (a, b) in enumerate(zip(ours, theirs)):
+        at = first_difference(a["ids"], b["ids"][:len(a["ids"])])
+        if at is not None:
+            parted.append(b["gaps"][at])
+            must(b["gaps"][at] <= near, f"{what} {number} parts at {at}, gap {b['gaps'][at]}, noise {near}")
+    print(f"# {what}: {len(parted)} of {len(ours)} part, at gaps {parted}; the library's own noise {near:.4f}")
+
+
+def a_critical_request_overtakes_low_answers_that_take_all_sequences():
+    low = [{"prompt": LONG * 3 + f"Story {n}.", "max_tokens": 60} for n in range(2)]
+    high = {"prompt": "A grey cat", "max_tokens": 5}
+    # kept as a prefix; computed again because nobody may find it; because there is no cache
+    ways = (({}, "cache_mb=0"), ({"no_cache": True}, "cache_mb=0"), ({}, "cache_sequences=0"))
+    for model, tried in ((TINY, ways), (SMOL, ways[:1])):
+        for change, option in tried:
+            ask = [dict(r, **change) for r in low]
+            behind, first, aside = overtaken(model, ask, high, option, sequences=2, context=512)
+            must(aside == 1, f"{aside} stood back")
+            must(first["first"] <= 9 + 2 * 4, f"its first token is number {first['first']} of all")
+            must(all(a["ended"] > first["ended"] for a in behind), "a low answer ended before it")
+            must(all(len(a["ids"]) == 60 for a in behind), "a low answer lost tokens")
+            must(all(sum(a["piece_tokens"]) == 60 for a in behind), "a stream lost pieces")
+            must_part_at_near_ties(model, low + [high], behind + [first], 60,
+                                   f"{model.name} {option} {change}", context=512)
+
+
+def a_critical_request_gets_the_cells_of_low_ones():
+    low = [{"prompt": LONG * 3, "max_tokens": 500}]
+    behind, first, aside = overtaken(TINY, low, {"prompt": "A grey cat", "max_tokens": 100}, "kv_tokens=512",
+                                     sequences=3, context=512)
+    must(aside == 1 and first["ended"] < behind[0]["ended"], "it waited for cells")
+    must(behind[0]["finish"] in ("stop", "context_full", "max_tokens"), behind[0]["finish"])
+    # what could not be computed again stays: the critical request waits, and nothing is lost
+    shifting = [{"prompt": LONG * 3, "max_tokens": 600, "shift": True}]
+    behind, first, aside = overtaken(TINY, shifting, {"prompt": "A grey cat", "max_tokens": 100},
+                                     "kv_tokens=512", sequences=3, context=512)
+    must(aside == 0 and first["first"] > behind[0]["ended"], "a shifted context stood back")
+
+
+def every_class_overtakes_those_below_and_none_of_its_own():
+    low, normal, high = ([{"prompt": f"fox {n}", "max_tokens": 40, "priority": p, "after_tokens": after}
+                          for n in range(2)] for p, after in ((0, 0), (1, 8), (2, 16)))
+    critical = [{"prompt": f"cat {n}", "max_tokens": 8, "priority": 3, "after_tokens": 24} for n in range(4)]
+    requests = low + normal + high + critical
+    rounds, _ = engine(TINY, [requests], sequences=2, context=256)
+    answers = rounds[0]["answers"]
+    for number, answer in enumerate(answers):
+        must(answer["code"] == "" and len(answer["ids"]) == requests[number]["max_tokens"], answer["error"])
+    ends = [max(a["ended"] for a in answers[i:j]) for i, j in ((6, 10), (4, 6), (2, 4), (0, 2))]
+    must(ends == sorted(ends), f"the classes ended in another order: {ends}")
+    must(rounds[0]["put_aside"] == 6, f"{rounds[0]['put_aside']} stood back")
+    # two of the critical ones waited for the other two: nobody stands back for his like
+    starts = sorted(a["first"] for a in answers[6:])
+    must(starts[2] > min(a["ended"] for a in answers[6:]), "three of a class ran in two sequences")
+
+
+def rules_and_cancels_survive_standing_back():
+    schema = json.dumps({"type": "object", "properties": {"name": {"type": "string", "maxLength": 20},
+                         "age": {"type": "integer"}}, "required": ["name", "age"]})
+    low = [{"prompt": "Answer: ", "max_tokens": 60, "schema": schema}, {"prompt": LONG, "max_tokens": 60}]
+    high = {"prompt": "A grey cat", "max_tokens": 12}
+    for turned in (low, low[::-1]):
+        behind, _, aside = overtaken(SMOL, turned, high, sequences=2, context=512)
+        must(aside == 1, f"{aside} stood back")
+        for answer, request in zip(behind, turned):
+            if "schema" in request:
+                value = json.loads(text(answer))
+                must(isinstance(value["age"], int) and len(value["name"]) <= 20, f"{value}")
+    # the one that stands back is cancelled by the very token of the one that overtook it
+    ask = [dict(low[1], priority=0), dict(low[1], prompt="fox", priority=0, cancel_after_tokens=30),
+           dict(high, priority=3, after_tokens=9)]
+    rounds, _ = engine(SMOL, [ask, [{"prompt": "fox", "max_tokens": 4}]], sequences=2, context=512)
+    codes = [a["code"] for a in rounds[0]["answers"]]
+    must(codes == ["", "cancelled", ""] and rounds[1]["answers"][0]["code"] == "", f"{codes}")
+
+
+def a_prompt_overtaken_in_its_middle_goes_on_where_it_was():
+    slow = {"prompt": LONG * 80, "max_tokens": 8, "priority": 0}
+    first = {"prompt": "fox", "max_tokens": 60, "priority": 2}
+    fast = {"prompt": LONG * 10 + "A grey cat", "max_tokens": 2, "priority": 3, "after_tokens": 20}
+    rounds, _ = engine(TINY, [[first, slow, fast]], "inter_token_ms=1", sequences=3)
+    _, low, high = rounds[0]["answers"]
+    must(low["code"] == high["code"] == "", low["error"])
+    must(20 < high["first"] < low["first"], "the higher class waited for the prompt before it")
+    must_part_at_near_ties(TINY, [slow, fast], [low, high], 8, "both")
+    # nothing was computed twice: steps carry at least 8 rows of prompts (GGUF_LEAST_CHUNK)
+    rows = low["prompt_tokens"] + high["prompt_tokens"]
+    must(rounds[0]["steps"] <= rows / 8 + 60 + 8 + 4, f"{rounds[0]['steps']} steps for {rows} rows")
+
+
+def rules_that_leave_no_token_are_the_requests_fault():
+    ask = {"prompt": "fox", "max_tokens": 8, "gbnf": 'root ::= "a" | "b"'}
+    for sampled in (0, 0.8):
+        first, *_ = answers = alone(TINY, [dict(ask, temperature=sampled, forbidden=f)
+                                           for f in ([], [101], [101, 102])])     # a and b
+        must(first["code"] == "" and text(first) in ("a", "b"), first["error"])
+        must(text(answers[1]) == "b", f"{text(answers[1])!r}, though a is forbidden")
+        must(answers[2]["code"] == "input_invalid", f"{answers[2]['code']} {answers[2]['error']}")
+        for word in ("grammar", "logit_bias", "lift the bias"):
+            must(word in answers[2]["error"], answers[2]["error"])
+
+
+def a_damaged_blob_is_never_used():
+    texts = [f"Story {n}. " + LONG * 6 for n in range(6)]
+    ask = [[{"prompt": t, "max_tokens": 12}] for t in texts]
+    last = [dict(ask[0][0])]
+    sound, _ = engine(SMOL, ask + [last], "cache_sequences=2", context=512, sequences=2)
+    hurt, _ = engine(SMOL, ask + [[dict(last[0], damage_blobs=True)]], "cache_sequences=2", context=512,
+                     sequences=2)
+    must(sound[-1]["blobs_restored"] == 1 and sound[-1]["blobs_broken"] == 0, "no blob came back")
+    must(sound[-1]["answers"][0]["cached_tokens"] > 80, "the blob was not counted")
+    must(hurt[-1]["blobs_restored"] == 0 and hurt[-1]["blobs_broken"] == 1, f"{hurt[-1]}")
+    answer = hurt[-1]["answers"][0]
+    must(answer["code"] == "" and answer["cached_tokens"] < 8, f"{answer['cached_tokens']} of a damaged blob")
+    must(answer["ids"] == hurt[0]["answers"][0]["ids"], "computed again it is another answer")
 
 
 def guesses_shorten_a_repetitive_answer_and_change_no_token():
@@ -542,9 +717,11 @@ def the_declared_need_covers_what_is_used():
 
 
 if __name__ == "__main__":
+    part, parts = map(int, (sys.argv[4] if len(sys.argv) > 4 else "1/1").split("/"))
     sys.exit(daemon.run_tests([
         greedy_tokens_of_20_prompts_equal_the_reference_on_the_tiny_model,
         greedy_tokens_of_20_prompts_equal_the_reference_on_smollm2,
+        exact_tokens_of_20_prompts_equal_the_reference_on_smollm2,
         chats_of_several_turns_become_the_tokens_of_the_rendered_template,
         a_message_cannot_spell_special_tokens,
         pieces_join_to_the_text_and_their_tokens_add_up,
@@ -559,11 +736,19 @@ if __name__ == "__main__":
         exact_answers_are_the_same_beside_0_1_and_8_neighbours_at_any_thread_count,
         exact_answers_do_not_depend_on_the_number_of_threads,
         a_second_request_takes_the_prefix_and_computes_the_rest,
+        a_greedy_answer_from_the_cache_equals_that_of_a_loop_that_shares_alike,
         requests_that_arrive_together_share_what_the_first_computes,
         several_answers_to_one_prompt_compute_it_once,
         idle_prefixes_leave_when_cells_run_short_and_come_back_from_blobs,
         a_request_that_needs_more_cells_than_there_are_waits_parked,
         a_higher_class_has_its_first_token_before_a_lower_prompt,
+        a_critical_request_overtakes_low_answers_that_take_all_sequences,
+        a_critical_request_gets_the_cells_of_low_ones,
+        every_class_overtakes_those_below_and_none_of_its_own,
+        rules_and_cancels_survive_standing_back,
+        a_prompt_overtaken_in_its_middle_goes_on_where_it_was,
+        rules_that_leave_no_token_are_the_requests_fault,
+        a_damaged_blob_is_never_used,
         guesses_shorten_a_repetitive_answer_and_change_no_token,
         a_quantised_cache_answers_and_takes_about_half_the_cells_memory,
         a_full_context_ends_or_is_shifted,
@@ -580,4 +765,4 @@ if __name__ == "__main__":
         a_model_is_mapped_only_when_asked_and_answers_alike,
         an_idle_engine_uses_no_cpu_and_its_threads_are_niced,
         the_declared_need_covers_what_is_used,
-    ]))
+    ][part - 1::parts]))

@@ -166,6 +166,21 @@ static void higher_priority_comes_first_then_arrival(void **state)
     assert_null(hearth_inbox_take(w->inbox, false));
 }
 
+static void only_an_item_of_a_higher_class_is_taken_above_one(void **state)
+{
+    struct world *w = *state;
+    PUSH(w, 1, HEARTH_NORMAL, "normal");
+    PUSH(w, 2, HEARTH_HIGH, "high");
+    assert_null(hearth_inbox_take_above(w->inbox, HEARTH_HIGH));
+    assert_null(hearth_inbox_take_above(w->inbox, HEARTH_CRITICAL));
+    struct hearth_item *item = hearth_inbox_take_above(w->inbox, HEARTH_NORMAL);
+    assert_non_null(item);
+    assert_true(hearth_slice_equals_string(item->text, "high"));
+    assert_null(hearth_inbox_take_above(w->inbox, HEARTH_NORMAL));
+    hearth_item_finish(item, &(struct hearth_item_result){0});
+    take_and_finish(w, "normal");
+}
+
 static void longest_comes_first_inside_a_priority(void **state)
 {
     struct world *w = *state;
@@ -524,6 +539,7 @@ static void what_was_taken_at_once_can_be_cancelled(void **state)
 #define LONGEST_FIRST(test) cmocka_unit_test_setup_teardown(test, make_longest_first, unmake)
 
 KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
+         BY_ARRIVAL(only_an_item_of_a_higher_class_is_taken_above_one),
          LONGEST_FIRST(longest_comes_first_inside_a_priority),
          LONGEST_FIRST(ids_count_as_four_bytes_each),
          LONGEST_FIRST(a_short_text_does_not_starve_behind_long_ones),

@@ -64,9 +64,31 @@ static void nothing_goes_without_credit(void **state)
     assert_null(hearth_sched_next(&w->sched, 0));
     hearth_sched_set_credit(&w->sched, 0, 1);
     assert_ptr_equal(hearth_sched_next(&w->sched, 0), a);
-    given_queued(w, 0, HEARTH_CRITICAL, 1);
+    given_queued(w, 0, HEARTH_NORMAL, 1);
     assert_null(hearth_sched_next(&w->sched, 0));
     hearth_sched_finish(&w->sched, a);
+    assert_non_null(hearth_sched_next(&w->sched, 0));
+}
+
+static void a_job_waits_for_its_class_and_higher_ones_alone(void **state)
+{
+    (void)state;
+    struct world *w = new_world(256, 1000);
+    hearth_sched_set_credit(&w->sched, 0, 2);
+    given_queued(w, 0, HEARTH_LOW, 2);
+    struct hearth_job *low = hearth_sched_next(&w->sched, 0);
+    assert_non_null(low);
+    given_queued(w, 0, HEARTH_LOW, 1);
+    assert_null(hearth_sched_next(&w->sched, 0)); /* its own class has all the credit */
+    struct hearth_job *critical = given_queued(w, 0, HEARTH_CRITICAL, 1);
+    assert_ptr_equal(hearth_sched_next(&w->sched, 0), critical);
+    struct hearth_job *high = given_queued(w, 0, HEARTH_HIGH, 2);
+    assert_null(hearth_sched_next(&w->sched, 0)); /* one is taken by a higher class */
+    hearth_sched_finish(&w->sched, critical);
+    assert_ptr_equal(hearth_sched_next(&w->sched, 0), high);
+    hearth_sched_finish(&w->sched, low);
+    assert_null(hearth_sched_next(&w->sched, 0)); /* the low one behind: the high one has it all */
+    hearth_sched_finish(&w->sched, high);
     assert_non_null(hearth_sched_next(&w->sched, 0));
 }
 
@@ -249,7 +271,9 @@ static void a_lost_worker_leaves_the_queue_as_it_is(void **state)
 }
 
 KIT_MAIN(cmocka_unit_test(higher_priority_goes_first_and_equals_in_order),
-         cmocka_unit_test(nothing_goes_without_credit), cmocka_unit_test(lanes_do_not_share_credit),
+         cmocka_unit_test(nothing_goes_without_credit),
+         cmocka_unit_test(a_job_waits_for_its_class_and_higher_ones_alone),
+         cmocka_unit_test(lanes_do_not_share_credit),
          cmocka_unit_test(a_batch_waits_for_all_its_credit_and_is_not_overtaken),
          cmocka_unit_test(a_batch_larger_than_the_credit_runs_alone),
          cmocka_unit_test(the_queue_limit_names_the_place_in_the_queue),

@@ -37,11 +37,13 @@ static uint32_t naive_count(const struct world *w, uint32_t lane, enum naive_sta
     return count;
 }
 
-static uint32_t naive_running_inputs(const struct world *w, uint32_t lane)
+/* Of @lowest and higher classes. */
+static uint32_t naive_running_inputs(const struct world *w, uint32_t lane, unsigned lowest)
 {
     uint32_t inputs = 0;
     for (size_t i = 0; i < JOBS; i++) {
-        bool is_running = w->naive[i].state == NAIVE_RUNNING && w->naive[i].lane == lane;
+        bool is_running = w->naive[i].state == NAIVE_RUNNING && w->naive[i].lane == lane &&
+                          w->naive[i].priority >= lowest;
         inputs += is_running ? w->naive[i].inputs : 0;
     }
     return inputs;
@@ -64,12 +66,10 @@ static size_t naive_head(const struct world *w, uint32_t lane)
     return best;
 }
 
-static bool naive_fits(const struct world *w, uint32_t lane, uint32_t inputs)
+static bool naive_fits(const struct world *w, const struct naive_job *job)
 {
-    if (naive_count(w, lane, NAIVE_RUNNING) == 0) {
-        return w->credit[lane] > 0;
-    }
-    return naive_running_inputs(w, lane) + inputs <= w->credit[lane];
+    uint32_t running = naive_running_inputs(w, job->lane, job->priority);
+    return running == 0 ? w->credit[job->lane] > 0 : running + job->inputs <= w->credit[job->lane];
 }
 
 static uint64_t naive_deadline(const struct world *w)
@@ -110,8 +110,7 @@ static void submit(struct world *w, struct kit_random *random, size_t at)
 static void tick(struct world *w, uint32_t lane)
 {
     size_t head = naive_head(w, lane);
-    struct hearth_job *want =
-        head < JOBS && naive_fits(w, lane, w->naive[head].inputs) ? &w->jobs[head] : NULL;
+    struct hearth_job *want = head < JOBS && naive_fits(w, &w->naive[head]) ? &w->jobs[head] : NULL;
     assert_ptr_equal(hearth_sched_next(&w->sched, lane), want);
     if (want != NULL) {
         w->naive[head].state = NAIVE_RUNNING;
@@ -167,7 +166,10 @@ static void compare(const struct world *w)
         const struct hearth_lane *real = hearth_sched_lane(&w->sched, lane);
         assert_int_equal(real->queued_count, naive_count(w, lane, NAIVE_QUEUED));
         assert_int_equal(real->running_count, naive_count(w, lane, NAIVE_RUNNING));
-        assert_int_equal(real->running_inputs, naive_running_inputs(w, lane));
+        for (unsigned p = 0; p < HEARTH_SCHED_PRIORITIES; p++) {
+            uint32_t higher = naive_running_inputs(w, lane, p + 1);
+            assert_int_equal(real->running_inputs[p], naive_running_inputs(w, lane, p) - higher);
+        }
         size_t head = naive_head(w, lane);
         assert_ptr_equal(hearth_sched_first_queued(&w->sched, lane),
                          head < JOBS ? &w->jobs[head] : NULL);

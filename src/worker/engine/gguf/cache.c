@@ -27,6 +27,17 @@ static uint32_t spare_id(const struct hearth_engine *engine)
     return (uint32_t)engine->options.sequences;
 }
 
+/* Idle entries are from first_idle() on, and those without an id from first_waiting(). */
+static uint32_t first_idle(const struct hearth_engine *engine)
+{
+    return spare_id(engine) + 1;
+}
+
+static uint32_t first_waiting(const struct hearth_engine *engine)
+{
+    return first_idle(engine) + (uint32_t)engine->options.cache_sequences;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 int gguf_cache_create(struct hearth_engine *engine, struct hearth_error *err)
@@ -35,7 +46,7 @@ int gguf_cache_create(struct hearth_engine *engine, struct hearth_error *err)
     const struct gguf_options *options = &engine->options;
     uint32_t room = (uint32_t)options->context_tokens + GGUF_APPEND_ROOM;
     cache->can_share = llama_model_n_swa(engine->model) <= 0;
-    uint32_t entries = (uint32_t)(options->sequences + 1 + options->cache_sequences);
+    uint32_t entries = (uint32_t)(engine->places + 1 + options->cache_sequences);
     int rc = hearth_prefix_create(entries, room, &cache->index, err);
     if (rc == 0) {
         hearth_prefix_hold(cache->index, spare_id(engine), 0);
@@ -96,6 +107,40 @@ static uint64_t domain_of(const struct gguf_sequence *sequence)
 static uint32_t shareable(const struct gguf_sequence *sequence, uint32_t count)
 {
     return sequence->is_shifting ? HEARTH_MIN(count, sequence->kept) : count;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+uint32_t gguf_cache_hold(struct hearth_engine *engine, uint64_t domain)
+{
+    struct hearth_prefix *index = engine->cache.index;
+    uint32_t slot = hearth_prefix_free(index, 0, spare_id(engine));
+    if (slot == HEARTH_PREFIX_NONE) { /* there are as many as places */
+        slot = hearth_prefix_free(index, first_waiting(engine), HEARTH_PREFIX_MAX_ENTRIES);
+    }
+    hearth_prefix_hold(index, slot, domain);
+    return slot;
+}
+
+bool gguf_cache_take_slot(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                          struct gguf_sequence *holder)
+{
+    struct hearth_prefix *index = engine->cache.index;
+    uint32_t old = sequence->slot;
+    if (old < spare_id(engine)) {
+        return true;
+    }
+    uint32_t slot = hearth_prefix_free(index, 0, spare_id(engine));
+    if (slot == HEARTH_PREFIX_NONE) {
+        if (holder == NULL) {
+            return false;
+        }
+        slot = holder->slot;
+        holder->slot = old;
+    }
+    hearth_prefix_swap(index, old, slot);
+    sequence->slot = slot;
+    return true;
 }
 
 /* ---- blobs ----------------------------------------------------------------------------------- */
@@ -175,7 +220,7 @@ uint32_t gguf_cache_peek(const struct hearth_engine *engine, const struct gguf_s
     uint32_t common = 0;
     if (does_share(engine, sequence)) {
         (void)hearth_prefix_find(engine->cache.index, domain_of(sequence), sequence->tokens,
-                                 sequence->prompt_count - 1, &common);
+                                 sequence->logits_from, &common);
     }
     return common;
 }
@@ -197,8 +242,8 @@ void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequenc
     if (!does_share(engine, sequence)) {
         return;
     }
-    /* The last token is computed again in any case: its logits are wanted. */
-    uint32_t most = shareable(sequence, sequence->prompt_count - 1);
+    /* From the first token on whose logits are wanted all is computed in any case. */
+    uint32_t most = shareable(sequence, sequence->logits_from);
     uint32_t common = 0;
     uint32_t there = 0;
     uint32_t entry =
@@ -219,7 +264,7 @@ void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequenc
         }
     }
     sequence->done = common;
-    sequence->cached_tokens = common;
+    sequence->cached_tokens = sequence->was_aside ? sequence->cached_tokens : common;
     gguf_cache_note(engine, sequence);
 }
 
@@ -269,21 +314,48 @@ static void forget_covered(struct hearth_engine *engine, const struct gguf_seque
     }
 }
 
+/* An idle entry to be filled; the one used least leaves for it if there is none. */
+static uint32_t make_idle(struct hearth_engine *engine, struct gguf_sequence *told)
+{
+    struct hearth_prefix *index = engine->cache.index;
+    uint32_t entry = hearth_prefix_free(index, first_idle(engine), first_waiting(engine));
+    if (entry == HEARTH_PREFIX_NONE) {
+        (void)gguf_cache_evict(engine, told);
+        entry = hearth_prefix_free(index, first_idle(engine), first_waiting(engine));
+    }
+    return entry;
+}
+
 /* The cells of @sequence become those of an idle entry. */
 static void stay(struct hearth_engine *engine, struct gguf_sequence *sequence, uint32_t count)
 {
     struct hearth_prefix *index = engine->cache.index;
-    uint32_t first = spare_id(engine) + 1;
     forget_covered(engine, sequence, count);
-    uint32_t entry = hearth_prefix_free(index, first, HEARTH_PREFIX_MAX_ENTRIES);
-    if (entry == HEARTH_PREFIX_NONE) {
-        (void)gguf_cache_evict(engine, sequence);
-        entry = hearth_prefix_free(index, first, HEARTH_PREFIX_MAX_ENTRIES);
-    }
+    uint32_t entry = make_idle(engine, sequence);
     llama_memory_seq_cp(memory_of(engine), sequence->id, (llama_seq_id)entry, 0, (llama_pos)count);
     hearth_prefix_set(index, sequence->slot, count);
     hearth_prefix_swap(index, sequence->slot, entry);
     hearth_prefix_release(index, entry);
+}
+
+void gguf_cache_put_aside(struct hearth_engine *engine, const struct gguf_sequence *sequence,
+                          struct gguf_sequence *higher)
+{
+    struct hearth_prefix *index = engine->cache.index;
+    uint32_t count = sequence->done;
+    if (count >= GGUF_LEAST_KEPT && does_share(engine, sequence)) {
+        forget_covered(engine, sequence, count);
+        uint32_t entry = make_idle(engine, higher);
+        hearth_prefix_hold(index, entry, domain_of(sequence));
+        memcpy(hearth_prefix_tokens(index, entry), sequence->tokens,
+               count * sizeof *sequence->tokens);
+        hearth_prefix_set(index, entry, count);
+        hearth_prefix_release(index, entry);
+        llama_memory_seq_cp(memory_of(engine), sequence->id, (llama_seq_id)entry, 0,
+                            (llama_pos)count);
+    }
+    hearth_prefix_set(index, sequence->slot, 0); /* it may have no id from now on */
+    (void)llama_memory_seq_rm(memory_of(engine), sequence->id, -1, -1);
 }
 
 void gguf_cache_leave(struct hearth_engine *engine, struct gguf_sequence *sequence, bool may_stay)

@@ -159,7 +159,7 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
         return rc;
     }
     hearth_buf_init(&engine->run, GGUF_MAX_PROMPT_BYTES);
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+    for (uint32_t i = 0; i < engine->places; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
         rc = gguf_create_after_logits(engine, sequence, err);
         if (rc < 0) {
@@ -172,6 +172,7 @@ static int make_room(struct hearth_engine *engine, struct hearth_error *err)
 static int make_generator(struct hearth_engine *engine, struct hearth_engine_facts *ret,
                           struct hearth_error *err)
 {
+    engine->places = gguf_places(&engine->options);
     int rc = gguf_make_lanes(engine, err);
     rc = rc < 0 ? rc : gguf_cache_create(engine, err);
     rc = rc < 0 ? rc : make_room(engine, err);

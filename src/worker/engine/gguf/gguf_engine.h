@@ -1,9 +1,10 @@
 /* gguf_engine.h — what the files of this engine share; the test driver looks at it too.
  *
  * Words: a *sequence* holds one item and its tokens; it is *parked* until the cells that it may
- * need can be had, and runs then; a *row* is one token of a sequence in a call of the library; a
- * *stream* is a sequence past its prompt; a *lane* is a context of the library (lane.h); a *step*
- * is one call of the shared lane and one for each exact sequence. */
+ * need can be had, and runs then, unless it is put *aside* for one of a higher class; a *row* is
+ * one token of a sequence in a call of the library; a *stream* is a sequence past its prompt; a
+ * *lane* is a context of the library (lane.h); a *step* is one call of the shared lane and one for
+ * each exact sequence. */
 
 #ifndef HEARTH_GGUF_ENGINE_H
 #define HEARTH_GGUF_ENGINE_H
@@ -29,7 +30,9 @@
 #define GGUF_CELL_STEP          256u       /* the library rounds cells up to this */
 #define GGUF_INTER_TOKEN_MS     100u
 #define GGUF_MAX_INTER_TOKEN_MS 10000u
-#define GGUF_GUESSING_STREAMS   2u   /* sequences beside which guesses may pay */
+#define GGUF_GUESSING_STREAMS   2u  /* sequences beside which guesses may pay */
+#define GGUF_MAX_ASIDE          64u /* items that have a place beside those that run */
+#define GGUF_MAX_PLACES         (GGUF_MAX_SEQUENCES + GGUF_MAX_ASIDE)
 #define GGUF_APPEND_ROOM        600u /* tokens behind a full context, until it is shifted */
 /* How long a thread looks for the next graph before it sleeps, in the library's unit (131,072
  * looks: some milliseconds). Enough for the time between two steps: a core that falls asleep there
@@ -64,12 +67,13 @@ struct gguf_tokens {
  * has confirmed yet. What is to be computed is tokens[done .. count + guessed). */
 struct gguf_sequence {
     struct hearth_item *item; /* NULL: free */
-    uint32_t slot;            /* its number, and that of its entry in the prefix index */
+    uint32_t slot;            /* its entry in the prefix index; that of one that runs is its id */
     llama_seq_id id;          /* in its lane, once it runs */
     uint64_t turn;            /* order of arrival */
     uint8_t priority;
     bool is_exact;
-    bool is_started;     /* runs; else parked */
+    bool is_started;     /* runs; else parked or aside */
+    bool was_aside;      /* it ran before: what it finds again are its own tokens */
     bool is_shifting;    /* a full context loses its middle */
     uint32_t kept;       /* tokens that a shift leaves in place */
     uint32_t need_cells; /* reserved while it runs */
@@ -110,10 +114,12 @@ struct hearth_engine {
     const struct llama_vocab *vocab;
     int32_t vocab_size;
     struct gguf_embedder *embedder; /* embed.h: makes vectors and nothing else; NULL: a generator */
-    struct gguf_sequence sequences[GGUF_MAX_SEQUENCES];
+    struct gguf_sequence sequences[GGUF_MAX_PLACES];
+    uint32_t places; /* of sequences[]; options.sequences of them run at a time */
     uint32_t busy;
     uint64_t turns;
     uint64_t steps;
+    uint64_t put_aside;     /* how often one stood back, for tests */
     char build[96];         /* what all fingerprints begin with */
     struct gguf_room *room; /* of what comes after the logits, for one sequence at a time */
     /* Threads. */
@@ -210,6 +216,23 @@ void gguf_fail(struct hearth_engine *engine, struct gguf_sequence *sequence, int
 void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
                 struct hearth_item *item);
 struct gguf_lane *gguf_lane_of(struct hearth_engine *engine, const struct gguf_sequence *sequence);
+
+/* turns.c */
+
+/* How many places there are: for as many items of each class as can run, up to GGUF_MAX_ASIDE. */
+uint32_t gguf_places(const struct gguf_options *options);
+/* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
+bool gguf_take_items(struct hearth_engine *engine, struct hearth_inbox *inbox);
+/* The first in order, the highest class and then the oldest, of those in @lane that have a prompt
+ * to compute and are not in the call; NULL if there is none. */
+struct gguf_sequence *gguf_first_prompt(struct hearth_engine *engine, const struct gguf_lane *lane,
+                                        bool must_be_started);
+/* A sequence begins when all the cells that it may ever need can be had, so none that runs is ever
+ * stuck; until then it is parked, and none of its lane that comes behind it begins either. Lower
+ * classes stand back for it, unless they are in the call. */
+bool gguf_start(struct hearth_engine *engine, struct gguf_sequence *sequence);
+/* The prompt that is next, started; NULL if there is none, or none that can go on. */
+struct gguf_sequence *gguf_next_prompt(struct hearth_engine *engine, const struct gguf_lane *lane);
 
 /* options.c */
 

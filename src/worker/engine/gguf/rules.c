@@ -247,7 +247,14 @@ static llama_token pick_fitting(struct hearth_engine *engine, struct gguf_after 
     }
     token =
         gguf_pick(&after->sampling, engine->room, logits, engine->vocab_size, engine->room->mask);
-    return token >= 0 && !is_fine(engine, &after->rules, token, piece, ret) ? -1 : token;
+    if (token >= 0 && is_fine(engine, &after->rules, token, piece, ret)) {
+        return token;
+    }
+    return hearth_fail(err, HEARTH_E_INPUT_INVALID,
+                       "%s: no token of this model may come where the answer is now: its "
+                       "vocabulary lacks what is wanted there, or logit_bias forbids it; allow "
+                       "other characters, or lift the bias",
+                       after->rules.phase == GGUF_ANSWER ? "grammar" : "tools");
 }
 
 llama_token gguf_pick_by_rules(struct hearth_engine *engine, struct gguf_sequence *sequence,
@@ -262,8 +269,7 @@ llama_token gguf_pick_by_rules(struct hearth_engine *engine, struct gguf_sequenc
     llama_token token = pick_fitting(engine, sequence->after, logits, piece, &text, err);
     if (token == -1) {
         return hearth_fail(err, HEARTH_E_ENGINE_FAILED,
-                           "after %" PRIu32 " tokens the model's output is not a number, or no "
-                           "token is possible",
+                           "after %" PRIu32 " tokens the model's output is not a number",
                            sequence->count);
     }
     if (token < 0 || text.size == 0 || !is_followed(rules)) {

@@ -144,8 +144,7 @@ void gguf_admit(struct hearth_engine *engine, struct gguf_sequence *sequence,
 {
     struct hearth_error err = {0};
     const struct hearth_wire_inference_request *request = hearth_job_request(item->job);
-    uint32_t slot = (uint32_t)(sequence - engine->sequences);
-    hearth_prefix_hold(engine->cache.index, slot, request->cache_domain);
+    uint32_t slot = gguf_cache_hold(engine, request->cache_domain);
     *sequence = (struct gguf_sequence){
         .item = item,
         .slot = slot,

@@ -2,8 +2,8 @@
  *
  * A step is one call of the shared lane: the rows of all sequences that are past their prompt, and
  * as many rows of the prompt that is next as a step may take while others stream. Prompts go one
- * after another, the highest class first; one that is in the middle can be overtaken at each step.
- * Then each exact sequence has a call of its own. */
+ * after another, the highest class first; one that is in the middle can be overtaken at each step
+ * (turns.c says who runs). Then each exact sequence has a call of its own. */
 
 #include "gguf_engine.h"
 
@@ -11,19 +11,9 @@
 
 #include <inttypes.h>
 
-static struct gguf_sequence *free_sequence(struct hearth_engine *engine)
-{
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
-        if (engine->sequences[i].item == NULL) {
-            return &engine->sequences[i];
-        }
-    }
-    return NULL;
-}
-
 static void end_cancelled(struct hearth_engine *engine)
 {
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+    for (uint32_t i = 0; i < engine->places; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
         int rc = sequence->item == NULL ? 0 : hearth_item_must_end(sequence->item);
         if (rc < 0) {
@@ -116,89 +106,6 @@ static bool run(struct hearth_engine *engine, struct gguf_lane *lane)
     return true;
 }
 
-/* ---- who begins ------------------------------------------------------------------------------ */
-
-static bool start_exact(struct hearth_engine *engine, struct gguf_sequence *sequence)
-{
-    uint64_t taken = 0;
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
-        const struct gguf_sequence *other = &engine->sequences[i];
-        if (other->item != NULL && other->is_exact && other->is_started) {
-            taken |= 1ull << other->id;
-        }
-    }
-    llama_seq_id id = 0;
-    while (id < (llama_seq_id)engine->exact.sequences && (taken >> id & 1) != 0) {
-        id++;
-    }
-    sequence->id = id;
-    return id < (llama_seq_id)engine->exact.sequences;
-}
-
-static bool start_shared(struct hearth_engine *engine, struct gguf_sequence *sequence)
-{
-    struct gguf_lane *lane = &engine->shared;
-    if (sequence->need_cells > lane->cells - lane->reserved) {
-        return false;
-    }
-    lane->reserved += sequence->need_cells;
-    sequence->id = (llama_seq_id)sequence->slot;
-    gguf_cache_take(engine, sequence);
-    return true;
-}
-
-/* A sequence begins when all the cells that it may ever need can be had, so none that runs is ever
- * stuck; until then it is parked, and none of its lane that comes behind it begins either. */
-static bool start(struct hearth_engine *engine, struct gguf_sequence *sequence)
-{
-    if (!sequence->is_started) {
-        sequence->is_started =
-            sequence->is_exact ? start_exact(engine, sequence) : start_shared(engine, sequence);
-    }
-    return sequence->is_started;
-}
-
-static bool comes_before(const struct gguf_sequence *one, const struct gguf_sequence *other)
-{
-    return other == NULL || one->priority > other->priority ||
-           (one->priority == other->priority && one->turn < other->turn);
-}
-
-static bool is_in_call(const struct gguf_lane *lane, const struct gguf_sequence *sequence)
-{
-    for (uint32_t i = 0; i < lane->part_count; i++) {
-        if (lane->parts[i].sequence == sequence) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct gguf_sequence *first_prompt(struct hearth_engine *engine,
-                                          const struct gguf_lane *lane, bool must_be_started)
-{
-    struct gguf_sequence *first = NULL;
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
-        struct gguf_sequence *sequence = &engine->sequences[i];
-        if (sequence->item != NULL && !sequence->is_prompt_done && !is_in_call(lane, sequence) &&
-            gguf_lane_of(engine, sequence) == lane && (sequence->is_started || !must_be_started) &&
-            comes_before(sequence, first)) {
-            first = sequence;
-        }
-    }
-    return first;
-}
-
-/* The prompt that is next; NULL if there is none, or none that can go on. */
-static struct gguf_sequence *next_prompt(struct hearth_engine *engine, const struct gguf_lane *lane)
-{
-    struct gguf_sequence *first = first_prompt(engine, lane, false);
-    if (first == NULL || start(engine, first)) {
-        return first;
-    }
-    return first_prompt(engine, lane, true);
-}
-
 /* ---- the shared lane ------------------------------------------------------------------------- */
 
 /* Half of what is behind the kept part goes, and the rest moves up. */
@@ -259,7 +166,7 @@ static uint32_t add_stream(struct hearth_engine *engine, struct gguf_lane *lane,
 static uint32_t add_streams(struct hearth_engine *engine, struct gguf_lane *lane, bool may_guess)
 {
     uint32_t streams = 0;
-    uint64_t count = engine->options.sequences;
+    uint64_t count = engine->places;
     for (uint64_t i = 0; i < count; i++) {
         struct gguf_sequence *sequence = &engine->sequences[(engine->steps + i) % count];
         if (sequence->item != NULL && sequence->is_prompt_done &&
@@ -297,7 +204,7 @@ static uint32_t add_prompts(struct hearth_engine *engine, struct gguf_lane *lane
                         ? lane->most_rows
                         : gguf_tempo_chunk(&engine->tempo, target_ns, streams, lane->most_rows);
     uint32_t added = 0;
-    struct gguf_sequence *sequence = next_prompt(engine, lane);
+    struct gguf_sequence *sequence = gguf_next_prompt(engine, lane);
     while (sequence != NULL && added < most) {
         uint32_t rows = gguf_lane_add(lane, sequence, most - added);
         added += rows;
@@ -305,8 +212,9 @@ static uint32_t add_prompts(struct hearth_engine *engine, struct gguf_lane *lane
         if (rows == 0 || streams == 0) {
             break;
         }
-        sequence = first_prompt(engine, lane, false);
-        if (sequence != NULL && (should_wait(engine, lane, sequence) || !start(engine, sequence))) {
+        sequence = gguf_first_prompt(engine, lane, false);
+        if (sequence != NULL &&
+            (should_wait(engine, lane, sequence) || !gguf_start(engine, sequence))) {
             break;
         }
     }
@@ -340,7 +248,10 @@ static void step_shared(struct hearth_engine *engine)
     struct gguf_lane *lane = &engine->shared;
     uint64_t since_ns = hearth_clock_ns();
     gguf_lane_begin(lane);
-    bool is_any_waiting = first_prompt(engine, lane, false) != NULL;
+    bool is_any_waiting = gguf_first_prompt(engine, lane, false) != NULL;
+    if (is_any_waiting) { /* before the others are in the call: who is in it cannot stand back */
+        (void)gguf_next_prompt(engine, lane);
+    }
     uint32_t streams = add_streams(engine, lane, !is_any_waiting);
     uint32_t prompt_rows = is_any_waiting ? add_prompts(engine, lane, streams) : 0;
     uint32_t guessed = guessed_rows(lane);
@@ -355,7 +266,7 @@ static void step_shared(struct hearth_engine *engine)
 static void step_exact(struct hearth_engine *engine)
 {
     struct gguf_lane *lane = &engine->exact;
-    for (uint64_t i = 0; lane->context != NULL && i < engine->options.sequences; i++) {
+    for (uint32_t i = 0; lane->context != NULL && i < engine->places; i++) {
         struct gguf_sequence *sequence = &engine->sequences[i];
         if (sequence->item != NULL && sequence->is_exact && sequence->is_prompt_done) {
             gguf_lane_begin(lane);
@@ -364,7 +275,7 @@ static void step_exact(struct hearth_engine *engine)
         }
     }
     gguf_lane_begin(lane);
-    struct gguf_sequence *sequence = lane->context == NULL ? NULL : next_prompt(engine, lane);
+    struct gguf_sequence *sequence = lane->context == NULL ? NULL : gguf_next_prompt(engine, lane);
     if (sequence != NULL && gguf_lane_add(lane, sequence, lane->most_rows) > 0) {
         (void)run(engine, lane);
     }
@@ -372,30 +283,9 @@ static void step_exact(struct hearth_engine *engine)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Takes what there is room for; waits only if nothing runs. False: the inbox is closed. */
-static bool take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
-{
-    for (;;) {
-        struct gguf_sequence *sequence = free_sequence(engine);
-        if (sequence == NULL) {
-            break;
-        }
-        bool is_idle = engine->busy == 0;
-        struct hearth_item *item = hearth_inbox_take(inbox, is_idle);
-        if (item == NULL) {
-            break;
-        }
-        if (is_idle) {
-            gguf_cores_wake(&engine->cores);
-        }
-        gguf_admit(engine, sequence, item);
-    }
-    return !hearth_inbox_is_closed(inbox);
-}
-
 static void hand_back(struct hearth_engine *engine)
 {
-    for (uint64_t i = 0; i < engine->options.sequences; i++) {
+    for (uint32_t i = 0; i < engine->places; i++) {
         if (engine->sequences[i].item != NULL) {
             gguf_fail(engine, &engine->sequences[i], HEARTH_E_SHUTTING_DOWN, NULL);
         }
@@ -406,7 +296,7 @@ void gguf_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
     engine->inbox = inbox;
     gguf_begin_threads(engine);
-    while (take_items(engine, inbox)) {
+    while (gguf_take_items(engine, inbox)) {
         end_cancelled(engine);
         if (engine->busy == 0) {
             continue; /* nothing to do is no step */
