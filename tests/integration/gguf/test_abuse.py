@@ -16,7 +16,7 @@ from daemon import Daemon, must, run_tests          # noqa: E402
 
 MODEL = "tiny-llama"
 FILE = ROOT / "fixtures/models/gguf/tiny-llama.gguf"
-GENERATE, EXACT, SHIFT = 2, 32, 64
+GENERATE, STREAM, EXACT, SHIFT = 2, 1, 32, 64
 MAX_TOKENS, STOP = 2, 1
 CONTEXT = 256
 LONG = "The small fox lived under the old stone bridge and counted the boats. " * 8
@@ -81,8 +81,37 @@ def who_may_take_nothing_from_a_prompt_does_not_wait_for_it():
         must(other == one + 1, f"{what}: {other - one} tokens of others lie between")
 
 
+def a_critical_request_does_not_wait_for_a_worker_full_of_low_ones():
+    """All on one connection, so that what comes before what is certain."""
+    sections = f"[model {MODEL}]\nsequences = 2\ncontext_tokens = 4096\n"
+    common = {**v2.SAMPLING, "model_id": MODEL, "task": GENERATE, "seed": 1,
+              "logit_bias": [{"token": t, "bias": -100.0} for t in (0, 1, 2, 3)]}
+    with Daemon(BIN, ["fixtures/models/gguf"], [MODEL], sections=sections, log_level="error") as daemon:
+        line = daemon.connect()
+        for number in (1, 2):
+            line.send("inference_request", **{**common, "request_id": number, "priority": 0, "flags": STREAM,
+                                              "texts": [{"text": f"fox {number}"}], "max_tokens": 4000})
+        seen = []
+
+        def until(condition):
+            while not condition():
+                kind, message = line.receive()
+                seen.append((kind, message["request_id"]))
+                must(message.get("code", 0) == 0, message.get("error"))
+
+        until(lambda: {("stream_chunk", 1), ("stream_chunk", 2)} <= set(seen))      # both run
+        line.send("inference_request", **{**common, "request_id": 3, "priority": 3, "max_tokens": 8,
+                                          "texts": [{"text": "A grey cat"}]})
+        until(lambda: ("inference_response", 3) in seen)
+        must(not {("inference_response", 1), ("inference_response", 2)} & set(seen), "it waited for them")
+        del seen[:]
+        until(lambda: {("stream_chunk", 1), ("stream_chunk", 2)} <= set(seen))      # and both go on
+        line.close()
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
+        a_critical_request_does_not_wait_for_a_worker_full_of_low_ones,
         a_prompt_that_a_shift_forgets_leaves_penalties_in_order,
         rules_may_force_more_than_a_shifted_context_has_room_for,
         who_may_take_nothing_from_a_prompt_does_not_wait_for_it,
