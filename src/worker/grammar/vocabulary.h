@@ -27,8 +27,8 @@ enum byte_group byte_group_of(uint8_t byte);
 #define VOCABULARY_HIGH 63u
 
 struct vocabulary_node {
-    uint32_t skip;   /* the first node that is not below this one */
-    uint32_t tokens; /* the first token that ends here or below */
+    uint32_t skip;       /* the first node that is not below this one */
+    uint32_t tokens;     /* the first token that ends here or below */
     uint16_t depth : 10; /* bytes up to and with its own: 1 for the first */
     uint16_t height : 6; /* bytes of the longest way below it, VOCABULARY_HIGH for more */
     uint8_t byte;
