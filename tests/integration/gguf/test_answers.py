@@ -327,10 +327,13 @@ def an_answer_follows_its_rules_and_ends_with_them():
 
 
 def what_must_come_is_not_sampled():
-    """A text of 100 bytes takes a few steps only: there are log-probabilities of none of its tokens."""
+    """Else tokens that a bias forbids could not be among it."""
     fixed = "This is a sentence that nobody has any choice about, and so it is said at once. " * 2
     got = gbnf(f'root ::= "{fixed}" [a-z]', SMOL, max_tokens=100)
     must(got["text"][:-1] == fixed and got["finish"] == "stop", f"{got['text']!r}")
+    forbidden = [{"token": token, "bias": -100.0} for token in sorted(set(got["ids"][:-1]))]
+    biased = gbnf(f'root ::= "{fixed}" [a-z]', SMOL, max_tokens=100, logit_bias=forbidden)
+    must(biased["ids"][:-1] == got["ids"][:-1], "a bias changed what there is no choice about")
     scored = gbnf(f'root ::= "{fixed}" [a-z]', SMOL, max_tokens=100, flags=2 | v2.FLAGS["logprobs"])
     must(scored["text"] == got["text"], f"{scored['text']!r}")
     must(len(scored["logprobs"]) == len(scored["ids"]), "a token has no log-probability")
