@@ -59,7 +59,7 @@ INSPECT = "src/worker/inspect"
 ABOUT = {
     "wire": (WIRE, 8192),
     "wire_json": ([f"src/shared/wire/json_{name}.c" for name in
-                   ("base64", "decode", "encode", "room", "shape", "write")], 8192),
+                   ("base64", "decode", "encode", "room", "shape", "values", "write")], 8192),
     "frames": (["src/shared/transport/frames.c"], 8192),
     "ring": (["src/shared/transport/ring.c"], 4096),
     "gguf_header": ([f"{INSPECT}/{name}.c" for name in

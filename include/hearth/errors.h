@@ -44,7 +44,7 @@
       "the engine for this model is not built",                                                    \
       "configure with -DHEARTH_ONNX=ON or -DHEARTH_GGUF=ON and build again")                       \
     X(UNSUPPORTED, 18, "unsupported", 0, "unsupported", 422, "not supported",                      \
-      "`hearth models` and docs/onnx-models.md tell what works")                                   \
+      "docs/onnx-models.md tells what works of ONNX models, docs/generation.md of GGUF models")    \
     X(BUSY, 19, "busy", 1, "busy", 409, "already being done", "wait until it is finished")         \
     X(NOT_READY, 20, "not_ready", 1, "model_not_loaded", 503, "the model is not ready",            \
       "wait or load it")                                                                           \
