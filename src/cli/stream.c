@@ -49,19 +49,39 @@ int cli_stream_piece(const hearth_item *item, void *arg)
     return 0;
 }
 
-void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage)
+static void print_times(const struct cli_stream *stream, const hearth_usage *usage)
 {
-    uint64_t end_ns = stream->last_ns != 0 ? stream->last_ns : hearth_clock_ns();
-    uint64_t first_ns = stream->first_ns != 0 ? stream->first_ns : end_ns;
-    double seconds = (double)(end_ns - first_ns) / 1e9;
+    double seconds = (double)(stream->last_ns - stream->first_ns) / 1e9;
     double rate =
         usage->tokens_generated > 1 && seconds > 0 ? (usage->tokens_generated - 1) / seconds : 0;
     fprintf(stderr,
             "first piece %.1f ms, last piece %.1f ms, %u prompt tokens, %u tokens, "
             "%.1f tokens/s, queue %.1f ms, finish %s\n",
-            (double)(first_ns - stream->start_ns) / 1e6, (double)(end_ns - stream->start_ns) / 1e6,
-            usage->prompt_tokens, usage->tokens_generated, rate, usage->queue_us / 1e3,
+            (double)(stream->first_ns - stream->start_ns) / 1e6,
+            (double)(stream->last_ns - stream->start_ns) / 1e6, usage->prompt_tokens,
+            usage->tokens_generated, rate, usage->queue_us / 1e3,
             hearth_finish_name(usage->finish_reason));
+}
+
+/* All came at once: how long the prompt took is not known apart. */
+static void print_time(const struct cli_stream *stream, const hearth_usage *usage)
+{
+    double seconds = (double)(hearth_clock_ns() - stream->start_ns) / 1e9;
+    fprintf(stderr,
+            "answer %.1f ms, %u prompt tokens, %u tokens, %.1f tokens/s with the prompt's time, "
+            "queue %.1f ms, finish %s\n",
+            seconds * 1e3, usage->prompt_tokens, usage->tokens_generated,
+            usage->tokens_generated / seconds, usage->queue_us / 1e3,
+            hearth_finish_name(usage->finish_reason));
+}
+
+void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage)
+{
+    if (stream->first_ns != 0) {
+        print_times(stream, usage);
+    } else {
+        print_time(stream, usage);
+    }
     if (usage->fingerprint != NULL && usage->fingerprint[0] != '\0') {
         fprintf(stderr, "cache %s: %u of %u prompt tokens cached, %u evicted; %u of %u drafted ",
                 hearth_cache_name(usage->cache), usage->cached_tokens, usage->prompt_tokens,

@@ -81,6 +81,11 @@ static void generate_streams_or_waits_and_reads_input(void **state)
     RUN("", "generate", "--stats", "ab");
     assert_contains(ran.err, "first piece ");
     assert_contains(ran.err, "finish stop");
+    RUN("", "generate", "--stats", "--no-stream", "ab"); /* nothing is told that is not known */
+    assert_contains(ran.err, "answer ");
+    assert_contains(ran.err, " 5 tokens, ");
+    assert_null(strstr(ran.err, " 0.0 tokens/s"));
+    assert_null(strstr(ran.err, "first piece"));
 }
 
 static void chat_answers_each_line_or_one_message(void **state)

@@ -221,7 +221,7 @@ static int take_ids(const struct hearth_engine *engine, const struct hearth_item
         if (tokens->data[i] < 0 || tokens->data[i] >= engine->vocab_size) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                                "token id %" PRIu32 " of %" PRIu32
-                               " is not in the vocabulary, which has %" PRId32,
+                               " is not in the vocabulary, which has %" PRId32 " tokens",
                                i, item->tokens.count, engine->vocab_size);
         }
     }

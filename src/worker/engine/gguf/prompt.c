@@ -40,7 +40,8 @@ static int check_ids(const struct hearth_engine *engine, const struct gguf_token
     for (size_t i = 0; i < tokens->count; i++) {
         if (tokens->data[i] < 0 || tokens->data[i] >= engine->vocab_size) {
             return hearth_fail(err, code,
-                               "token id %zu of %zu is not in the vocabulary, which has %" PRId32,
+                               "token id %zu of %zu is not in the vocabulary, which has %" PRId32
+                               " tokens",
                                i, tokens->count, engine->vocab_size);
         }
     }

@@ -34,7 +34,8 @@ static int check_biases(struct hearth_wire_list biases, int32_t vocab_size,
     for (unsigned i = 0; hearth_wire_next(&biases, HEARTH_RECORD_bias, &bias); i++) {
         if (bias.token >= (uint32_t)vocab_size) {
             return hearth_fail(err, HEARTH_E_INPUT_INVALID,
-                               "logit_bias[%u].token: is not in the vocabulary, which has %" PRId32,
+                               "logit_bias[%u].token: is not in the vocabulary, which has %" PRId32
+                               " tokens",
                                i, vocab_size);
         }
     }
