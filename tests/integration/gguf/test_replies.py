@@ -90,6 +90,22 @@ def mapping_of(pid):
     return resident, share
 
 
+def a_generator_tells_its_options():
+    given = {"sequences": "3", "kv_tokens": "1024", "exact_sequences": "2",
+             "cache_sequences": "5", "cache_mb": "7", "inter_token_ms": "50", "drafts": "false", "mmap": "true"}
+    lines = "".join(f"{key} = {value}\n" for key, value in given.items())
+    for sections, wanted in (("", {"sequences": "4", "kv_type": "f16", "drafts": "true", "inter_token_ms": "100"}),
+                             (f"[model {MODEL}]\n{lines}context_tokens = 512\n", given)):
+        with a_daemon(sections) as server:
+            connection = server.connect()
+            connection.send("model_request", request_id=1, model_id=MODEL)
+            told = connection.receive()[1]
+            facts = {fact["key"]: fact["value"] for fact in told["facts"]}
+            must(facts.get("prefixes") == "shared", f"{facts}")
+            must(wanted.items() <= facts.items(), f"{facts}, wanted {wanted}")
+            connection.close()
+
+
 def two_workers_that_map_one_file_share_its_pages():
     with tempfile.TemporaryDirectory() as folder:
         digest = hashlib.sha256(SMOL.read_bytes()).hexdigest()
@@ -123,5 +139,6 @@ if __name__ == "__main__":
         a_fingerprint_names_model_engine_processor_grid_and_seed,
         metrics_are_the_sums_of_what_replies_tell,
         the_next_turn_of_a_chat_computes_its_own_words_alone,
+        a_generator_tells_its_options,
         two_workers_that_map_one_file_share_its_pages,
     ]))

@@ -181,6 +181,7 @@ static int make_generator(struct hearth_engine *engine, struct hearth_engine_fac
         .context_tokens = (uint32_t)engine->options.context_tokens,
         .run_threads = 1,
     };
+    gguf_tell(engine, ret);
     return rc;
 }
 

@@ -38,7 +38,8 @@
  * looks: some milliseconds). Enough for the time between two steps: a core that falls asleep there
  * costs a third of the speed where the host of a virtual machine gives it away; and soon over when
  * nothing follows. */
-#define GGUF_POLL 1u
+#define GGUF_POLL     1u
+#define GGUF_MAX_TOLD 12u /* facts of a generator */
 
 /* Load options. */
 struct gguf_options {
@@ -119,7 +120,8 @@ struct hearth_engine {
     uint32_t busy;
     uint64_t turns;
     uint64_t steps;
-    uint64_t put_aside;     /* how often one stood back, for tests */
+    uint64_t put_aside; /* how often one stood back, for tests */
+    struct hearth_engine_fact told[GGUF_MAX_TOLD];
     char build[96];         /* what all fingerprints begin with */
     struct gguf_room *room; /* of what comes after the logits, for one sequence at a time */
     /* Threads. */
@@ -240,6 +242,9 @@ extern const char *const gguf_option_keys[];
 /* HEARTH_E_CONFIG. @context_length: of the model. */
 int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_length,
                       struct gguf_options *ret, struct hearth_error *err);
+
+/* Adds the options in force, and whether prefixes can be shared, to what the model tells. */
+void gguf_tell(struct hearth_engine *engine, struct hearth_engine_facts *ret);
 uint64_t gguf_padded_context(const struct gguf_options *options);
 uint64_t gguf_shared_cells(const struct gguf_options *options);
 /* Once the processor was looked at, and then for each reply: what must be the same for the same

@@ -92,6 +92,44 @@ int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_le
     return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
 }
 
+/* ---- what is told of a generator ---------------------------------------------------------------
+ */
+
+static void tell(struct hearth_engine *engine, struct hearth_engine_facts *ret, const char *key,
+                 const char *value)
+{
+    HEARTH_ASSERT(ret->told_count < GGUF_MAX_TOLD);
+    struct hearth_engine_fact *fact = &engine->told[ret->told_count++];
+    (void)snprintf(fact->key, sizeof fact->key, "%s", key);
+    (void)snprintf(fact->value, sizeof fact->value, "%s", value);
+}
+
+void gguf_tell(struct hearth_engine *engine, struct hearth_engine_facts *ret)
+{
+    const struct gguf_options *options = &engine->options;
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {
+        {"sequences", options->sequences},
+        {"kv_tokens", gguf_shared_cells(options)},
+        {"exact_sequences", options->exact_sequences},
+        {"cache_sequences", options->cache_sequences},
+        {"cache_mb", options->cache_mb},
+        {"inter_token_ms", options->inter_token_ms},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(numbers); i++) {
+        char value[24];
+        (void)snprintf(value, sizeof value, "%" PRIu64, numbers[i].value);
+        tell(engine, ret, numbers[i].key, value);
+    }
+    tell(engine, ret, "kv_type", ggml_type_name(options->kv_type));
+    tell(engine, ret, "prefixes", engine->cache.can_share ? "shared" : "not_cacheable");
+    tell(engine, ret, "drafts", options->use_drafts ? "true" : "false");
+    tell(engine, ret, "mmap", options->use_mmap ? "true" : "false");
+    ret->told = engine->told;
+}
+
 /* ---- the fingerprint ------------------------------------------------------------------------- */
 
 /* The processor's features as the library has found and will use them, as one number. */
