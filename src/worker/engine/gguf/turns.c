@@ -39,12 +39,12 @@ static unsigned class_to_beat(const struct hearth_engine *engine)
             of_class[HEARTH_MIN(sequence->priority, HEARTH_CRITICAL)]++;
         }
     }
-    unsigned class = HEARTH_CRITICAL;
-    uint64_t count = of_class[class];
-    while (count<engine->options.sequences &&class> HEARTH_LOW) {
-        count += of_class[--class];
+    unsigned lowest = HEARTH_CRITICAL;
+    uint64_t count = of_class[lowest];
+    while (count < engine->options.sequences && lowest > HEARTH_LOW) {
+        count += of_class[--lowest];
     }
-    return class;
+    return lowest;
 }
 
 bool gguf_take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
