@@ -90,6 +90,18 @@ def mapping_of(pid):
     return resident, share
 
 
+def a_saved_prefix_is_found_though_all_cells_are_taken():
+    """One prompt fills the cells of a sequence; the one before it was saved beside them."""
+    with a_daemon(f"[model {MODEL}]\nsequences = 1\ncontext_tokens = 512\nexact_sequences = 0\n"
+                  "cache_sequences = 1\ncache_mb = 64\n") as server:
+        def prompt(first):
+            return [{"tokens": [first] + [5 + (first * i) % 200 for i in range(1, 480)]}]
+        for first in (11, 12, 13):
+            must(ask(server, texts=prompt(first))["cached_tokens"] == 0, "none of them was asked before")
+        again = ask(server, texts=prompt(11))
+        must(again["cached_tokens"] > 400, f"{again['cached_tokens']} of 480 tokens were found")
+
+
 def a_generator_tells_its_options():
     given = {"sequences": "3", "kv_tokens": "1024", "exact_sequences": "2",
              "cache_sequences": "5", "cache_mb": "7", "inter_token_ms": "50", "drafts": "false", "mmap": "true"}
@@ -139,6 +151,7 @@ if __name__ == "__main__":
         a_fingerprint_names_model_engine_processor_grid_and_seed,
         metrics_are_the_sums_of_what_replies_tell,
         the_next_turn_of_a_chat_computes_its_own_words_alone,
+        a_saved_prefix_is_found_though_all_cells_are_taken,
         a_generator_tells_its_options,
         two_workers_that_map_one_file_share_its_pages,
     ]))

@@ -206,10 +206,7 @@ static bool restore(struct hearth_engine *engine, struct gguf_sequence *sequence
                                           sequence->id) == blob->size;
     /* Not to be had: nothing of it. Had: nothing beyond what is wanted. */
     (void)llama_memory_seq_rm(memory_of(engine), sequence->id, is_in ? (llama_pos)count : -1, -1);
-    if (is_in) {
-        hearth_prefix_touch(cache->saved, number);
-        cache->restored++;
-    }
+    cache->restored += is_in;
     return is_in;
 }
 
@@ -236,6 +233,32 @@ uint32_t gguf_cache_soon(const struct hearth_engine *engine, const struct gguf_s
                       shareable(sequence, sequence->prompt_count - 1));
 }
 
+/* The number of saved tokens that @sequence begins with, now in its cells, if they are more than
+ * @least; else 0. Idle prefixes leave for them as they do for a call: blobs are made because cells
+ * are short, so they would be of no use without. */
+static uint32_t take_saved(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                           uint32_t most, uint32_t least)
+{
+    struct hearth_prefix *saved = engine->cache.saved;
+    uint64_t broken = engine->cache.broken;
+    while (saved != NULL && engine->cache.broken == broken) {
+        uint32_t count = 0;
+        uint32_t blob =
+            hearth_prefix_find(saved, domain_of(sequence), sequence->tokens, most, &count);
+        if (blob == HEARTH_PREFIX_NONE || count < least) {
+            return 0;
+        }
+        hearth_prefix_touch(saved, blob); /* not the first to leave for what is saved below */
+        if (restore(engine, sequence, blob, count)) {
+            return count;
+        }
+        if (engine->cache.broken == broken && !gguf_cache_evict(engine, sequence)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
 void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     struct gguf_cache *cache = &engine->cache;
@@ -244,17 +267,11 @@ void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequenc
     }
     /* From the first token on whose logits are wanted all is computed in any case. */
     uint32_t most = shareable(sequence, sequence->logits_from);
-    uint32_t common = 0;
-    uint32_t there = 0;
-    uint32_t entry =
+    uint32_t common = gguf_cache_peek(engine, sequence);
+    uint32_t there = take_saved(engine, sequence, most, common + GGUF_LEAST_KEPT);
+    uint32_t entry = /* what the one above made leave is not found any more */
         hearth_prefix_find(cache->index, domain_of(sequence), sequence->tokens, most, &common);
-    uint32_t blob = HEARTH_PREFIX_NONE;
-    if (cache->saved != NULL) {
-        blob =
-            hearth_prefix_find(cache->saved, domain_of(sequence), sequence->tokens, most, &there);
-    }
-    if (blob != HEARTH_PREFIX_NONE && there >= common + GGUF_LEAST_KEPT &&
-        restore(engine, sequence, blob, there)) {
+    if (there > 0) {
         common = there;
     } else if (entry != HEARTH_PREFIX_NONE) {
         llama_memory_seq_cp(memory_of(engine), (llama_seq_id)entry, sequence->id, 0,
