@@ -5,6 +5,7 @@ Streams in the order of their inputs, and what the daemon tells of one model. Pr
 
 import argparse
 import fcntl
+import functools
 import json
 import os
 import select
@@ -137,9 +138,17 @@ def unread_bytes(connected):
     return struct.unpack("i", fcntl.ioctl(connected, termios.FIONREAD, bytes(4)))[0]
 
 
+def looks_inside(test):
+    """For tests that look into hearthd and its workers, which are not dumpable."""
+    @functools.wraps(test)
+    def run():
+        if os.geteuid() != 0:
+            raise Skipped("only root can see what hearthd holds")
+        test()
+    return run
+
+
 def open_fds(pid):
-    if os.geteuid() != 0:   # nobody else may look into a process that is not dumpable
-        raise Skipped("only root can see what hearthd holds")
     names = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -150,8 +159,6 @@ def open_fds(pid):
 
 
 def maps_of(pid):
-    if os.geteuid() != 0:
-        raise Skipped("only root can see what hearthd maps")
     return Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -189,6 +196,7 @@ def main():
                 poll(lambda: "of-a-client" not in maps_of(one),
                      "the worker to end its mappings", 10)
 
+        @looks_inside
         def memfds_go_in_and_come_out_in_both_versions():
             first, second = pattern(5 * MIB + 3, 1), pattern(3 * MIB, 7 * MIB)
             for version in (2, 1):
@@ -223,6 +231,7 @@ def main():
             client.works()
             client.close()
 
+        @looks_inside
         def large_outputs_need_the_flag():
             client = Client(daemon)
             data = pattern(2 * MIB + 1, 1)
@@ -234,6 +243,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def outputs_that_do_not_fit_together_come_apart():
             data = pattern(1_900_000, 1)
             tensors = [large("a", len(data)), large("b", len(data)), small("c", b"also")]
@@ -252,6 +262,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def what_is_no_sealed_memfd_of_that_size_is_refused_by_name():
             data = pattern(3 * MIB, 1)
             pipe = os.pipe()
@@ -297,6 +308,7 @@ def main():
             os.close(fd)
             client.close()
 
+        @looks_inside
         def missing_ones_are_refused_and_strays_go_to_nobody():
             data = pattern(3 * MIB, 1)
             client = Client(daemon)
@@ -312,6 +324,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def a_flood_of_descriptors_closes_the_connection_with_the_reason():
             client = Client(daemon)
             fd = sealed(b"x")
@@ -329,6 +342,7 @@ def main():
             os.close(fd)
             nothing_stays()
 
+        @looks_inside
         def descriptors_of_a_frame_that_cannot_be_read_reach_no_other():
             data = pattern(3 * MIB, 1)
             client = Client(daemon)
@@ -339,6 +353,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def descriptors_of_a_request_without_a_session_reach_no_other():
             client = Client(daemon)
             client.socket.close()
@@ -351,6 +366,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def who_does_not_read_memfds_stops_no_worker():
             size, requests = 34 << 10, 4    # too much for one JSON answer, so each is moved into a memfd
             deaf = [Client(daemon, 1) for _ in range(6)]
@@ -373,6 +389,7 @@ def main():
             reader.close()
             nothing_stays()
 
+        @looks_inside
         def a_connection_that_ends_takes_its_strays_along():
             client = Client(daemon)
             fd = sealed(b"x")
@@ -382,6 +399,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def many_in_a_row_find_each_its_own():
             client = Client(daemon)
             datas = [pattern(300_000 + 4096 * i, i << 20) for i in range(24)]
@@ -395,6 +413,7 @@ def main():
             client.close()
             nothing_stays()
 
+        @looks_inside
         def a_daemon_that_holds_enough_says_so_and_recovers():
             data = pattern(64, 1)
             busy = Client(daemon)
@@ -412,6 +431,7 @@ def main():
             other.works()
             other.close()
 
+        @looks_inside
         def a_client_that_dies_leaves_nothing_behind():
             data = CANARY * 300_000
             for model in ("one", "tensors"):
@@ -424,6 +444,7 @@ def main():
                 poll(lambda: daemon.model(model)["running"] == 0, "the requests to end", 10)
             nothing_stays("one", "tensors")
 
+        @looks_inside
         def a_worker_that_dies_ends_what_it_had_and_the_rest_keeps_its_memfds():
             data = pattern(3 * MIB, 5)
             client = Client(daemon)
