@@ -16,7 +16,7 @@
 #define LIMIT_NS     (10 * HEARTH_NS_PER_SEC)
 #define LEAST_NS     (20 * HEARTH_NS_PER_MS)  /* after the request … */
 #define SPREAD_NS    (200 * HEARTH_NS_PER_MS) /* … by lot */
-#define SETTLE_NS    100000000L
+#define SETTLE_NS    300000000L
 
 struct cancel {
     struct peer daemon;

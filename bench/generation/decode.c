@@ -20,7 +20,7 @@
 #define CHECK_TOKENS 2u
 #define CONTEXT      "1024"
 #define NICE         "10" /* worker_nice, unless hearthd is told otherwise */
-#define SETTLE_NS    100000000L
+#define SETTLE_NS    300000000L
 #define BUFFER_BYTES (UINT64_C(1) << 30) /* far more than caches hold */
 #define MOST_THREADS 64u
 

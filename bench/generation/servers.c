@@ -6,7 +6,9 @@
 
 #include <time.h>
 
-#define SETTLE_NS    100000000L /* a block begins when the one before has left all cores */
+/* A block begins when the one before has left all cores: for a tenth of a second the threads of
+ * llama.cpp, as it is by default, look for more to do. */
+#define SETTLE_NS    300000000L
 #define SHARERS      8u
 #define PREFIX       400u
 #define MOST_SUFFIX  20u

@@ -18,7 +18,7 @@
 #define GGUF_PACE_NS       50000000u /* of one measurement */
 #define GGUF_SHORT_PERCENT 75u
 #define GGUF_CALM_PERCENT  95u
-#define GGUF_CALM_PACES    10u /* calm measurements before a thread comes back: half a second */
+#define GGUF_CALM_PACES    4u /* calm measurements before a thread comes back: 200 ms and more */
 #define GGUF_STALL_NS      100000000u /* of one call before it is asked whether cores are short */
 
 struct gguf_pace {
