@@ -13,9 +13,9 @@
 
 #include "after_logits.h"
 #include "cache.h"
+#include "cores.h"
 #include "hearth_inspect.h"
 #include "lane.h"
-#include "cores.h"
 
 #include <llama.h>
 
@@ -35,9 +35,8 @@
 #define GGUF_MAX_PLACES         (GGUF_MAX_SEQUENCES + GGUF_MAX_ASIDE)
 #define GGUF_APPEND_ROOM        600u /* tokens behind a full context, until it is shifted */
 /* How long a thread looks for the next graph before it sleeps, in the library's unit (131,072
- * looks: some milliseconds). Enough for the time between two steps: a core that falls asleep there
- * costs a third of the speed where the host of a virtual machine gives it away; and soon over when
- * nothing follows. */
+ * looks: some milliseconds). Enough for the time between two steps, since waking a core that the
+ * host of a virtual machine gave away is slow; and soon over when nothing follows. */
 #define GGUF_POLL     1u
 #define GGUF_MAX_TOLD 12u /* facts of a generator */
 
