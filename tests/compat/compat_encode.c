@@ -125,6 +125,10 @@ static const struct hearth_wire_port inputs[] = {
     {.name = TEXT("input_ids"), .type = 7, .shape = {any_by_64, 2}}};
 static const struct hearth_wire_port outputs[] = {
     {.name = TEXT("logits"), .type = 1, .shape = {any_by_2, 2}}};
+static const struct hearth_wire_eviction evictions[] = {
+    {.name = TEXT("tiny"), .bytes = UINT64_C(1) << 33, .idle_ms = 61, .reload_ms = 62},
+    {.name = TEXT("other"), .bytes = 1}};
+static const struct hearth_wire_gauge memory[] = {{.name = TEXT("weights"), .value = 5}};
 static const struct hearth_wire_option facts[] = {{.key = TEXT("pooling"), .value = TEXT("mean")},
                                                   {.key = TEXT("opset"), .value = TEXT("17")}};
 
@@ -154,11 +158,35 @@ static const struct hearth_wire_result calling[] = {
     {.tool_calls = LIST(calls), .finish_reason = 6}};
 static const struct hearth_wire_span chosen[] = {
     {.ticket = 10, .model_id = TEXT("tiny"), .task = 7, .finish_reason = 2, .cached_tokens = 4096}};
+static const struct hearth_wire_request_info delayed[] = {
+    {.ticket = 11, .model_id = TEXT("tiny"), .position = 2, .expected_wait_ms = 65536}};
+
+static const struct hearth_wire_model_info shared[] = {{.name = TEXT("hearth-intent"),
+                                                        .state = 2,
+                                                        .labels = LIST(labels),
+                                                        .version = TEXT("2.0.1"),
+                                                        .shares = TEXT("tiny"),
+                                                        MODEL}};
+static const struct hearth_wire_alias_info aliases[] = {
+    {.name = TEXT("intent"), .model_id = TEXT("hearth-intent@2"), .generation = 70000}};
 
 #define SAMPLE(name, ...)                                                                          \
     {                                                                                              \
         .type = HEARTH_MSG_##name, .as.name = { __VA_ARGS__ }                                      \
     }
+static const struct hearth_wire_model_health healths[] = {{.name = TEXT("tiny"),
+                                                           .state = 5,
+                                                           .ready = 1,
+                                                           .worker_pid = 70010,
+                                                           .restarts = 70011,
+                                                           .queue_depth = 70012,
+                                                           .running = 70013,
+                                                           .memory_bytes = UINT64_C(1) << 40,
+                                                           .steps = UINT64_C(1) << 41,
+                                                           .still_ms = 70014,
+                                                           .reason = TEXT("full")}};
+static const struct hearth_wire_series series[] = {
+    {TEXT("model_requests_total"), TEXT("model=\"tiny\",class=\"low\""), UINT64_C(1) << 42, 0}};
 static const struct hearth_message samples[] = {
     SAMPLE(handshake, .version_min = 2, .version_max = 2, .features = 5, .client = TEXT("sample"),
            .token = TEXT("\x00\xffsecret")),
@@ -245,6 +273,34 @@ static const struct hearth_message samples[] = {
            .fingerprint = TEXT("model=ab12 engine=x cpu=avx2 grid=128 seed=7")),
     SAMPLE(stream_chunk, .request_id = 53, .results = LIST(calling)),
     SAMPLE(spans_response, .spans = LIST(chosen)),
+    SAMPLE(inference_response, .request_id = 54, .finish_reason = 2, .prompt_tokens = 3,
+           .evicted_tokens = 7, .evicted_of_others = 70000),
+    SAMPLE(inference_response, .request_id = 55, .code = 11, .error = TEXT("full"),
+           .finish_reason = 5, .left_out_tokens = 1234, .queue_position = 256,
+           .expected_wait_ms = 90000, .retry_after_ms = 350),
+    SAMPLE(queue_notice, .request_id = 56, .position = 17, .expected_wait_ms = 70001),
+    SAMPLE(requests_response, .requests = LIST(delayed), .total = 1),
+    SAMPLE(load_request, .request_id = 9, .model_id = TEXT("tiny"), .evict = 2, .is_dry_run = 1),
+    SAMPLE(load_response, .request_id = 9, .need_bytes = UINT64_C(1) << 40, .free_bytes = 3,
+           .evictions = LIST(evictions)),
+    SAMPLE(model_response, .request_id = 14, .memory = LIST(memory)),
+    SAMPLE(unload_request, .request_id = 15, .model_id = TEXT("tiny"), .drain = 1),
+    SAMPLE(models_response, .models = LIST(shared), .aliases = LIST(aliases)),
+    SAMPLE(swap_request, .request_id = 16, .name = TEXT("intent"),
+           .model_id = TEXT("hearth-intent@2"), .keep_old = 1),
+    SAMPLE(swap_response, .request_id = 16, .name = TEXT("intent"),
+           .model_id = TEXT("hearth-intent@2"), .old_model_id = TEXT("hearth-intent"),
+           .generation = 70001, .checked = 32, .check = 3, .load_ms = 70002, .pause_ms = 70003),
+    SAMPLE(swap_response, .request_id = 17, .code = 11, .error = TEXT("it is busy")),
+    SAMPLE(alias_request, .request_id = 18, .name = TEXT("intent"), .model_id = TEXT("tiny")),
+    SAMPLE(alias_response, .request_id = 18, .code = 2, .error = TEXT("no such model"),
+           .generation = 70004),
+    SAMPLE(inference_response, .request_id = 57, .generation = 70005),
+    SAMPLE(inference_response, .request_id = 58, .tokenize_us = 70006, .prefill_us = 70007,
+           .decode_us = 70008, .worst_gap_us = 70009),
+    SAMPLE(health_response, .check_type = 2, .state = 1,
+           .reason = TEXT("the queue of tiny is full"), .models = LIST(healths)),
+    SAMPLE(metrics_response, .series = LIST(series)),
 };
 
 int main(void)

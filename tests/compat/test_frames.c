@@ -84,7 +84,7 @@ static void every_recorded_frame_decodes_and_encodes_to_itself(void **state)
         count++;
     }
     fclose(file);
-    assert_int_equal(count, 51);
+    assert_int_equal(count, 69);
 }
 
 static void fields_that_an_old_frame_does_not_have_are_zero(void **state)

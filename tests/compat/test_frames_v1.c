@@ -112,7 +112,7 @@ static void every_v1_frame_means_what_the_v2_frame_means(void **state)
         count++;
     }
     fclose(file);
-    assert_int_equal(count, 49);
+    assert_int_equal(count, 66);
 }
 
 static const struct hearth_message *decode(struct world *world, const char *json)

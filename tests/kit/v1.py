@@ -34,20 +34,24 @@ PARAMETERS = ["timeout_ms", "dimensions", "max_tokens", "temperature", "top_k", 
               "repetition_penalty", "repetition_window", "seed", "typical_p", "frequency_penalty",
               "presence_penalty", "logit_bias", "top_logprobs", "grammar", "cache_domain"]
 FLAGS = {"stream": 1, "return_token_ids": 2, "in_order": 4, "memfds": 8, "logprobs": 16, "exact": 32,
-         "shift": 64, "no_cache": 128}
+         "shift": 64, "no_cache": 128, "shorten": 256, "notices": 512, "timing": 1024}
 REPORT = ["ready", "accepting_requests", "models_loaded", "memory_used_bytes", "queue_depth",
-          "uptime_secs", "pid", "connections", "running", "requests_total", "worker_deaths", "version"]
+          "uptime_secs", "pid", "connections", "running", "requests_total", "worker_deaths", "version",
+          "reason"]
 RESULT = {"index": 0, "tokens": 0, "is_truncated": 0, "text": "", "labels": [], "vector": [],
           "token_ids": [], "score": 0.0, "packed": "", "scale": 0.0, "entities": [], "logprobs": [],
           "tool_calls": [], "finish_reason": "none"}
 TOKEN_SCORE = {"place": 0, "id": 0, "logprob": 0.0, "is_chosen": 0, "text": ""}
 TOOL_CALL = {"index": 0, "id": "", "name": "", "arguments": ""}
-CACHED = {"cached_tokens": 0, "evicted_tokens": 0, "drafted_tokens": 0, "accepted_tokens": 0, "fingerprint": ""}
+CACHED = {"cached_tokens": 0, "evicted_tokens": 0, "drafted_tokens": 0, "accepted_tokens": 0, "fingerprint": "",
+          "evicted_of_others": 0, "generation": 0, "left_out_tokens": 0, "queue_position": 0,
+          "expected_wait_ms": 0, "retry_after_ms": 0, "tokenize_us": 0, "prefill_us": 0,
+          "decode_us": 0, "worst_gap_us": 0}
 TENSOR = {"name": "", "shape": [], "data": "", "memfd_bytes": 0}
 MODEL = {"name": "", "digest": "", "worker_pid": 0, "restarts": 0, "size_bytes": 0, "need_bytes": 0,
          "memory_bytes": 0, "queue_depth": 0, "running": 0, "request_count": 0, "avg_latency_ms": 0.0,
          "threads": 0, "context_tokens": 0, "dimensions": 0, "labels": [], "containment": "",
-         "error": ""}
+         "error": "", "version": "", "shares": ""}
 HISTOGRAM = ["count", "sum", "min", "max", "p50", "p95", "p99"]
 
 
@@ -231,7 +235,9 @@ def read_stream_chunk(body):
 def read_health_response(body):
     report = body["report"]
     return {"check_type": number_of("check_type", body["check_type"]), **fields(body, "ok"),
-            "state": number_of("health_state", report["state"]), **fields(report, *REPORT)}
+            "state": number_of("health_state", report["state"]), **fields(report, *REPORT),
+            "models": [{**model, "state": number_of("model_state", model["state"])}
+                       for model in report["models"]]}
 
 
 def read_metrics_response(body):
@@ -241,7 +247,8 @@ def read_metrics_response(body):
             raise ValueError(f"bucketed_histograms.{name} does not add up: {told}")
     return {**{kind: [{"name": name, "value": value} for name, value in body[kind].items()]
                for kind in ("counters", "gauges")},
-            "histograms": [read_histogram(*item) for item in body["histograms"].items()]}
+            "histograms": [read_histogram(*item) for item in body["histograms"].items()],
+            "series": body["series"]}
 
 
 READERS = {
@@ -250,12 +257,18 @@ READERS = {
     "stream_chunk": read_stream_chunk,
     "health_response": read_health_response,
     "model_response": read_model_response,
+    "queue_notice": lambda body: fields(body, "request_id", "position", "expected_wait_ms"),
     "metrics_response": read_metrics_response,
     "cancel_response": lambda body: fields(body, "request_id", "cancelled", "ticket"),
     "models_response": lambda body: {"models": [read_model(m) for m in body["models"]],
-                                     **fields(body, "total_memory_bytes")},
+                                     **fields(body, "total_memory_bytes"),
+                                     "aliases": body.get("aliases", [])},
     "load_response": lambda body: fields(body, "request_id", "code", "error", "worker_pid"),
     "unload_response": lambda body: fields(body, "request_id", "code", "error"),
+    "swap_response": lambda body: {**fields(
+        body, "request_id", "code", "error", "name", "model_id", "old_model_id", "generation", "checked",
+        "load_ms", "pause_ms"), "check": ["nothing", "golden", "old", "both"].index(body["check"])},
+    "alias_response": lambda body: fields(body, "request_id", "code", "error", "generation"),
     "error": lambda body: {"code": body["number"], **fields(body, "request_id", "message")},
     "prometheus_response": lambda body: fields(body, "text"),
     "spans_response": lambda body: {"spans": [
@@ -268,7 +281,8 @@ READERS = {
                                            "elapsed_ms"),
     "requests_response": lambda body: {"requests": [
         {**read_timed(request, "position", "age_ms", "pid", "client"),
-         "state": number_of("request_state", request["state"])} for request in body["requests"]],
+         "state": number_of("request_state", request["state"]),
+         "expected_wait_ms": request.get("expected_wait_ms", 0)} for request in body["requests"]],
         **fields(body, "total")},
 }
 

@@ -14,4 +14,8 @@ bool hearth_wire_is_generation(const struct hearth_wire_inference_request *reque
 /** How many answers to its one prompt a request wants, at least 1; 1 for tasks that have none. */
 uint32_t hearth_wire_answers(const struct hearth_wire_inference_request *request);
 
+/** Of a cache_domain as workers get it: the bits from this one on stand for the user, the rest for
+ *  user and number. */
+#define HEARTH_DOMAIN_USER_BIT 48u
+
 #endif

@@ -37,7 +37,10 @@ enum hearth_file_role {
 #define HEARTH_FLAG_EXACT     32u /* same tokens, whatever runs beside it */
 #define HEARTH_FLAG_SHIFT     64u /* a full context forgets its middle and goes on */
 #define HEARTH_FLAG_NO_CACHE  128u
-#define HEARTH_FLAGS_KNOWN    255u
+#define HEARTH_FLAG_SHORTEN   256u  /* a prompt that is too long may lose its oldest part */
+#define HEARTH_FLAG_NOTICES   512u  /* while it waits, its place is told */
+#define HEARTH_FLAG_TIMING    1024u /* the answer tells all its times */
+#define HEARTH_FLAGS_KNOWN    2047u
 
 /** Floats as they stand in a frame (decoded: unaligned, little-endian) or in memory (to encode). */
 struct hearth_wire_f32s {

@@ -8,9 +8,9 @@
 #define RECORD_BASE        1000u
 
 static const char *const hearth_json_input_words[] = {"prompt", "prompt_tokens", NULL};
-static const char *const hearth_json_flag_words[] = {"stream", "return_token_ids", "in_order",
-                                                     "memfds", "logprobs",         "exact",
-                                                     "shift",  "no_cache",         NULL};
+static const char *const hearth_json_flag_words[] = {
+    "stream", "return_token_ids", "in_order", "memfds",  "logprobs", "exact",
+    "shift",  "no_cache",         "shorten",  "notices", "timing",   NULL};
 static const char *const hearth_json_grammar_words[] = {[HEARTH_GRAMMAR_NONE] = "none",
                                                         [HEARTH_GRAMMAR_JSON_SCHEMA] =
                                                             "json_schema",
@@ -33,6 +33,7 @@ static const char *const hearth_json_check_words[] = {[HEARTH_CHECK_LIVENESS] = 
                                                       NULL};
 static const char *const hearth_json_health_words[] = {"Healthy", "Degraded", "Unhealthy", NULL};
 static const char *const hearth_json_request_words[] = {"queued", "running", NULL};
+static const char *const hearth_json_golden_words[] = {"nothing", "golden", "old", "both", NULL};
 
 static const struct hearth_json_shape shapes[] = {
 #define SHAPE(kind_, owner_, field_, member_, group_, form_, words_)                               \

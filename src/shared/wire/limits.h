@@ -58,9 +58,10 @@
 #define HEARTH_MAX_MEMFD_BYTES  (UINT64_C(1) << 30)
 
 /* Metrics and lists. */
-#define HEARTH_MAX_METRICS          64u /* of a kind */
+#define HEARTH_MAX_METRICS          96u   /* of a kind */
+#define HEARTH_MAX_SERIES           2048u /* of all families together */
 #define HEARTH_MAX_BUCKETS          160u
-#define HEARTH_MAX_PROMETHEUS_BYTES (256u << 10)
+#define HEARTH_MAX_PROMETHEUS_BYTES (1u << 20)
 #define HEARTH_MAX_SPANS            1000u
 #define HEARTH_MAX_LISTED_REQUESTS  1024u
 
@@ -69,5 +70,8 @@
 #define HEARTH_MAX_MODEL_FILES   8u
 #define HEARTH_MAX_MODEL_OPTIONS 32u
 #define HEARTH_MAX_MODEL_FACTS   48u
+#define HEARTH_MAX_MEMORY_KINDS  16u
+#define HEARTH_MAX_ALIASES       64u
+#define HEARTH_MAX_GOLDEN        32u /* inputs whose answers tell whether a version is right */
 
 #endif

@@ -119,7 +119,10 @@ static const struct hearth_wire_model_info models[] = {
      .threads = 4,
      .context_tokens = 512,
      .labels = LIST(labels),
-     .containment = TEXT("seccomp,landlock:4,netns")}};
+     .containment = TEXT("seccomp,landlock:4,netns"),
+     .version = TEXT("1.0.0")}};
+static const struct hearth_wire_alias_info aliases[] = {
+    {.name = TEXT("intent"), .model_id = TEXT("hearth-intent"), .generation = 1}};
 
 static const uint32_t any_by_any[] = {UINT32_MAX, UINT32_MAX};
 static const struct hearth_wire_port inputs[] = {
@@ -129,6 +132,11 @@ static const struct hearth_wire_port outputs[] = {
     {.name = TEXT("logits"), .type = HEARTH_TENSOR_FLOAT32, .shape = {any_by_two, 2}}};
 static const struct hearth_wire_option facts[] = {{.key = TEXT("scores"), .value = TEXT("softmax")},
                                                   {.key = TEXT("opset"), .value = TEXT("17")}};
+
+static const struct hearth_wire_gauge memory[] = {{TEXT("weights"), 90387606, 0},
+                                                  {TEXT("compute"), 56413034, 0}};
+static const struct hearth_wire_eviction evictions[] = {
+    {.name = TEXT("hearth-intent"), .bytes = 146800640, .idle_ms = 90000, .reload_ms = 820}};
 
 static const struct hearth_wire_counter counters[] = {{TEXT("requests_total"), 1024, 0}};
 static const struct hearth_wire_gauge gauges[] = {{TEXT("queue_depth"), 3, 0}};
@@ -142,6 +150,22 @@ static const struct hearth_wire_histogram histograms[] = {{.name = TEXT("request
                                                            .p95 = 1490,
                                                            .p99 = 1490,
                                                            .buckets = LIST(buckets)}};
+static const struct hearth_wire_series series[] = {
+    {TEXT("model_requests_total"),
+     TEXT("model=\"hearth-intent\",class=\"normal\",result=\"success\""), 1020, 0}};
+static const struct hearth_wire_model_health healths[] = {
+    {.name = TEXT("hearth-intent"),
+     .state = 2,
+     .ready = 1,
+     .worker_pid = 4712,
+     .memory_bytes = 131072000,
+     .steps = 1020},
+    {.name = TEXT("smollm2-135m-instruct"),
+     .state = 5,
+     .ready = 0,
+     .restarts = 1,
+     .queue_depth = 2,
+     .reason = TEXT("its worker died and is started again")}};
 static const struct hearth_wire_span spans[] = {{.ticket = 17,
                                                  .model_id = TEXT("hearth-intent"),
                                                  .priority = HEARTH_NORMAL,
@@ -233,10 +257,15 @@ static const struct hearth_message examples[] = {
             .total_us = 31000, .results = LIST(several), .cached_tokens = 3, .evicted_tokens = 512,
             .cache = HEARTH_CACHE_USED, .drafted_tokens = 4, .accepted_tokens = 1,
             .fingerprint = TEXT("model=9f86d081 engine=b4589 cpu=avx2 grid=128 seed=42")),
+    EXAMPLE(inference_response, .request_id = 29, .finish_reason = HEARTH_FINISH_STOP,
+            .prompt_tokens = 4, .tokens_generated = 2, .queue_us = 12, .first_us = 21400,
+            .total_us = 48100, .results = LIST(generated), .tokenize_us = 85, .prefill_us = 21100,
+            .decode_us = 26600),
     EXAMPLE(inference_response, .request_id = 6, .code = -HEARTH_E_NO_MODEL,
             .error = TEXT("model \"nope\" is in none of the model folders of this daemon"),
             .finish_reason = HEARTH_FINISH_FAILED),
     EXAMPLE(stream_chunk, .request_id = 1, .results = LIST(piece)),
+    EXAMPLE(queue_notice, .request_id = 1, .position = 3, .expected_wait_ms = 420),
     EXAMPLE(stream_chunk, .request_id = 22, .results = LIST(named)),
     EXAMPLE(stream_chunk, .request_id = 28, .results = LIST(calling)),
     EXAMPLE(cancel_request, .request_id = 1),
@@ -246,16 +275,24 @@ static const struct hearth_message examples[] = {
             .accepting_requests = 1, .models_loaded = 3, .memory_used_bytes = 734003200,
             .uptime_secs = 86400, .pid = 4700, .connections = 2, .running = 1,
             .requests_total = 1024, .version = TEXT("0.1.0")),
+    EXAMPLE(health_response, .check_type = HEARTH_CHECK_FULL, .ok = 1, .state = 1, .ready = 1,
+            .accepting_requests = 1, .models_loaded = 1, .memory_used_bytes = 152043520,
+            .queue_depth = 2, .uptime_secs = 86400, .pid = 4700, .connections = 2,
+            .requests_total = 1026, .worker_deaths = 1, .version = TEXT("0.1.0"),
+            .reason = TEXT("the worker of \"smollm2-135m-instruct\" is started again"),
+            .models = LIST(healths)),
     {.type = HEARTH_MSG_models_request},
-    EXAMPLE(models_response, .models = LIST(models), .total_memory_bytes = 131072000),
+    EXAMPLE(models_response, .models = LIST(models), .total_memory_bytes = 131072000,
+            .aliases = LIST(aliases)),
     EXAMPLE(load_request, .request_id = 7, .model_id = TEXT("all-minilm-l6-v2")),
-    EXAMPLE(load_response, .request_id = 7, .worker_pid = 4712),
+    EXAMPLE(load_response, .request_id = 7, .worker_pid = 4712, .need_bytes = 115343360,
+            .free_bytes = 20971520, .evictions = LIST(evictions)),
     EXAMPLE(unload_request, .request_id = 8, .model_id = TEXT("all-minilm-l6-v2")),
     EXAMPLE(unload_response, .request_id = 8),
     EXAMPLE(error, .code = -HEARTH_E_UNAUTHENTICATED, .message = TEXT("no session")),
     {.type = HEARTH_MSG_metrics_request},
     EXAMPLE(metrics_response, .counters = LIST(counters), .gauges = LIST(gauges),
-            .histograms = LIST(histograms)),
+            .histograms = LIST(histograms), .series = LIST(series)),
     {.type = HEARTH_MSG_prometheus_request},
     EXAMPLE(prometheus_response,
             .text = TEXT("# TYPE hearth_queue_depth gauge\nhearth_queue_depth 3\n")),
@@ -269,7 +306,15 @@ static const struct hearth_message examples[] = {
     EXAMPLE(requests_response, .requests = LIST(requests), .total = 1),
     EXAMPLE(model_request, .request_id = 10, .model_id = TEXT("hearth-intent")),
     EXAMPLE(model_response, .request_id = 10, .models = LIST(models), .inputs = LIST(inputs),
-            .outputs = LIST(outputs), .facts = LIST(facts)),
+            .outputs = LIST(outputs), .facts = LIST(facts), .memory = LIST(memory)),
+    EXAMPLE(swap_request, .request_id = 11, .name = TEXT("intent"),
+            .model_id = TEXT("hearth-intent@2")),
+    EXAMPLE(swap_response, .request_id = 11, .name = TEXT("intent"),
+            .model_id = TEXT("hearth-intent@2"), .old_model_id = TEXT("hearth-intent"),
+            .generation = 2, .checked = 12, .check = 1, .load_ms = 640),
+    EXAMPLE(alias_request, .request_id = 12, .name = TEXT("intent"),
+            .model_id = TEXT("hearth-intent")),
+    EXAMPLE(alias_response, .request_id = 12, .generation = 1),
 };
 
 const struct hearth_message *protocol_example(enum hearth_message_type type, size_t nth)
