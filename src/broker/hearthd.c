@@ -67,18 +67,16 @@ static int print_config(const struct hearth_config *config)
 {
     HEARTH_AUTO(hearth_buf) struct hearth_buf text;
     hearth_buf_init(&text, 1u << 20);
-    if (hearth_config_print(config, &text) < 0) {
+    int rc = hearth_config_print(config, &text);
+    for (uint32_t i = 0; rc == 0 && i < config->model_options_count; i++) {
+        rc = hearth_buf_printf(&text, "\n[model %s]\n", config->model_options[i].name);
+        rc = rc < 0 ? rc : hearth_config_print_model(&config->model_options[i], &text);
+    }
+    if (rc < 0) {
         fputs("hearthd: out of memory\n", stderr);
         return HEARTHD_FAILED;
     }
     printf("[daemon]\n%.*s", (int)text.size, (const char *)text.data);
-    for (uint32_t i = 0; i < config->model_options_count; i++) {
-        const struct hearth_config_model *model = &config->model_options[i];
-        printf("\n[model %s]\n", model->name);
-        for (uint32_t k = 0; k < model->option_count; k++) {
-            printf("%s = %s\n", model->options[k].key, model->options[k].value);
-        }
-    }
     return end_output();
 }
 

@@ -34,6 +34,11 @@ const struct config_key config_keys[] = {
     KEY("frame_timeout_ms", CONFIG_NUMBER, frame_timeout_ms, "30000", 1, 3600000, LIVE),
     KEY("idle_timeout_ms", CONFIG_NUMBER, idle_timeout_ms, "3600000", 0, 86400000, LIVE),
     KEY("token_sha256", CONFIG_DIGEST, token_sha256, "", 0, 0, LIVE),
+    KEY("eviction", CONFIG_EVICTION, may_evict, "never", 0, 0, LIVE),
+    KEY("per_call_memory", CONFIG_AUTO_BYTES, per_call_memory, "auto", 4096, UINT64_MAX / 2, LIVE),
+    KEY("total_call_memory", CONFIG_AUTO_BYTES, total_call_memory, "auto", 4096, UINT64_MAX / 2,
+        LIVE),
+    KEY("concurrent_requests", CONFIG_AUTO_NUMBER, concurrent_requests, "auto", 1, 1048576, LIVE),
     KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0, START),
     KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0, LIVE),
 };

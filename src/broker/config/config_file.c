@@ -55,6 +55,7 @@ static struct hearth_config_model *model_section(struct file_reader *reader, con
     }
     found = &config->model_options[config->model_options_count++];
     found->name = copy;
+    found->worth = HEARTH_NORMAL;
     return found;
 }
 
@@ -67,6 +68,10 @@ static int take_model_option(struct file_reader *reader, const char *name, const
     struct hearth_config_model *model = model_section(reader, name);
     if (model == NULL) {
         return 0;
+    }
+    int taken = config_take_model_key(model, key, value, reader->err);
+    if (taken != 0) {
+        return taken < 0 ? fail_here(reader, taken, key) : 1;
     }
     for (uint32_t i = 0; i < model->option_count; i++) {
         if (strcmp(model->options[i].key, key) == 0) {

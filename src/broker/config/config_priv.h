@@ -13,6 +13,7 @@ enum config_kind {
     CONFIG_AUTO_NUMBER, /* the same, or auto (0) */
     CONFIG_AUTO_BYTES,  /* uint64_t with K, M, G; or auto (0) */
     CONFIG_CONTAINMENT, /* bool is strict: required | strict */
+    CONFIG_EVICTION,    /* bool may idle models be evicted: never | idle */
     CONFIG_LOG_LEVEL,   /* const char * */
     CONFIG_DIGEST,      /* const char *: 64 lower-case hex digits, or empty (NULL) */
 };
@@ -41,6 +42,14 @@ static inline uint64_t config_key_bit(const struct config_key *key)
 /* Parses @value into the field of @key. The text of the error has no place: the caller adds it. */
 int config_set_value(struct hearth_config *config, const struct config_key *key, const char *value,
                      struct hearth_error *err);
+
+/* Digits and, if @is_bytes, one of K M G behind them. False if it is not that or overflows. */
+bool config_parse_number(const char *value, bool is_bytes, uint64_t *ret);
+
+/* Takes @key if it is one of the daemon's own of a [model NAME] section: 1, or 0 if it is not (a
+ * load option), or an error without a place. */
+int config_take_model_key(struct hearth_config_model *model, const char *key, const char *value,
+                          struct hearth_error *err);
 
 /* Appends the value as it would be written in a file. */
 int config_print_value(const struct hearth_config *config, const struct config_key *key,

@@ -19,6 +19,9 @@ static void take_field(struct hearth_config *live, struct hearth_config *fresh,
     case CONFIG_AUTO_BYTES:
         *(uint64_t *)field_of(live, key) = *(uint64_t *)field_of(fresh, key);
         return;
+    case CONFIG_EVICTION:
+        *(bool *)field_of(live, key) = *(bool *)field_of(fresh, key);
+        return;
     case CONFIG_LOG_LEVEL:
     case CONFIG_DIGEST:
         *(const char **)field_of(live, key) = *(const char **)field_of(fresh, key);

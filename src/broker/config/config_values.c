@@ -117,8 +117,7 @@ static int set_names(struct hearth_config *config, const char *value, struct hea
     return rc;
 }
 
-/* Digits and, if @is_bytes, one of K M G behind them. False if it is not that or overflows. */
-static bool parse_number(const char *value, bool is_bytes, uint64_t *ret)
+bool config_parse_number(const char *value, bool is_bytes, uint64_t *ret)
 {
     uint64_t number = 0;
     const char *at = value;
@@ -156,7 +155,7 @@ static int set_number(struct hearth_config *config, const struct config_key *key
         *field = HEARTH_CONFIG_AUTO;
         return 0;
     }
-    if (!parse_number(value, is_bytes, &number) || number < key->least || number > key->most) {
+    if (!config_parse_number(value, is_bytes, &number) || number < key->least || number > key->most) {
         return hearth_fail(err, HEARTH_E_CONFIG,
                            "\"%.40s\" must be a whole number from %" PRIu64 " to %" PRIu64 "%s%s",
                            value, key->least, key->most, is_bytes ? ", K, M or G behind it" : "",
@@ -174,6 +173,16 @@ static int set_containment(struct hearth_config *config, const char *value,
         return hearth_fail(err, HEARTH_E_CONFIG, "\"%.40s\" must be required or strict", value);
     }
     config->is_containment_strict = is_strict;
+    return 0;
+}
+
+static int set_eviction(struct hearth_config *config, const char *value, struct hearth_error *err)
+{
+    bool may_evict = strcmp(value, "idle") == 0;
+    if (!may_evict && strcmp(value, "never") != 0) {
+        return hearth_fail(err, HEARTH_E_CONFIG, "\"%.40s\" must be never or idle", value);
+    }
+    config->may_evict = may_evict;
     return 0;
 }
 
@@ -227,6 +236,7 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
     case CONFIG_AUTO_NUMBER:
     case CONFIG_AUTO_BYTES: return set_number(config, key, value, err);
     case CONFIG_CONTAINMENT: return set_containment(config, value, err);
+    case CONFIG_EVICTION: return set_eviction(config, value, err);
     case CONFIG_LOG_LEVEL: return set_log_level(config, value, err);
     case CONFIG_DIGEST: return set_digest(config, key, value, err);
     }
@@ -244,6 +254,7 @@ static bool is_automatic(const struct hearth_config *config, const struct config
     case CONFIG_NAMES:
     case CONFIG_NUMBER:
     case CONFIG_CONTAINMENT:
+    case CONFIG_EVICTION:
     case CONFIG_LOG_LEVEL:
     case CONFIG_DIGEST: return false;
     }
@@ -294,6 +305,8 @@ int config_print_value(const struct hearth_config *config, const struct config_k
                    : hearth_buf_printf(out, "%" PRIu64, number);
     case CONFIG_CONTAINMENT:
         return hearth_buf_printf(out, "%s", config->is_containment_strict ? "strict" : "required");
+    case CONFIG_EVICTION:
+        return hearth_buf_printf(out, "%s", config->may_evict ? "idle" : "never");
     }
     HEARTH_UNREACHABLE();
 }

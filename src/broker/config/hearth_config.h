@@ -25,9 +25,14 @@ struct hearth_config_option {
     const char *value;
 };
 
-/** One [model NAME] section: load options that win over those of the manifest. */
+/** One [model NAME] section: what the daemon itself does with the model, and load options that win
+ *  over those of the manifest. */
 struct hearth_config_model {
     const char *name;
+    bool is_pinned;         /* never evicted, never unloaded for being idle */
+    uint64_t keep_alive_ms; /* idle for so long, it is unloaded; 0 = never */
+    unsigned worth;         /* enum hearth_priority: models of lower ones are evicted first */
+    uint32_t seen;          /* keys above that were met, one bit each */
     struct hearth_config_option options[HEARTH_CONFIG_OPTIONS];
     uint32_t option_count;
 };
@@ -62,6 +67,10 @@ struct hearth_config {
     uint64_t idle_timeout_ms;      /* of a session without requests; 0 = never */
     const char *token_sha256;      /* hex, of the token that is asked for; NULL: none is */
     bool is_containment_strict;    /* all walls required, not only the mandatory ones */
+    bool may_evict;                /* idle models leave for one that is loaded and does not fit */
+    uint64_t per_call_memory;      /* bytes that one request may keep; 0 = no limit of its own */
+    uint64_t total_call_memory;    /* bytes of all requests that are open; 0 = the same */
+    uint64_t concurrent_requests;  /* that are open at the same time; 0 = the same */
     const char *log_level;
 
     struct hearth_config_model model_options[HEARTH_CONFIG_MODELS];
@@ -115,6 +124,10 @@ void hearth_config_reload(struct hearth_config *live, struct hearth_config *fres
  */
 HEARTH_NODISCARD int hearth_config_print(const struct hearth_config *config,
                                          struct hearth_buf *out);
+
+/** Appends the lines of one [model NAME] section, without its head. */
+HEARTH_NODISCARD int hearth_config_print_model(const struct hearth_config_model *model,
+                                               struct hearth_buf *out);
 
 /** The section [model NAME], or NULL. */
 const struct hearth_config_model *hearth_config_model(const struct hearth_config *config,

@@ -78,7 +78,8 @@ static void every_key_is_taken(void **state)
                               "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
                               "request_timeout_ms=7\nload_timeout_ms=8\nhang_timeout_ms=9\n"
                               "handshake_timeout_ms=10\nframe_timeout_ms=11\nidle_timeout_ms=12\n"
-                              "token_sha256=" DIGEST "\ncontainment=strict\n"
+                              "token_sha256=" DIGEST "\neviction=idle\nper_call_memory=1G\n"
+                              "total_call_memory=2G\nconcurrent_requests=2\ncontainment=strict\n"
                               "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
                      0);
     char *text = printed(&w->config);
@@ -88,6 +89,8 @@ static void every_key_is_taken(void **state)
                               "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
                               "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
                               "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
+                              "eviction = idle\nper_call_memory = 1073741824\n"
+                              "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
                               "containment = strict\nlog_level = debug\n");
     hearth_free(text);
     const struct hearth_config_model *model = hearth_config_model(&w->config, "x");
@@ -97,6 +100,31 @@ static void every_key_is_taken(void **state)
     assert_string_equal(model->options[0].value, "512");
     assert_string_equal(model->options[1].value, "true");
     assert_null(hearth_config_model(&w->config, "y"));
+}
+
+static void keys_of_the_daemon_do_not_become_load_options(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(parse(w, "[model x]\npinned = yes\nkeep_alive_ms = 60000\nmmap = true\n"
+                              "priority = critical\n[model y]\nkeep_alive_ms = never\n"),
+                     0);
+    const struct hearth_config_model *x = hearth_config_model(&w->config, "x");
+    const struct hearth_config_model *y = hearth_config_model(&w->config, "y");
+    assert_true(x->is_pinned);
+    assert_int_equal(x->keep_alive_ms, 60000);
+    assert_int_equal(x->worth, HEARTH_CRITICAL);
+    assert_int_equal(x->option_count, 1);
+    assert_string_equal(x->options[0].key, "mmap");
+    assert_false(y->is_pinned);
+    assert_int_equal(y->keep_alive_ms, 0);
+    assert_int_equal(y->worth, HEARTH_NORMAL);
+
+    HEARTH_AUTO(hearth_buf) struct hearth_buf buf;
+    hearth_buf_init(&buf, 4096);
+    assert_int_equal(hearth_config_print_model(x, &buf), 0);
+    assert_true(hearth_slice_equals_string(hearth_buf_slice(&buf),
+                                           "pinned = yes\nkeep_alive_ms = 60000\n"
+                                           "priority = critical\nmmap = true\n"));
 }
 
 struct refusal {
@@ -133,6 +161,11 @@ static const struct refusal refusals[] = {
     {"[daemon]\ncontainment = none\n", "\"none\" must be required or strict"},
     {"[daemon]\nlog_level = loud\n", "\"loud\" must be debug, info, warn or error"},
     {"[model x]\na = 1\na = 2\n", "f.conf:3: a: given twice for this model"},
+    {"[daemon]\neviction = all\n", "\"all\" must be never or idle"},
+    {"[model x]\npinned = true\n", "f.conf:2: pinned: \"true\" must be yes or no"},
+    {"[model x]\npinned = no\npinned = no\n", "f.conf:3: pinned: given twice for this model"},
+    {"[model x]\nkeep_alive_ms = 0\n", "\"0\" must be milliseconds from 1 to 2592000000, or never"},
+    {"[model x]\npriority = urgent\n", "\"urgent\" must be low, normal, high or critical"},
     {"[model x]\na =\n", "f.conf:2: a: an option has a key"},
     {"[model ]\na = 1\n", "f.conf:2"},
 };
@@ -207,6 +240,10 @@ static const struct setting {
     {"frame_timeout_ms", "13", true},
     {"idle_timeout_ms", "14", true},
     {"token_sha256", DIGEST, true},
+    {"eviction", "idle", true},
+    {"per_call_memory", "4096", true},
+    {"total_call_memory", "8192", true},
+    {"concurrent_requests", "15", true},
     {"containment", "strict", false},
     {"log_level", "error", true},
 };
@@ -369,6 +406,7 @@ static void a_missing_file_is_a_configuration_error(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 KIT_MAIN(TEST(the_documented_defaults_are_the_built_in_ones), TEST(every_key_is_taken),
+         TEST(keys_of_the_daemon_do_not_become_load_options),
          cmocka_unit_test(each_mistake_is_named_with_its_line),
          TEST(long_lines_and_names_are_refused_not_cut), TEST(the_command_line_wins_over_the_file),
          TEST(each_key_is_a_variable_that_wins_over_the_file),
