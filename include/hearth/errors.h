@@ -34,7 +34,8 @@
       "try again when it runs again")                                                              \
     X(WORKER_LOST, 13, "worker_lost", 1, "worker_lost", 502,                                       \
       "the worker process of the model died", "send the request again; the worker is restarted")   \
-    X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled", "nothing to do")               \
+    X(CANCELLED, 14, "cancelled", 0, "cancelled", 499, "cancelled",                                \
+      "send it again if it is still wanted")                                                       \
     X(MODEL_INVALID, 15, "model_invalid", 0, "model_invalid", 422, "the model cannot be used",     \
       "correct its manifest, or replace the model file")                                           \
     X(DIGEST_MISMATCH, 16, "digest_mismatch", 0, "digest_mismatch", 422,                           \
