@@ -1,6 +1,7 @@
 /* domain.c — who may share a prefix with whom. A worker gets a number made of the client's user and
  * of the number that the client chose, with a key that nobody knows: so a client can neither name
- * the domain of another user nor learn from a number which one that is.
+ * the domain of another user nor learn from a number which one that is. Its upper bits are the same
+ * for all numbers of a user: what a worker keeps for each user is divided by these.
  *
  * SipHash-2-4 by J.-P. Aumasson and D. J. Bernstein, 2012: made for short inputs and a secret key.
  */
@@ -52,6 +53,9 @@ uint64_t domain_hash(const uint64_t key[2], uint32_t user, uint64_t number)
 uint64_t domain_of(const struct hearth_server *server, const struct hearth_peer *peer,
                    uint64_t number)
 {
+    const uint64_t of_user = UINT64_MAX << HEARTH_DOMAIN_USER_BIT;
+    uint64_t user = domain_hash(server->domain_key, (uint32_t)peer->uid, 0);
     uint64_t domain = domain_hash(server->domain_key, (uint32_t)peer->uid, number);
+    domain = (user & of_user) | (domain & ~of_user);
     return domain != 0 ? domain : 1; /* 0 would be none */
 }

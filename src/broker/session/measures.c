@@ -71,7 +71,7 @@ static void count_cache(struct hearth_metrics *metrics,
                            response->prompt_tokens - response->cached_tokens);
     }
     hearth_metrics_add(metrics, HEARTH_COUNTER_PREFIX_EVICTED_TOKENS_TOTAL,
-                       response->evicted_tokens);
+                       (uint64_t)response->evicted_tokens + response->evicted_of_others);
     hearth_metrics_add(metrics, HEARTH_COUNTER_DRAFTED_TOKENS_TOTAL, response->drafted_tokens);
     hearth_metrics_add(metrics, HEARTH_COUNTER_ACCEPTED_TOKENS_TOTAL, response->accepted_tokens);
 }

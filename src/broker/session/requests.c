@@ -187,6 +187,7 @@ static void tell_end(const struct request *request,
     struct hearth_message message = {.type = HEARTH_MSG_inference_response,
                                      .as.inference_response = *response};
     message.as.inference_response.request_id = request->client_id;
+    message.as.inference_response.evicted_of_others = 0; /* who else is there is not its business */
     if (request->is_warmup) {
         tell_warmup(request, response);
     } else if (request->client->is_json && request->ticket.takes_memfds &&

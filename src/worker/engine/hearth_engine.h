@@ -62,9 +62,9 @@ struct hearth_engine_facts {
 /* ---- the table ----------------------------------------------------------------------------- */
 
 struct hearth_engine_ops {
-    const char *name;           /* "onnx" */
-    const char *const *options; /* keys of load options that it knows, ended by NULL */
-    bool watches_cores;         /* wants the plan's runnable_fd */
+    const char *name;                           /* "onnx" */
+    const struct hearth_engine_option *options; /* all that it knows */
+    bool watches_cores;                         /* wants the plan's runnable_fd */
 
     /** Opens the library and probes the CPU, before the door closes: no thread, no model byte.
      *  HEARTH_E_NO_ENGINE says what is missing. Sets the version of the library for worker_hello.

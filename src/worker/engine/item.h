@@ -99,8 +99,9 @@ struct hearth_item_result {
     const struct hearth_engine_tensor *tensors;
     uint32_t tensor_count;
     /* Generation. */
-    uint32_t cached_tokens;  /* of prompt_tokens: taken from the prefix cache */
-    uint32_t evicted_tokens; /* that left the cache for this item */
+    uint32_t cached_tokens;     /* of prompt_tokens: taken from the prefix cache */
+    uint32_t evicted_tokens;    /* of its cache domain, that left the cache for this item */
+    uint32_t evicted_of_others; /* of other domains: the client is not told */
     enum hearth_cache_state cache;
     uint32_t drafted_tokens;
     uint32_t accepted_tokens;

@@ -29,33 +29,56 @@ const char *hearth_plan_string(const struct hearth_engine_plan *plan, const char
     return NULL;
 }
 
-static bool is_known(const char *key, const char *const *known)
+static const struct hearth_engine_option *find_option(const struct hearth_engine_option *known,
+                                                      const char *key)
 {
-    while (*known != NULL && strcmp(*known, key) != 0) {
+    while (known->key != NULL && strcmp(known->key, key) != 0) {
         known++;
     }
-    return *known != NULL;
+    return known->key != NULL ? known : NULL;
 }
 
-int hearth_plan_check_options(const struct hearth_engine_plan *plan, const char *const *known,
-                              struct hearth_error *err)
+static bool is_for(const struct hearth_engine_option *option, enum hearth_task task)
 {
-    size_t i = 0;
-    while (i < plan->option_count && is_known(plan->options[i].key, known)) {
-        i++;
-    }
-    if (i == plan->option_count) {
-        return 0;
-    }
-    char list[HEARTH_ERROR_TEXT_BYTES / 2];
+    return (option->tasks >> task & 1u) != 0;
+}
+
+/* What a model of @task takes, as a person would write it. */
+static void list_options(const struct hearth_engine_option *known, enum hearth_task task,
+                         char *list, size_t room)
+{
     size_t used = 0;
-    list[0] = '\0';
-    for (const char *const *key = known; *key != NULL && used < sizeof list; key++) {
-        int more = snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", *key);
-        used += more > 0 ? (size_t)more : 0;
+    (void)snprintf(list, room, "none");
+    for (; known->key != NULL && used < room; known++) {
+        if (is_for(known, task)) {
+            int more = snprintf(list + used, room - used, "%s%s", used > 0 ? ", " : "", known->key);
+            used += more > 0 ? (size_t)more : 0;
+        }
     }
-    return hearth_fail(err, HEARTH_E_CONFIG, "model \"%.64s\" has no option %s; known are %s",
-                       plan->model_id, plan->options[i].key, list);
+}
+
+int hearth_plan_check_options(const struct hearth_engine_plan *plan,
+                              const struct hearth_engine_option *known, struct hearth_error *err)
+{
+    for (size_t i = 0; i < plan->option_count; i++) {
+        const char *key = plan->options[i].key;
+        const struct hearth_engine_option *option = find_option(known, key);
+        char list[HEARTH_ERROR_TEXT_BYTES / 2];
+        if (option != NULL && is_for(option, plan->task)) {
+            continue;
+        }
+        list_options(known, plan->task, list, sizeof list);
+        if (option == NULL) {
+            return hearth_fail(err, HEARTH_E_CONFIG,
+                               "model \"%.64s\" has no option %s; known are %s", plan->model_id,
+                               key, list);
+        }
+        return hearth_fail(
+            err, HEARTH_E_CONFIG,
+            "option %s has no meaning for the task %s of model \"%.64s\"; known are %s", key,
+            hearth_task_name(plan->task), plan->model_id, list);
+    }
+    return 0;
 }
 
 /* Digits only: strtoull alone would take "-1" and " 7". */

@@ -6,6 +6,14 @@
 #include "hearth_base.h"
 #include "hearth_wire.h"
 
+/** A load option, and the tasks of the models that take it: bits 1 << enum hearth_task, where
+ *  GENERATE stands for chat and choice too. */
+struct hearth_engine_option {
+    const char *key; /* NULL: the end of a table */
+    unsigned tasks;
+};
+#define HEARTH_EVERY_TASK (~0u)
+
 /** One file of the model, opened by the spawner; @fd stays open for the life of the worker. */
 struct hearth_engine_file {
     enum hearth_file_role role;
@@ -53,10 +61,12 @@ HEARTH_NODISCARD int hearth_plan_bool(const struct hearth_engine_plan *plan, con
 const char *hearth_plan_string(const struct hearth_engine_plan *plan, const char *key);
 
 /**
- * Refuses an option that is in the plan and not among @known (ends with NULL): a misspelt key must
- * not be a silent default. HEARTH_E_CONFIG names the key and what the engine knows.
+ * Refuses an option of the plan that @known does not have for the plan's task: a misspelt key, or
+ * one of another engine or task, must not be a silent default. HEARTH_E_CONFIG names the key and
+ * what the task knows.
  */
 HEARTH_NODISCARD int hearth_plan_check_options(const struct hearth_engine_plan *plan,
-                                               const char *const *known, struct hearth_error *err);
+                                               const struct hearth_engine_option *known,
+                                               struct hearth_error *err);
 
 #endif

@@ -28,44 +28,79 @@ void answers_init(struct reply *reply)
     }
 }
 
-static void wipe_and_trim(struct hearth_buf *buf, size_t keep_bytes)
+#define ANSWER_BUFFERS 6u
+
+static void buffers_of(struct answer *answer, struct hearth_buf *ret[ANSWER_BUFFERS])
 {
-    hearth_buf_wipe(buf);
-    if (buf->room > keep_bytes) {
-        hearth_buf_finish(buf);
-    }
+    ret[0] = &answer->text;
+    ret[1] = &answer->ids;
+    ret[2] = &answer->scores;
+    ret[3] = &answer->score_text;
+    ret[4] = &answer->calls;
+    ret[5] = &answer->call_text;
 }
 
-static void trim_answer(struct answer *answer, size_t keep_bytes, size_t text_keep_bytes)
+/* What a buffer of answer @index may have in any spare reply. */
+static size_t usual_bytes(uint32_t index)
 {
-    wipe_and_trim(&answer->text, text_keep_bytes);
-    wipe_and_trim(&answer->ids, keep_bytes);
-    wipe_and_trim(&answer->scores, keep_bytes);
-    wipe_and_trim(&answer->score_text, keep_bytes);
-    wipe_and_trim(&answer->calls, keep_bytes);
-    wipe_and_trim(&answer->call_text, keep_bytes);
-    answer->kept_bytes = 0;
-    answer->tokens = 0;
-    answer->untold_tokens = 0;
-    answer->finish = HEARTH_FINISH_NONE;
-    answer->is_told = false;
+    return index == 0 ? REPLY_KEEP_BYTES : ANSWER_KEEP_BYTES;
 }
 
 void answers_finish(struct reply *reply)
 {
+    answers_reset(reply);
     for (uint32_t i = 0; i < HEARTH_MAX_ANSWERS; i++) {
-        trim_answer(&reply->answers[i], 0, 0);
+        struct hearth_buf *buffers[ANSWER_BUFFERS];
+        buffers_of(&reply->answers[i], buffers);
+        for (size_t b = 0; b < ANSWER_BUFFERS; b++) {
+            hearth_buf_finish(buffers[b]);
+        }
     }
 }
 
 void answers_reset(struct reply *reply)
 {
     for (uint32_t i = 0; i < reply->answer_count; i++) {
-        trim_answer(&reply->answers[i], i == 0 ? REPLY_KEEP_BYTES : ANSWER_KEEP_BYTES,
-                    i == 0 ? REPLY_KEEP_BYTES : ANSWER_KEEP_BYTES);
+        struct answer *answer = &reply->answers[i];
+        struct hearth_buf *buffers[ANSWER_BUFFERS];
+        buffers_of(answer, buffers);
+        for (size_t b = 0; b < ANSWER_BUFFERS; b++) {
+            hearth_buf_wipe(buffers[b]);
+        }
+        answer->kept_bytes = 0;
+        answer->tokens = 0;
+        answer->untold_tokens = 0;
+        answer->finish = HEARTH_FINISH_NONE;
+        answer->is_told = false;
     }
     reply->answer_count = 0;
     reply->kept_bytes = 0;
+}
+
+size_t answers_large_bytes(struct reply *reply)
+{
+    size_t sum = 0;
+    for (uint32_t i = 0; i < reply->used_answers; i++) {
+        struct hearth_buf *buffers[ANSWER_BUFFERS];
+        buffers_of(&reply->answers[i], buffers);
+        for (size_t b = 0; b < ANSWER_BUFFERS; b++) {
+            sum += buffers[b]->room > usual_bytes(i) ? buffers[b]->room : 0;
+        }
+    }
+    return sum;
+}
+
+void answers_trim(struct reply *reply)
+{
+    for (uint32_t i = 0; i < reply->used_answers; i++) {
+        struct hearth_buf *buffers[ANSWER_BUFFERS];
+        buffers_of(&reply->answers[i], buffers);
+        for (size_t b = 0; b < ANSWER_BUFFERS; b++) {
+            if (buffers[b]->room > usual_bytes(i)) {
+                hearth_buf_finish(buffers[b]);
+            }
+        }
+    }
 }
 
 /* ---- adding -------------------------------------------------------------------------------- */
@@ -262,6 +297,7 @@ void told_add(struct told *told, uint32_t index, bool is_one_prompt,
         told->cached_tokens += result->cached_tokens;
     }
     told->evicted_tokens += result->evicted_tokens;
+    told->evicted_of_others += result->evicted_of_others;
     told->drafted_tokens += result->drafted_tokens;
     told->accepted_tokens += result->accepted_tokens;
     if (index == 0) {

@@ -54,6 +54,8 @@ static struct reply *take_spare(struct hearth_worker *worker)
     if (reply != NULL) {
         hearth_list_remove(&reply->in_spare);
         worker->spare_reply_count--;
+        worker->spare_large_bytes -= reply->large_bytes;
+        reply->large_bytes = 0;
     }
     pthread_mutex_unlock(&worker->replies_lock);
     return reply;
@@ -75,6 +77,7 @@ int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_
     reply->takes_memfds = (request->flags & HEARTH_FLAG_MEMFDS) != 0;
     reply->is_text = request->task == HEARTH_TASK_GENERATE || request->task == HEARTH_TASK_CHAT;
     reply->answer_count = reply->is_text ? hearth_wire_answers(request) : 0;
+    reply->used_answers = HEARTH_MAX(reply->used_answers, reply->answer_count);
     reply->told = (struct told){0};
     reply->first_ns = 0;
     reply->code = 0;
@@ -85,12 +88,35 @@ int reply_open(struct hearth_worker *worker, const struct hearth_wire_inference_
     return 0;
 }
 
+/* The buffers beside those of answers. */
 static void wipe_and_trim(struct hearth_buf *buf)
 {
     hearth_buf_wipe(buf);
     if (buf->room > REPLY_KEEP_BYTES) {
         hearth_buf_finish(buf);
     }
+}
+
+/* Makes a wiped reply spare; the one used last is taken first, since its buffers are as large as
+ * answers are at the moment. False: there are enough. */
+static bool keep_spare(struct hearth_worker *worker, struct reply *reply)
+{
+    size_t large_bytes = answers_large_bytes(reply);
+    bool is_kept = false;
+    pthread_mutex_lock(&worker->replies_lock);
+    if (worker->spare_reply_count < REPLY_SPARE_MAX) {
+        if (large_bytes > REPLY_LARGE_BYTES - worker->spare_large_bytes) {
+            answers_trim(reply);
+            large_bytes = 0;
+        }
+        reply->large_bytes = large_bytes;
+        worker->spare_large_bytes += large_bytes;
+        hearth_list_insert_before(worker->spare_replies.next, &reply->in_spare);
+        worker->spare_reply_count++;
+        is_kept = true;
+    }
+    pthread_mutex_unlock(&worker->replies_lock);
+    return is_kept;
 }
 
 void reply_discard(struct reply *reply)
@@ -103,14 +129,7 @@ void reply_discard(struct reply *reply)
     wipe_and_trim(&reply->entities);
     outputs_clear(reply);
     wipe_and_trim(&reply->data);
-    pthread_mutex_lock(&worker->replies_lock);
-    bool is_kept = worker->spare_reply_count < REPLY_SPARE_MAX;
-    if (is_kept) {
-        hearth_list_append(&worker->spare_replies, &reply->in_spare);
-        worker->spare_reply_count++;
-    }
-    pthread_mutex_unlock(&worker->replies_lock);
-    if (!is_kept) {
+    if (!keep_spare(worker, reply)) {
         free_reply(reply);
     }
 }
@@ -124,6 +143,14 @@ static void note_error(struct reply *reply, int code, const char *text)
         reply->code = code;
         hearth_slice_to_string(hearth_slice_of_string(text), reply->error, sizeof reply->error);
     }
+}
+
+/* What ended it from outside, where the engine had nothing to add. */
+static const char *text_of_code(int code)
+{
+    return code == HEARTH_E_EXPIRED     ? "the deadline passed while the answer was computed"
+           : code == HEARTH_E_CANCELLED ? "cancelled while the answer was computed"
+                                        : hearth_error_sentence(code);
 }
 
 static void note_first(struct reply *reply)
@@ -300,7 +327,7 @@ static void on_fail(void *arg HEARTH_UNUSED, struct hearth_job *job, uint32_t in
 {
     struct reply *reply = hearth_job_user(job);
     pthread_mutex_lock(&reply->lock);
-    note_error(reply, code, err != NULL ? err->text : hearth_error_sentence(code));
+    note_error(reply, code, err != NULL ? err->text : text_of_code(code));
     if (reply->is_text) { /* of what was stopped the client gets what there is */
         struct answer *answer = &reply->answers[index];
         bool was_stopped = code == HEARTH_E_CANCELLED || code == HEARTH_E_EXPIRED;
@@ -386,7 +413,8 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
             .cache = (uint8_t)reply->told.cache,
             .drafted_tokens = reply->told.drafted_tokens,
             .accepted_tokens = reply->told.accepted_tokens,
-            .fingerprint = hearth_slice_of_string(reply->told.fingerprint)}};
+            .fingerprint = hearth_slice_of_string(reply->told.fingerprint),
+            .evicted_of_others = reply->told.evicted_of_others}};
     int fds[HEARTH_MAX_TENSORS];
     uint32_t fd_count = outputs_fds(reply, fds);
     int rc = outbox_send_fds(&reply->worker->outbox, &message, reply->request_id, fds, fd_count);

@@ -5,10 +5,11 @@
 
 #include "serve_priv.h"
 
-#define REPLY_KEEP_BYTES (64u * 1024u) /* of each buffer of a spare reply */
-#define ANSWER_KEEP_BYTES                                                                          \
-    (8u * 1024u) /* of each buffer of its answers but the first one's text                         \
-                  */
+/* Of each buffer of a spare reply, and of each of its answers but the first; larger ones are kept
+ * as long as all of them in the worker do not take more than REPLY_LARGE_BYTES. */
+#define REPLY_KEEP_BYTES  (64u * 1024u)
+#define ANSWER_KEEP_BYTES (8u * 1024u)
+#define REPLY_LARGE_BYTES (8u << 20)
 /* Of all answers to a prompt, as the message has them; the rest of it is for the envelope. */
 #define REPLY_ANSWERS_CAP (HEARTH_MAX_RING_MESSAGE_BYTES - 65536u)
 #define ANSWER_SCORES_CAP (HEARTH_MAX_LOGPROBS * sizeof(struct hearth_wire_token_score))
@@ -60,6 +61,7 @@ struct told {
     uint32_t generated_tokens;
     uint32_t cached_tokens;
     uint32_t evicted_tokens;
+    uint32_t evicted_of_others;
     uint32_t drafted_tokens;
     uint32_t accepted_tokens;
     enum hearth_cache_state cache;
@@ -95,7 +97,9 @@ struct reply {
     struct told told;
     struct answer answers[HEARTH_MAX_ANSWERS];
     uint32_t answer_count;
-    size_t kept_bytes; /* of them all */
+    uint32_t used_answers; /* by any request so far: others have no buffers */
+    size_t kept_bytes;     /* of them all */
+    size_t large_bytes;    /* while it is spare: of buffers that are larger than usual */
     struct hearth_buf vectors;
     struct hearth_buf labels;   /* struct hearth_wire_label, best first within a result */
     struct hearth_buf entities; /* struct hearth_wire_entity */
@@ -120,7 +124,10 @@ void results_clear(struct reply *reply);
  * HEARTH_E_NO_MEMORY; HEARTH_E_INTERNAL for parts of tool calls that are out of order. */
 void answers_init(struct reply *reply);
 void answers_finish(struct reply *reply);
-void answers_reset(struct reply *reply); /* wiped; small buffers are kept */
+void answers_reset(struct reply *reply); /* wiped; buffers are kept */
+/* Bytes of the buffers that are larger than a spare reply's usually are; and without these. */
+size_t answers_large_bytes(struct reply *reply);
+void answers_trim(struct reply *reply);
 int answer_add_text(struct reply *reply, uint32_t index, struct hearth_slice text);
 int answer_add_id(struct reply *reply, uint32_t index, uint32_t id);
 int answer_add_score(struct reply *reply, uint32_t index,

@@ -52,6 +52,7 @@ struct hearth_worker {
     pthread_mutex_t replies_lock;
     struct hearth_list spare_replies;
     uint32_t spare_reply_count;
+    size_t spare_large_bytes; /* of the spare ones' buffers that are larger than usual */
     atomic_uint open_replies;
 };
 

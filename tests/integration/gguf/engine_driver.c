@@ -292,6 +292,7 @@ static void tell_answer(struct driver *driver, yyjson_mut_val *to, const struct 
     const struct hearth_item_result *result = &answer->result;
     yyjson_mut_obj_add_uint(driver->out, object, "cached_tokens", result->cached_tokens);
     yyjson_mut_obj_add_uint(driver->out, object, "evicted_tokens", result->evicted_tokens);
+    yyjson_mut_obj_add_uint(driver->out, object, "evicted_of_others", result->evicted_of_others);
     yyjson_mut_obj_add_uint(driver->out, object, "cache", (uint64_t)result->cache);
     yyjson_mut_obj_add_uint(driver->out, object, "drafted_tokens", result->drafted_tokens);
     yyjson_mut_obj_add_uint(driver->out, object, "accepted_tokens", result->accepted_tokens);
@@ -406,6 +407,7 @@ static void run_round(struct driver *driver, yyjson_val *round)
                             cancel_at > 0 ? steps(driver) - steps_at_cancel : 0);
     const struct hearth_engine *engine = driver->engine;
     yyjson_mut_obj_add_uint(driver->out, root, "put_aside", engine->put_aside);
+    yyjson_mut_obj_add_uint(driver->out, root, "masks", engine->room->masks);
     yyjson_mut_obj_add_uint(driver->out, root, "blobs_restored", engine->cache.restored);
     yyjson_mut_obj_add_uint(driver->out, root, "blobs_broken", engine->cache.broken);
     yyjson_mut_val *answers = yyjson_mut_obj_add_arr(driver->out, root, "answers");

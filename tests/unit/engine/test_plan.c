@@ -40,13 +40,56 @@ static void an_absent_key_keeps_the_default(void **state)
 static void an_option_that_no_engine_knows_is_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const known[] = {"capacity", "fail", NULL};
+    static const struct hearth_engine_option known[] = {
+        {"capacity", HEARTH_EVERY_TASK}, {"fail", HEARTH_EVERY_TASK}, {NULL, 0}};
     struct hearth_error err = {0};
     struct hearth_engine_plan plan = plan_with("fail", "load");
     assert_int_equal(hearth_plan_check_options(&plan, known, &err), 0);
     plan = plan_with("capasity", "3");
     assert_int_equal(hearth_plan_check_options(&plan, known, &err), HEARTH_E_CONFIG);
     KIT_ASSERT_ERROR(err, HEARTH_E_CONFIG, "no option capasity; known are capacity, fail");
+}
+
+static void an_option_of_another_task_is_refused_with_what_would_be_right(void **state)
+{
+    (void)state;
+    static const struct hearth_engine_option known[] = {
+        {"pooling", 1u << HEARTH_TASK_EMBED},
+        {"threshold", 1u << HEARTH_TASK_CLASSIFY | 1u << HEARTH_TASK_RERANK},
+        {"wide", HEARTH_EVERY_TASK},
+        {NULL, 0}};
+    const struct {
+        const char *key;
+        enum hearth_task task;
+        const char *wrong; /* NULL: it is right */
+    } rows[] = {
+        {"pooling", HEARTH_TASK_EMBED, NULL},
+        {"pooling", HEARTH_TASK_CLASSIFY,
+         "option pooling has no meaning for the task classify of model \"m\"; known are threshold, "
+         "wide"},
+        {"threshold", HEARTH_TASK_RERANK, NULL},
+        {"threshold", HEARTH_TASK_EMBED,
+         "option threshold has no meaning for the task embed of model \"m\"; known are pooling, "
+         "wide"},
+        {"threshold", HEARTH_TASK_TENSORS, "known are wide"},
+        {"wide", HEARTH_TASK_TENSORS, NULL},
+        {"tall", HEARTH_TASK_EMBED, "model \"m\" has no option tall; known are pooling, wide"},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
+        struct hearth_error err = {0};
+        struct hearth_engine_plan plan = plan_with(rows[i].key, "1");
+        plan.task = rows[i].task;
+        int rc = hearth_plan_check_options(&plan, known, &err);
+        assert_int_equal(rc, rows[i].wrong == NULL ? 0 : HEARTH_E_CONFIG);
+        if (rows[i].wrong != NULL) {
+            KIT_ASSERT_ERROR(err, HEARTH_E_CONFIG, rows[i].wrong);
+        }
+    }
+    struct hearth_error err = {0};
+    struct hearth_engine_plan plan = plan_with("pooling", "1");
+    plan.task = HEARTH_TASK_TENSORS;
+    assert_int_equal(hearth_plan_check_options(&plan, known + 3, &err), HEARTH_E_CONFIG);
+    KIT_ASSERT_ERROR(err, HEARTH_E_CONFIG, "known are none");
 }
 
 static void what_is_not_a_whole_number_in_range_is_refused(void **state)
@@ -88,6 +131,7 @@ static void a_file_is_found_by_its_role(void **state)
 KIT_MAIN(cmocka_unit_test(a_number_in_range_is_read),
          cmocka_unit_test(an_absent_key_keeps_the_default),
          cmocka_unit_test(an_option_that_no_engine_knows_is_refused_by_name),
+         cmocka_unit_test(an_option_of_another_task_is_refused_with_what_would_be_right),
          cmocka_unit_test(what_is_not_a_whole_number_in_range_is_refused),
          cmocka_unit_test(a_bool_is_true_or_false_and_nothing_else),
          cmocka_unit_test(a_file_is_found_by_its_role))

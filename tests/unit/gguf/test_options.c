@@ -52,5 +52,33 @@ static void a_target_is_taken_from_1_to_10000_ms(void **state)
     }
 }
 
+static void a_packed_cache_needs_heads_that_it_fits(void **state)
+{
+    (void)state;
+    const struct {
+        enum ggml_type type;
+        uint32_t keys;
+        uint32_t values;
+        bool fits;
+    } rows[] = {
+        {GGML_TYPE_Q8_0, 64, 64, true},  {GGML_TYPE_Q8_0, 96, 128, true},
+        {GGML_TYPE_Q8_0, 16, 16, false}, {GGML_TYPE_Q8_0, 80, 80, false},
+        {GGML_TYPE_Q8_0, 64, 48, false}, {GGML_TYPE_Q8_0, 48, 64, false},
+        {GGML_TYPE_F16, 16, 20, true},
+    };
+    for (size_t i = 0; i < HEARTH_COUNT(rows); i++) {
+        struct hearth_error err = {0};
+        const struct gguf_options options = {.kv_type = rows[i].type};
+        const struct hearth_gguf_facts facts = {.key_length = rows[i].keys,
+                                                .value_length = rows[i].values};
+        int rc = gguf_check_kv_type(&options, &facts, &err);
+        assert_int_equal(rc, rows[i].fits ? 0 : HEARTH_E_CONFIG);
+        if (!rows[i].fits) {
+            KIT_ASSERT_ERROR(err, HEARTH_E_CONFIG, "use kv_type = f16");
+        }
+    }
+}
+
 KIT_MAIN(cmocka_unit_test(defaults_are_those_of_the_manual),
-         cmocka_unit_test(a_target_is_taken_from_1_to_10000_ms))
+         cmocka_unit_test(a_target_is_taken_from_1_to_10000_ms),
+         cmocka_unit_test(a_packed_cache_needs_heads_that_it_fits))

@@ -87,7 +87,8 @@ static struct hearth_wire_inference_response answer_to(struct fake_broker *broke
 
 static void each_answer_has_its_own_text_and_end_and_the_prompt_counts_once(void **state)
 {
-    struct hearth_message asked = asking("cached:2 evicted:5 drafted:9 accepted:3 abc", 0, 3);
+    struct hearth_message asked =
+        asking("cached:2 evicted:5 pushed:4 drafted:9 accepted:3 abc", 0, 3);
     asked.as.inference_request.max_tokens = 4;
     struct hearth_wire_inference_response end = answer_to(*state, &asked);
     static const char *const texts[] = {"cba", "cba+", "cba+"};
@@ -106,6 +107,7 @@ static void each_answer_has_its_own_text_and_end_and_the_prompt_counts_once(void
     assert_int_equal(end.tokens_generated, 11);
     assert_int_equal(end.cached_tokens, 2);
     assert_int_equal(end.evicted_tokens, 15);
+    assert_int_equal(end.evicted_of_others, 12);
     assert_int_equal(end.cache, HEARTH_CACHE_USED);
     assert_int_equal(end.drafted_tokens, 27);
     assert_int_equal(end.accepted_tokens, 9);

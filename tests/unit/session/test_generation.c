@@ -95,6 +95,7 @@ static void a_domain_is_made_of_user_and_number(void **state)
     assert_true(domain_of(w->server, &self, 0) == common);
     assert_true(domain_of(w->server, &stranger, 0) != common);
     assert_true(domain_of(w->server, &stranger, 7) != own);
+    assert_true(own >> HEARTH_DOMAIN_USER_BIT == common >> HEARTH_DOMAIN_USER_BIT);
     client_close(w, &one);
     client_close(w, &two);
     worker_finish(&worker);
@@ -110,6 +111,22 @@ static void another_daemon_has_other_domains(void **state)
     assert_true(domain_of(w->server, &peer, 0) != before);
     const uint64_t none[2] = {0};
     assert_memory_not_equal(w->server->domain_key, none, sizeof none);
+}
+
+static void the_upper_bits_of_a_domain_stand_for_the_user(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    memset(w->server->domain_key, 1, sizeof w->server->domain_key);
+    uint64_t first = 0;
+    for (uint32_t user = 1000; user < 1010; user++) {
+        const struct hearth_peer peer = {.uid = user};
+        uint64_t upper = domain_of(w->server, &peer, 0) >> HEARTH_DOMAIN_USER_BIT;
+        assert_true(domain_of(w->server, &peer, 7) >> HEARTH_DOMAIN_USER_BIT == upper);
+        assert_true(domain_of(w->server, &peer, UINT64_MAX) >> HEARTH_DOMAIN_USER_BIT == upper);
+        assert_true(upper != first);
+        first = upper;
+    }
 }
 
 /* ---- answers ------------------------------------------------------------------------------ */
@@ -274,17 +291,22 @@ static void the_cache_and_the_ends_are_counted(void **state)
                                       .prompt_tokens = 100,
                                       .cached_tokens = rows[i].cache == HEARTH_CACHE_USED ? 60 : 0,
                                       .evicted_tokens = 5,
+                                      .evicted_of_others = 2,
                                       .cache = (uint8_t)rows[i].cache,
                                       .drafted_tokens = 9,
                                       .accepted_tokens = 4,
                                       .results = {.count = 1, .items = &result}}};
         worker_say(w, &worker, &end);
-        assert_int_equal(client_end(w, &client, i + 1, NULL), 0);
+        struct hearth_message heard_of = client_take(w, &client);
+        assert_int_equal(heard_of.type, HEARTH_MSG_inference_response);
+        assert_int_equal(heard_of.as.inference_response.request_id, i + 1);
+        assert_int_equal(heard_of.as.inference_response.evicted_tokens, 5);
+        assert_int_equal(heard_of.as.inference_response.evicted_of_others, 0);
     }
     const struct hearth_metrics *m = &w->metrics;
     assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_PREFIX_HIT_TOKENS_TOTAL), 120);
     assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_PREFIX_MISS_TOKENS_TOTAL), 80);
-    assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_PREFIX_EVICTED_TOKENS_TOTAL), 15);
+    assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_PREFIX_EVICTED_TOKENS_TOTAL), 21);
     assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_DRAFTED_TOKENS_TOTAL), 27);
     assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_ACCEPTED_TOKENS_TOTAL), 12);
     assert_int_equal(hearth_metrics_value(m, HEARTH_COUNTER_STRUCTURED_REQUESTS_TOTAL), 1);
@@ -310,6 +332,7 @@ static void the_cache_and_the_ends_are_counted(void **state)
 KIT_MAIN(cmocka_unit_test(domains_are_siphash_of_user_and_number),
          WORLD_TEST_BOTH(a_domain_is_made_of_user_and_number),
          WORLD_TEST(another_daemon_has_other_domains),
+         WORLD_TEST(the_upper_bits_of_a_domain_stand_for_the_user),
          WORLD_TEST_BOTH(each_answer_takes_a_place_at_the_worker),
          WORLD_TEST_BOTH(a_stream_that_has_begun_is_not_repeated),
          WORLD_TEST_BOTH(a_choice_is_asked_of_a_generator_and_told_by_name),

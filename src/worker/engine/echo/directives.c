@@ -65,6 +65,7 @@ static bool read_told(struct hearth_slice word, struct echo_directives *into)
         uint64_t *number;
     } numbers[] = {{"cached:", &into->cached},
                    {"evicted:", &into->evicted},
+                   {"pushed:", &into->pushed},
                    {"drafted:", &into->drafted},
                    {"accepted:", &into->accepted}};
     struct hearth_slice value;

@@ -12,7 +12,7 @@
  *   tool:NAME    calls that tool behind the text, if the request has tools; up to four of them
  *   full:        ends as if the context were full
  *   cached:5     tells that so many tokens of the prompt were cached (at most all), …
- *   evicted:7    … that so many left the cache for it, …
+ *   evicted:7 pushed:8   … that so many left the cache for it, of its own and of other domains, …
  *   drafted:9 accepted:3   … and what was guessed
  *
  * The rest is the text that is answered. Of a rerank request each text is read so, not the query;
@@ -39,6 +39,7 @@ struct echo_directives {
     bool is_cached; /* any of the next was said */
     uint64_t cached;
     uint64_t evicted;
+    uint64_t pushed;
     uint64_t drafted;
     uint64_t accepted;
     struct hearth_slice rest;

@@ -399,12 +399,18 @@ static void echo_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
     }
 }
 
-static const char *const option_keys[] = {
-    "capacity", "run_threads", "context_tokens", "dimensions", "need_bytes", "fail", NULL};
+/* A model that does something else ignores dimensions, so that tests need one manifest only. */
+static const struct hearth_engine_option option_table[] = {{"capacity", HEARTH_EVERY_TASK},
+                                                           {"run_threads", HEARTH_EVERY_TASK},
+                                                           {"context_tokens", HEARTH_EVERY_TASK},
+                                                           {"dimensions", HEARTH_EVERY_TASK},
+                                                           {"need_bytes", HEARTH_EVERY_TASK},
+                                                           {"fail", HEARTH_EVERY_TASK},
+                                                           {NULL, 0}};
 
 const struct hearth_engine_ops hearth_engine_echo = {
     .name = "echo",
-    .options = option_keys,
+    .options = option_table,
     .preload = echo_preload,
     .inspect = echo_inspect,
     .load = echo_load,

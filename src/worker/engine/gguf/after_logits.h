@@ -10,7 +10,7 @@
 #include "hearth_engine.h"
 
 #include "hearth_answer.h"
-#include "hearth_grammar.h"
+#include "grammars.h"
 
 #include <llama.h>
 
@@ -91,7 +91,8 @@ struct gguf_room {
     /* Made when the first request has rules. */
     struct hearth_vocabulary *vocabulary;
     uint64_t *mask;
-    struct hearth_grammar_cache *grammars;
+    struct gguf_grammars grammars;
+    uint64_t masks;    /* how often all tokens that fit were looked for, for tests */
     llama_token *ends; /* tokens that end an answer */
     size_t end_count;
     llama_token of_byte[256]; /* the token that is this byte alone, or -1 */
@@ -185,11 +186,8 @@ static inline bool gguf_has_forced(const struct gguf_rules *rules)
 
 /* force.c */
 
-/* The room's vocabulary, mask and cache are there after this. */
+/* The room's vocabulary and mask are there after this. */
 int gguf_prepare_rules(struct hearth_engine *engine, struct hearth_error *err);
-/* Compiles what is not in the cache; errors say where. The caller is an owner of *@ret. */
-int gguf_compile(struct hearth_engine *engine, enum hearth_grammar_kind kind,
-                 struct hearth_slice source, struct hearth_grammar **ret, struct hearth_error *err);
 /* Tokens whose pieces are exactly @text. @knows_tags: tags of calls become their own tokens.
  * Returns how many, or 0 if there are none that give the text or more than @most. */
 size_t gguf_tokens_of(const struct hearth_engine *engine, struct hearth_slice text, bool knows_tags,
@@ -199,7 +197,7 @@ size_t gguf_tokens_of(const struct hearth_engine *engine, struct hearth_slice te
 
 /* Reads the tools of the request: names and grammars of their arguments. */
 int gguf_read_tools(struct hearth_engine *engine, struct gguf_rules *rules,
-                    struct hearth_slice json, struct hearth_error *err);
+                    const struct hearth_wire_inference_request *request, struct hearth_error *err);
 void gguf_forget_tools(struct gguf_rules *rules);
 
 /* choose.c — the task choice */

@@ -145,8 +145,9 @@ bool gguf_cache_take_slot(struct hearth_engine *engine, struct gguf_sequence *se
 
 /* ---- blobs ----------------------------------------------------------------------------------- */
 
-/* Makes room for a blob of @size bytes; HEARTH_PREFIX_NONE if it cannot be had. */
-static uint32_t room_for_blob(struct hearth_engine *engine, size_t size)
+/* Makes room for a blob of @size bytes; HEARTH_PREFIX_NONE if it cannot be had. Others leave for it
+ * if it @must_be, or if they are more than may be idle anyway. */
+static uint32_t room_for_blob(struct hearth_engine *engine, size_t size, bool must_be)
 {
     struct gguf_cache *cache = &engine->cache;
     uint64_t most = engine->options.cache_mb << 20;
@@ -154,6 +155,10 @@ static uint32_t room_for_blob(struct hearth_engine *engine, size_t size)
         return HEARTH_PREFIX_NONE;
     }
     uint32_t number = hearth_prefix_free(cache->saved, 0, GGUF_MAX_BLOBS);
+    bool is_full = number == HEARTH_PREFIX_NONE || cache->blob_bytes + size > most;
+    if (is_full && !must_be && hearth_prefix_idle(cache->saved) < engine->options.cache_sequences) {
+        return HEARTH_PREFIX_NONE;
+    }
     while (number == HEARTH_PREFIX_NONE || cache->blob_bytes + size > most) {
         drop_blob(cache, hearth_prefix_victim(cache->saved));
         number = hearth_prefix_free(cache->saved, 0, GGUF_MAX_BLOBS);
@@ -162,7 +167,7 @@ static uint32_t room_for_blob(struct hearth_engine *engine, size_t size)
 }
 
 /* Saves an idle sequence beside the cells; false if there is no room for it. */
-static bool save(struct hearth_engine *engine, uint32_t entry)
+static bool save(struct hearth_engine *engine, uint32_t entry, bool must_be)
 {
     struct gguf_cache *cache = &engine->cache;
     llama_seq_id id = (llama_seq_id)spare_id(engine);
@@ -171,7 +176,7 @@ static bool save(struct hearth_engine *engine, uint32_t entry)
     }
     llama_memory_seq_cp(memory_of(engine), (llama_seq_id)entry, id, -1, -1);
     size_t size = llama_state_seq_get_size(engine->shared.context, id);
-    uint32_t number = room_for_blob(engine, size);
+    uint32_t number = room_for_blob(engine, size, must_be);
     uint8_t *data = number == HEARTH_PREFIX_NONE ? NULL : hearth_alloc(1, size);
     bool is_saved =
         data != NULL && llama_state_seq_get_data(engine->shared.context, data, size, id) == size;
@@ -259,12 +264,9 @@ static uint32_t take_saved(struct hearth_engine *engine, struct gguf_sequence *s
     return 0;
 }
 
-void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequence)
+static void take(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     struct gguf_cache *cache = &engine->cache;
-    if (!does_share(engine, sequence)) {
-        return;
-    }
     /* From the first token on whose logits are wanted all is computed in any case. */
     uint32_t most = shareable(sequence, sequence->logits_from);
     uint32_t common = gguf_cache_peek(engine, sequence);
@@ -285,6 +287,50 @@ void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequenc
     gguf_cache_note(engine, sequence);
 }
 
+static void forget(struct hearth_engine *engine, uint32_t entry)
+{
+    (void)llama_memory_seq_rm(memory_of(engine), (llama_seq_id)entry, -1, -1);
+    hearth_prefix_remove(engine->cache.index, entry);
+}
+
+/* How many cells the idle @entry has that @sequence does not use. */
+static uint32_t cells_apart(const struct hearth_engine *engine, uint32_t entry,
+                            const struct gguf_sequence *sequence)
+{
+    struct hearth_prefix *index = engine->cache.index;
+    uint32_t count = hearth_prefix_count(index, entry);
+    const int32_t *tokens = hearth_prefix_tokens(index, entry);
+    uint32_t common = 0;
+    uint32_t most = hearth_prefix_domain(index, entry) == domain_of(sequence)
+                        ? HEARTH_MIN(count, sequence->done)
+                        : 0;
+    while (common < most && tokens[common] == sequence->tokens[common]) {
+        common++;
+    }
+    return count - common;
+}
+
+/* Idle prefixes leave the cells for @sequence, which begins to run, but for those that it goes on
+ * with. Each row of a call looks at each cell in use, if only to find it masked: 7,000 idle ones
+ * made the steps of a small model half as long again, and a copy away and back costs what a cell
+ * costs in about 30 rows. */
+static void clear_cells(struct hearth_engine *engine, const struct gguf_sequence *sequence)
+{
+    for (uint32_t i = first_idle(engine); i < first_waiting(engine); i++) {
+        if (cells_apart(engine, i, sequence) >= GGUF_LEAST_KEPT && save(engine, i, false)) {
+            forget(engine, i);
+        }
+    }
+}
+
+void gguf_cache_take(struct hearth_engine *engine, struct gguf_sequence *sequence)
+{
+    if (does_share(engine, sequence)) {
+        take(engine, sequence);
+    }
+    clear_cells(engine, sequence);
+}
+
 void gguf_cache_note(struct hearth_engine *engine, const struct gguf_sequence *sequence)
 {
     if (!sequence->is_exact && does_share(engine, sequence)) {
@@ -294,19 +340,13 @@ void gguf_cache_note(struct hearth_engine *engine, const struct gguf_sequence *s
 
 /* ---- leaving --------------------------------------------------------------------------------- */
 
-static void forget(struct hearth_engine *engine, uint32_t entry)
-{
-    (void)llama_memory_seq_rm(memory_of(engine), (llama_seq_id)entry, -1, -1);
-    hearth_prefix_remove(engine->cache.index, entry);
-}
-
 bool gguf_cache_evict(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     uint32_t victim = hearth_prefix_victim(engine->cache.index);
     if (victim == HEARTH_PREFIX_NONE) {
         return false;
     }
-    if (!save(engine, victim) && sequence != NULL) {
+    if (!save(engine, victim, true) && sequence != NULL) {
         sequence->evicted_tokens += hearth_prefix_count(engine->cache.index, victim);
     }
     forget(engine, victim);
@@ -353,6 +393,9 @@ static void stay(struct hearth_engine *engine, struct gguf_sequence *sequence, u
     hearth_prefix_set(index, sequence->slot, count);
     hearth_prefix_swap(index, sequence->slot, entry);
     hearth_prefix_release(index, entry);
+    if (engine->busy > 1 && save(engine, entry, false)) { /* see clear_cells() */
+        forget(engine, entry);
+    }
 }
 
 void gguf_cache_put_aside(struct hearth_engine *engine, const struct gguf_sequence *sequence,

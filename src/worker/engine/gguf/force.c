@@ -7,8 +7,6 @@
 
 #include "gguf_engine.h"
 
-#define GRAMMARS_BYTES (16u << 20) /* that are kept compiled */
-
 /* Whether @tokens are exactly @text; *@ret_skipped of them are exactly @before. */
 static bool gives(const struct hearth_engine *engine, const llama_token *tokens, size_t count,
                   struct hearth_slice text, size_t *ret_skipped)
@@ -144,20 +142,11 @@ static int make_vocabulary(struct hearth_engine *engine, struct hearth_error *er
     return rc;
 }
 
-int gguf_compile(struct hearth_engine *engine, enum hearth_grammar_kind kind,
-                 struct hearth_slice source, struct hearth_grammar **ret, struct hearth_error *err)
-{
-    return hearth_grammar_cache_get(engine->room->grammars, kind, source, ret, err);
-}
-
 int gguf_prepare_rules(struct hearth_engine *engine, struct hearth_error *err)
 {
     struct gguf_room *room = engine->room;
     int rc = 0;
-    if (room->grammars == NULL) {
-        rc = hearth_grammar_cache_create(GRAMMARS_BYTES, &room->grammars, err);
-    }
-    if (rc == 0 && room->mask == NULL) {
+    if (room->mask == NULL) {
         room->mask = hearth_alloc((size_t)engine->vocab_size / 64 + 1, sizeof *room->mask);
         rc = room->mask == NULL ? hearth_fail_oom(err) : 0;
     }

@@ -80,7 +80,8 @@ static int look(const struct hearth_engine_plan *plan, struct hearth_gguf_facts 
                            "the capability embedding",
                            file->path, facts->architecture);
     }
-    return gguf_read_options(plan, facts->context_length, options, err);
+    rc = gguf_read_options(plan, facts->context_length, options, err);
+    return rc < 0 ? rc : gguf_check_kv_type(options, facts, err);
 }
 
 static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_need *ret,
@@ -253,7 +254,7 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
 
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
-    .options = gguf_option_keys,
+    .options = gguf_option_table,
     .watches_cores = true,
     .preload = preload,
     .inspect = inspect,

@@ -79,6 +79,7 @@ struct gguf_sequence {
     uint32_t need_cells; /* reserved while it runs */
     uint32_t cached_tokens;
     uint32_t evicted_tokens;
+    uint32_t evicted_of_others;
     uint32_t drafted_tokens;
     uint32_t accepted_tokens;
     struct gguf_luck luck;
@@ -237,10 +238,14 @@ struct gguf_sequence *gguf_next_prompt(struct hearth_engine *engine, const struc
 
 /* options.c */
 
-extern const char *const gguf_option_keys[];
+extern const struct hearth_engine_option gguf_option_table[];
 /* HEARTH_E_CONFIG. @context_length: of the model. */
 int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_length,
                       struct gguf_options *ret, struct hearth_error *err);
+
+/* Whether the cells can be kept in the type that the options want. HEARTH_E_CONFIG. */
+int gguf_check_kv_type(const struct gguf_options *options, const struct hearth_gguf_facts *facts,
+                       struct hearth_error *err);
 
 /* Adds the options in force, and whether prefixes can be shared, to what the model tells. */
 void gguf_tell(struct hearth_engine *engine, struct hearth_engine_facts *ret);

@@ -5,19 +5,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *const gguf_option_keys[] = {"context_tokens",
-                                        "sequences",
-                                        "mmap",
-                                        "kv_tokens",
-                                        "kv_type",
-                                        "exact_sequences",
-                                        "cache_sequences",
-                                        "inter_token_ms",
-                                        "cache_mb",
-                                        "drafts",
-                                        "pooling",
-                                        "normalize",
-                                        NULL};
+#define GENERATORS (1u << HEARTH_TASK_GENERATE)
+#define EMBEDDERS  (1u << HEARTH_TASK_EMBED)
+
+const struct hearth_engine_option gguf_option_table[] = {{"context_tokens", GENERATORS | EMBEDDERS},
+                                                         {"mmap", GENERATORS | EMBEDDERS},
+                                                         {"sequences", GENERATORS},
+                                                         {"kv_tokens", GENERATORS},
+                                                         {"kv_type", GENERATORS},
+                                                         {"exact_sequences", GENERATORS},
+                                                         {"cache_sequences", GENERATORS},
+                                                         {"cache_mb", GENERATORS},
+                                                         {"inter_token_ms", GENERATORS},
+                                                         {"drafts", GENERATORS},
+                                                         {"pooling", EMBEDDERS},
+                                                         {"normalize", EMBEDDERS},
+                                                         {NULL, 0}};
 
 /* The library rounds the cache of a sequence up to this. */
 static uint64_t padded(uint64_t tokens)
@@ -90,6 +93,21 @@ int gguf_read_options(const struct hearth_engine_plan *plan, uint64_t context_le
     rc = rc < 0 ? rc : read_kv_type(plan, &ret->kv_type, err);
     rc = rc < 0 ? rc : hearth_plan_bool(plan, "drafts", &ret->use_drafts, err);
     return rc < 0 ? rc : hearth_plan_bool(plan, "mmap", &ret->use_mmap, err);
+}
+
+int gguf_check_kv_type(const struct gguf_options *options, const struct hearth_gguf_facts *facts,
+                       struct hearth_error *err)
+{
+    uint32_t packed = (uint32_t)ggml_blck_size(options->kv_type);
+    if (facts->key_length % packed == 0 && facts->value_length % packed == 0) {
+        return 0;
+    }
+    return hearth_fail(err, HEARTH_E_CONFIG,
+                       "option kv_type = %s packs %" PRIu32 " values together, and a head of this "
+                       "model has keys of %" PRIu32 " and values of %" PRIu32
+                       ": they must be multiples; use kv_type = f16",
+                       ggml_type_name(options->kv_type), packed, facts->key_length,
+                       facts->value_length);
 }
 
 /* ---- what is told of a generator ---------------------------------------------------------------

@@ -149,8 +149,9 @@ static int begin_answer(struct hearth_engine *engine, struct gguf_sequence *sequ
     struct gguf_rules *rules = &sequence->after->rules;
     bool is_schema = request->grammar_type == HEARTH_GRAMMAR_JSON_SCHEMA;
     HEARTH_AUTO(hearth_grammar) struct hearth_grammar *grammar = NULL;
-    int rc = gguf_compile(engine, is_schema ? HEARTH_GRAMMAR_KIND_SCHEMA : HEARTH_GRAMMAR_KIND_GBNF,
-                          request->grammar, &grammar, err);
+    int rc = gguf_grammars_get(&engine->room->grammars, request->cache_domain,
+                               is_schema ? HEARTH_GRAMMAR_KIND_SCHEMA : HEARTH_GRAMMAR_KIND_GBNF,
+                               request->grammar, &grammar, err);
     if (rc == HEARTH_E_INPUT_INVALID || rc == HEARTH_E_UNSUPPORTED) {
         return hearth_because(err, rc, "grammar");
     }
@@ -175,7 +176,7 @@ int gguf_begin_rules(struct hearth_engine *engine, struct gguf_sequence *sequenc
     if (rc == 0 && has_grammar) {
         return begin_answer(engine, sequence, request, err);
     }
-    rc = rc < 0 ? rc : gguf_read_tools(engine, rules, request->tools, err);
+    rc = rc < 0 ? rc : gguf_read_tools(engine, rules, request, err);
     if (rc == 0 && request->tool_choice == HEARTH_TOOLS_REQUIRED) {
         (void)force(engine, rules, hearth_slice_of_string(HEARTH_TOOL_OPEN_TAG), true,
                     GGUF_MAX_FORCED);
@@ -224,6 +225,7 @@ static int find_fitting(struct hearth_engine *engine, struct gguf_rules *rules,
                         struct hearth_error *err)
 {
     struct gguf_room *room = engine->room;
+    room->masks++;
     int rc = hearth_matcher_mask(rules->matcher, room->vocabulary, room->mask, err);
     for (size_t i = 0; rc == 0 && may_end(rules) && i < room->end_count; i++) {
         room->mask[room->ends[i] / 64] |= UINT64_C(1) << (room->ends[i] % 64);

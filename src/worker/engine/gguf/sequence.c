@@ -108,6 +108,7 @@ void gguf_finish(struct hearth_engine *engine, struct gguf_sequence *sequence,
     result->fingerprint = fingerprint;
     struct hearth_item *item = release(engine, sequence, true);
     result->evicted_tokens = sequence->evicted_tokens; /* staying may have cost others theirs */
+    result->evicted_of_others = sequence->evicted_of_others;
     hearth_item_finish(item, result);
 }
 

@@ -32,7 +32,7 @@ void gguf_destroy_room(struct gguf_room *room)
     hearth_free(room->mask);
     hearth_free(room->ends);
     hearth_vocabulary_destroy(room->vocabulary);
-    hearth_grammar_cache_destroy(room->grammars);
+    gguf_grammars_destroy(&room->grammars);
     hearth_free(room);
 }
 

@@ -5,6 +5,50 @@
 
 #include <yyjson.h>
 
+/* ---- memory of the library ------------------------------------------------------------------- */
+
+/* What it keeps of a request is content, so it is wiped before it is given back. */
+union block {
+    size_t size; /* of what follows */
+    max_align_t aligned;
+};
+
+static void *take(void *arg HEARTH_UNUSED, size_t size)
+{
+    union block *block = NULL;
+    if (size <= SIZE_MAX - sizeof *block) {
+        block = hearth_alloc(1, sizeof *block + size);
+    }
+    if (block == NULL) {
+        return NULL;
+    }
+    block->size = size;
+    return block + 1;
+}
+
+static void give_back(void *arg HEARTH_UNUSED, void *data)
+{
+    union block *block = data;
+    if (block != NULL) {
+        hearth_wipe(data, block[-1].size);
+        hearth_free(block - 1);
+    }
+}
+
+static void *resize(void *arg, void *data, size_t old_size, size_t size)
+{
+    void *larger = take(arg, size);
+    if (larger != NULL && data != NULL) {
+        memcpy(larger, data, HEARTH_MIN(old_size, size));
+        give_back(arg, data);
+    }
+    return larger;
+}
+
+static const yyjson_alc wiping = {take, resize, give_back, NULL};
+
+/* ---- tools ----------------------------------------------------------------------------------- */
+
 /* A function that takes nothing. */
 #define NO_PARAMETERS "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"
 
@@ -45,7 +89,7 @@ static bool is_named_before(const struct gguf_rules *rules, struct hearth_slice 
     return false;
 }
 
-static int compile(struct hearth_engine *engine, yyjson_val *parameters, size_t at,
+static int compile(struct hearth_engine *engine, uint64_t domain, yyjson_val *parameters, size_t at,
                    struct hearth_grammar **ret, struct hearth_error *err)
 {
     if (parameters != NULL && !yyjson_equals_str(yyjson_obj_get(parameters, "type"), "object")) {
@@ -56,20 +100,21 @@ static int compile(struct hearth_engine *engine, yyjson_val *parameters, size_t 
     size_t size = 0;
     struct hearth_slice schema = hearth_slice_of_string(NO_PARAMETERS);
     if (parameters != NULL) {
-        text = yyjson_val_write(parameters, 0, &size);
+        text = yyjson_val_write_opts(parameters, 0, &wiping, &size, NULL);
         schema = hearth_slice_of(text, size);
     }
     int rc = parameters != NULL && text == NULL
                  ? hearth_fail_oom(err)
-                 : gguf_compile(engine, HEARTH_GRAMMAR_KIND_SCHEMA, schema, ret, err);
-    free(text); /* yyjson's own */
+                 : gguf_grammars_get(&engine->room->grammars, domain, HEARTH_GRAMMAR_KIND_SCHEMA,
+                                     schema, ret, err);
+    give_back(NULL, text);
     return rc == HEARTH_E_INPUT_INVALID || rc == HEARTH_E_UNSUPPORTED
                ? hearth_because(err, rc, "tools[%zu].function.parameters", at)
                : rc;
 }
 
-static int read_tool(struct hearth_engine *engine, struct gguf_rules *rules, yyjson_val *tool,
-                     struct hearth_error *err)
+static int read_tool(struct hearth_engine *engine, struct gguf_rules *rules, uint64_t domain,
+                     yyjson_val *tool, struct hearth_error *err)
 {
     size_t at = rules->tool_count;
     yyjson_val *function = yyjson_obj_get(tool, "function");
@@ -88,7 +133,7 @@ static int read_tool(struct hearth_engine *engine, struct gguf_rules *rules, yyj
         return hearth_fail(err, HEARTH_E_INPUT_INVALID,
                            "tools[%zu].function.name: is there already", at);
     }
-    int rc = compile(engine, yyjson_obj_get(function, "parameters"), at,
+    int rc = compile(engine, domain, yyjson_obj_get(function, "parameters"), at,
                      &rules->tools[at].arguments, err);
     if (rc == 0) {
         rules->tools[at].name = name;
@@ -123,9 +168,10 @@ static int make_heads(struct gguf_rules *rules, struct hearth_error *err)
 }
 
 int gguf_read_tools(struct hearth_engine *engine, struct gguf_rules *rules,
-                    struct hearth_slice json, struct hearth_error *err)
+                    const struct hearth_wire_inference_request *request, struct hearth_error *err)
 {
-    yyjson_doc *doc = yyjson_read((const char *)json.data, json.size, 0);
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)request->tools.data, request->tools.size,
+                                       0, &wiping, NULL); /* which does not write there */
     yyjson_val *root = yyjson_doc_get_root(doc);
     size_t count = yyjson_arr_size(root);
     rules->tools_doc = doc;
@@ -145,7 +191,7 @@ int gguf_read_tools(struct hearth_engine *engine, struct gguf_rules *rules,
     int rc = 0;
     yyjson_arr_foreach(root, at, most, tool)
     {
-        rc = rc < 0 ? rc : read_tool(engine, rules, tool, err);
+        rc = rc < 0 ? rc : read_tool(engine, rules, request->cache_domain, tool, err);
     }
     return rc < 0 ? rc : make_heads(rules, err);
 }

@@ -397,13 +397,23 @@ static void onnx_interrupt(struct hearth_engine *engine, const struct hearth_job
     executor_interrupt(engine->model.executor, job);
 }
 
-static const char *const option_keys[] = {"max_tokens", "pooling",     "normalize", "dimensions",
-                                          "activation", "aggregation", "output",    "calibrate",
-                                          "compute_mb", "wide",        NULL};
+/* An option that the task would ignore is a mistake of whoever wrote the manifest. */
+static const struct hearth_engine_option option_table[] = {
+    {"max_tokens", ~(1u << HEARTH_TASK_TENSORS)},
+    {"output", ~(1u << HEARTH_TASK_TENSORS)},
+    {"pooling", 1u << HEARTH_TASK_EMBED},
+    {"normalize", 1u << HEARTH_TASK_EMBED},
+    {"dimensions", 1u << HEARTH_TASK_EMBED},
+    {"activation", 1u << HEARTH_TASK_CLASSIFY | 1u << HEARTH_TASK_RERANK},
+    {"aggregation", 1u << HEARTH_TASK_ENTITIES},
+    {"calibrate", HEARTH_EVERY_TASK},
+    {"compute_mb", HEARTH_EVERY_TASK},
+    {"wide", HEARTH_EVERY_TASK},
+    {NULL, 0}};
 
 const struct hearth_engine_ops hearth_engine_onnx = {
     .name = "onnx",
-    .options = option_keys,
+    .options = option_table,
     .preload = onnx_preload,
     .inspect = onnx_inspect,
     .load = onnx_load,

@@ -47,32 +47,6 @@ static int read_word(const struct hearth_engine_plan *plan, const char *key,
                        known);
 }
 
-/* An option that the task would ignore is a mistake of whoever wrote the manifest. */
-static int check_task(const struct hearth_engine_plan *plan, struct hearth_error *err)
-{
-    static const struct {
-        const char *key;
-        unsigned tasks; /* bits */
-    } owners[] = {
-        {"pooling", 1u << HEARTH_TASK_EMBED},
-        {"normalize", 1u << HEARTH_TASK_EMBED},
-        {"dimensions", 1u << HEARTH_TASK_EMBED},
-        {"activation", 1u << HEARTH_TASK_CLASSIFY | 1u << HEARTH_TASK_RERANK},
-        {"aggregation", 1u << HEARTH_TASK_ENTITIES},
-        {"output", ~(1u << HEARTH_TASK_TENSORS)},
-        {"max_tokens", ~(1u << HEARTH_TASK_TENSORS)},
-    };
-    for (size_t i = 0; i < HEARTH_COUNT(owners); i++) {
-        if (hearth_plan_string(plan, owners[i].key) != NULL &&
-            (owners[i].tasks >> plan->task & 1u) == 0) {
-            return hearth_fail(err, HEARTH_E_CONFIG,
-                               "option %s has no meaning for the task %s; remove it", owners[i].key,
-                               hearth_task_name(plan->task));
-        }
-    }
-    return 0;
-}
-
 static int read_options(struct head *head, const struct hearth_engine_plan *plan,
                         struct hearth_error *err)
 {
@@ -80,10 +54,7 @@ static int read_options(struct head *head, const struct hearth_engine_plan *plan
     size_t activation = plan->task == HEARTH_TASK_RERANK ? ACTIVATION_SIGMOID : ACTIVATION_SOFTMAX;
     size_t aggregation = AGGREGATION_SIMPLE;
     bool is_told = false;
-    int rc = check_task(plan, err);
-    if (rc == 0) {
-        rc = hearth_plan_number(plan, "max_tokens", 2, HEAD_MAX_TOKENS, &head->max_tokens, err);
-    }
+    int rc = hearth_plan_number(plan, "max_tokens", 2, HEAD_MAX_TOKENS, &head->max_tokens, err);
     if (rc == 0) {
         rc = hearth_plan_number(plan, "dimensions", 1, HEARTH_MAX_VECTOR, &head->dimensions, err);
     }
