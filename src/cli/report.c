@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static int exit_code_of(int code)
 {
@@ -25,8 +26,13 @@ int cli_report(const struct cli_settings *settings, const struct hearth_error *e
         yyjson_mut_obj_add_str(json.doc, error, "remedy", hearth_error_remedy(err->code));
         cli_json_print(&json);
     }
-    fprintf(stderr, "hearth: %s: %s\n  try: %s\n", hearth_error_sentence(err->code), err->text,
-            hearth_error_remedy(err->code));
+    const char *sentence = hearth_error_sentence(err->code);
+    if (strstr(err->text, sentence) != NULL) { /* not "deadline passed: deadline passed" */
+        fprintf(stderr, "hearth: %s\n", err->text);
+    } else {
+        fprintf(stderr, "hearth: %s%s%s\n", sentence, err->text[0] != '\0' ? ": " : "", err->text);
+    }
+    fprintf(stderr, "  try: %s\n", hearth_error_remedy(err->code));
     return exit_code_of(err->code);
 }
 

@@ -11,6 +11,12 @@ static const char *state_word(const hearth_health_report *report)
     return report->state >= 0 && report->state < 3 ? words[report->state] : "unknown";
 }
 
+/* "1 model", "2 models" */
+static void print_count(unsigned long long count, const char *what, const char *behind)
+{
+    printf("%llu %s%s%s", count, what, count == 1 ? "" : "s", behind);
+}
+
 static void print_report(const hearth_client *client, const hearth_health_report *report)
 {
     const char *server = hearth_client_server(client); /* a probe has no session to know it from */
@@ -18,11 +24,12 @@ static void print_report(const hearth_client *client, const hearth_health_report
            server[0] != '\0' ? "" : report->version, report->pid, state_word(report),
            report->ready ? "ready" : "not ready", (unsigned long long)report->uptime_secs);
     printf("socket %s\n", hearth_client_socket(client));
-    printf("%u models loaded, %.1f MiB, %u connections, %u running, %u queued, %llu requests, "
-           "%llu worker deaths\n",
-           report->models_loaded, (double)report->memory_used_bytes / (1024.0 * 1024.0),
-           report->connections, report->running, report->queue_depth,
-           (unsigned long long)report->requests_total, (unsigned long long)report->worker_deaths);
+    print_count(report->models_loaded, "model", " loaded, ");
+    printf("%.1f MiB, ", (double)report->memory_used_bytes / (1024.0 * 1024.0));
+    print_count(report->connections, "connection", "");
+    printf(", %u running, %u queued, ", report->running, report->queue_depth);
+    print_count(report->requests_total, "request", ", ");
+    print_count(report->worker_deaths, "worker death", "\n");
 }
 
 /* ── Times ───────────────────────────────────────────────────────────────────────────────────── */

@@ -75,6 +75,16 @@ static void print_time(const struct cli_stream *stream, const hearth_usage *usag
             hearth_finish_name(usage->finish_reason));
 }
 
+static void print_cache(const hearth_usage *usage)
+{
+    if (usage->cache == HEARTH_CACHE_USED) {
+        fprintf(stderr, "prefix cache had %u of %u prompt tokens, %u evicted; ",
+                usage->cached_tokens, usage->prompt_tokens, usage->evicted_tokens);
+    } else {
+        fprintf(stderr, "prefix cache %s; ", hearth_cache_name(usage->cache));
+    }
+}
+
 void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage)
 {
     if (stream->first_ns != 0) {
@@ -83,9 +93,8 @@ void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage
         print_time(stream, usage);
     }
     if (usage->fingerprint != NULL && usage->fingerprint[0] != '\0') {
-        fprintf(stderr, "cache %s: %u of %u prompt tokens cached, %u evicted; %u of %u drafted ",
-                hearth_cache_name(usage->cache), usage->cached_tokens, usage->prompt_tokens,
-                usage->evicted_tokens, usage->accepted_tokens, usage->drafted_tokens);
-        fprintf(stderr, "tokens accepted; fingerprint %s\n", usage->fingerprint);
+        print_cache(usage);
+        fprintf(stderr, "%u of %u drafted tokens accepted; fingerprint %s\n",
+                usage->accepted_tokens, usage->drafted_tokens, usage->fingerprint);
     }
 }

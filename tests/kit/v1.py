@@ -102,7 +102,7 @@ def say_inference(values):
     return {**out, "parameters": parameters}
 
 
-def encode(name, **values):
+def encode(name, /, **values):
     if name == "handshake":
         body = {"protocol_version": f"V{values.pop('version_max', 1)}", **values}
     elif name == "inference_request":

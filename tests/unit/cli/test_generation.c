@@ -46,7 +46,7 @@ static void tokens_are_shown_with_their_chances(void **state)
 static void usage_tells_cache_drafts_and_fingerprint(void **state)
 {
     RUN("", GENERATE, "--stats", "x");
-    assert_contains(ran.err, "cache used: 7 of 11 prompt tokens cached, 3 evicted; 8 of 9 drafted "
+    assert_contains(ran.err, "prefix cache had 7 of 11 prompt tokens, 3 evicted; 8 of 9 drafted "
                              "tokens accepted; fingerprint f1\n");
     RUN("", GENERATE, "--json", "x");
     assert_contains(ran.out, "\"cache\":\"used\",\"cached_tokens\":7,\"evicted_tokens\":3,"
