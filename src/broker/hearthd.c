@@ -72,6 +72,10 @@ static int print_config(const struct hearth_config *config)
         rc = hearth_buf_printf(&text, "\n[model %s]\n", config->model_options[i].name);
         rc = rc < 0 ? rc : hearth_config_print_model(&config->model_options[i], &text);
     }
+    for (uint32_t i = 0; rc == 0 && i < config->client_count; i++) {
+        rc = hearth_buf_printf(&text, "\n[client %s]\n", config->clients[i].name);
+        rc = rc < 0 ? rc : hearth_config_print_client(&config->clients[i], &text);
+    }
     if (rc < 0) {
         fputs("hearthd: out of memory\n", stderr);
         return HEARTHD_FAILED;

@@ -126,8 +126,12 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     if (strncmp(section, "model ", 6) == 0) {
         return take_model_option(reader, section + 6, name, value);
     }
+    if (strncmp(section, "client ", 7) == 0) {
+        int rc = config_take_client_key(reader->config, section + 7, name, value, reader->err);
+        return rc < 0 ? fail_here(reader, rc, name) : 1;
+    }
     return refuse(reader, section[0] != '\0' ? section : name,
-                  "no such section; there are [daemon] and [model NAME]");
+                  "no such section; there are [daemon], [model NAME] and [client NAME]");
 }
 
 /* inih asks for the next line as fgets() would give it. */
@@ -165,7 +169,8 @@ int hearth_config_parse(struct hearth_config *config, struct hearth_slice text, 
         return reader.rc;
     }
     if (line == 0) {
-        return 0;
+        int rc = config_check_clients(config, err);
+        return rc < 0 ? hearth_because(err, rc, "%.80s", name) : 0;
     }
     reader.line = line > 0 ? line : reader.line;
     refuse(&reader, "", "neither a comment, a [section] nor key = value");

@@ -51,6 +51,12 @@ bool config_parse_number(const char *value, bool is_bytes, uint64_t *ret);
 int config_take_model_key(struct hearth_config_model *model, const char *key, const char *value,
                           struct hearth_error *err);
 
+/* Takes one key of the section [client NAME]; an error has no place. */
+int config_take_client_key(struct hearth_config *config, const char *name, const char *key,
+                           const char *value, struct hearth_error *err);
+/* After the last: a section without uid is an error. */
+int config_check_clients(const struct hearth_config *config, struct hearth_error *err);
+
 /* Appends the value as it would be written in a file. */
 int config_print_value(const struct hearth_config *config, const struct config_key *key,
                        struct hearth_buf *out);

@@ -19,9 +19,7 @@ static void take_field(struct hearth_config *live, struct hearth_config *fresh,
     case CONFIG_AUTO_BYTES:
         *(uint64_t *)field_of(live, key) = *(uint64_t *)field_of(fresh, key);
         return;
-    case CONFIG_EVICTION:
-        *(bool *)field_of(live, key) = *(bool *)field_of(fresh, key);
-        return;
+    case CONFIG_EVICTION: *(bool *)field_of(live, key) = *(bool *)field_of(fresh, key); return;
     case CONFIG_LOG_LEVEL:
     case CONFIG_DIGEST:
         *(const char **)field_of(live, key) = *(const char **)field_of(fresh, key);
@@ -73,6 +71,8 @@ void hearth_config_reload(struct hearth_config *live, struct hearth_config *fres
     }
     memcpy(live->model_options, fresh->model_options, sizeof live->model_options);
     live->model_options_count = fresh->model_options_count;
+    memcpy(live->clients, fresh->clients, sizeof live->clients);
+    live->client_count = fresh->client_count;
     /* What was live before pointed into the arena of the reload before; all that is gone now. */
     hearth_arena_finish(&live->reloaded);
     live->reloaded = fresh->arena;

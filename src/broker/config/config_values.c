@@ -155,7 +155,8 @@ static int set_number(struct hearth_config *config, const struct config_key *key
         *field = HEARTH_CONFIG_AUTO;
         return 0;
     }
-    if (!config_parse_number(value, is_bytes, &number) || number < key->least || number > key->most) {
+    if (!config_parse_number(value, is_bytes, &number) || number < key->least ||
+        number > key->most) {
         return hearth_fail(err, HEARTH_E_CONFIG,
                            "\"%.40s\" must be a whole number from %" PRIu64 " to %" PRIu64 "%s%s",
                            value, key->least, key->most, is_bytes ? ", K, M or G behind it" : "",
@@ -305,8 +306,7 @@ int config_print_value(const struct hearth_config *config, const struct config_k
                    : hearth_buf_printf(out, "%" PRIu64, number);
     case CONFIG_CONTAINMENT:
         return hearth_buf_printf(out, "%s", config->is_containment_strict ? "strict" : "required");
-    case CONFIG_EVICTION:
-        return hearth_buf_printf(out, "%s", config->may_evict ? "idle" : "never");
+    case CONFIG_EVICTION: return hearth_buf_printf(out, "%s", config->may_evict ? "idle" : "never");
     }
     HEARTH_UNREACHABLE();
 }

@@ -16,6 +16,10 @@
 #define HEARTH_CONFIG_ROOTS   8u
 #define HEARTH_CONFIG_MODELS  64u
 #define HEARTH_CONFIG_OPTIONS 32u
+#define HEARTH_CONFIG_CLIENTS 32u
+
+#define HEARTH_CONFIG_WEIGHT     100u /* of a user without a [client NAME] section */
+#define HEARTH_CONFIG_MAX_WEIGHT 1000u
 
 /** A value that hearth_config_resolve() replaces: a number of 0, a string that is NULL. */
 #define HEARTH_CONFIG_AUTO 0u
@@ -37,6 +41,15 @@ struct hearth_config_model {
     uint32_t option_count;
 };
 
+/** One [client NAME] section: what a user of the machine is granted. */
+struct hearth_config_client {
+    const char *name;
+    uint32_t uid;
+    uint32_t seen;        /* keys that were met, one bit each */
+    uint64_t weight;      /* of its share of each model */
+    uint64_t queue_limit; /* its requests that may wait for one model; 0 = client_queue_limit */
+};
+
 /** All settings. Filled by init, read, set; then resolved; then const but for reloads. Strings live
  *  in the arenas, so those that a reload may change (token, log level, options of models) are not
  *  kept from one callback to the next. It stays where it was initialised. */
@@ -55,6 +68,8 @@ struct hearth_config {
     const char *workers; /* folder of the worker programs */
     uint64_t max_connections;
     uint64_t queue_limit;          /* requests that may wait for one model */
+    uint64_t class_limits[4];      /* the same of one class, by priority; 0 = no limit of its own */
+    uint64_t client_queue_limit;   /* the same of one user; 0 = no limit of its own */
     uint64_t memory_limit_bytes;   /* of all models */
     uint64_t threads;              /* compute threads of all workers together */
     uint64_t worker_nice;          /* of compute threads */
@@ -75,6 +90,8 @@ struct hearth_config {
 
     struct hearth_config_model model_options[HEARTH_CONFIG_MODELS];
     uint32_t model_options_count;
+    struct hearth_config_client clients[HEARTH_CONFIG_CLIENTS];
+    uint32_t client_count;
 };
 
 /** Fills in the defaults. */
@@ -128,6 +145,14 @@ HEARTH_NODISCARD int hearth_config_print(const struct hearth_config *config,
 /** Appends the lines of one [model NAME] section, without its head. */
 HEARTH_NODISCARD int hearth_config_print_model(const struct hearth_config_model *model,
                                                struct hearth_buf *out);
+
+/** Appends the lines of one [client NAME] section, without its head. */
+HEARTH_NODISCARD int hearth_config_print_client(const struct hearth_config_client *client,
+                                                struct hearth_buf *out);
+
+/** The [client NAME] section of user @uid, or NULL. */
+const struct hearth_config_client *hearth_config_client(const struct hearth_config *config,
+                                                        uint32_t uid);
 
 /** The section [model NAME], or NULL. */
 const struct hearth_config_model *hearth_config_model(const struct hearth_config *config,

@@ -74,7 +74,10 @@ static void every_key_is_taken(void **state)
 {
     struct world *w = *state;
     assert_int_equal(parse(w, "[daemon]\nsocket = /s\nmodels = /a:/b\npreload = x, y ,z\n"
-                              "workers=/w\nmax_connections=1\nqueue_limit=2\nmemory_limit=3G\n"
+                              "workers=/w\nmax_connections=1\nqueue_limit=2\n"
+                              "queue_limit_critical=13\nqueue_limit_high=14\n"
+                              "queue_limit_normal=15\nqueue_limit_low=16\n"
+                              "client_queue_limit=17\nmemory_limit=3G\n"
                               "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
                               "request_timeout_ms=7\nload_timeout_ms=8\nhang_timeout_ms=9\n"
                               "handshake_timeout_ms=10\nframe_timeout_ms=11\nidle_timeout_ms=12\n"
@@ -83,15 +86,18 @@ static void every_key_is_taken(void **state)
                               "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
                      0);
     char *text = printed(&w->config);
-    assert_string_equal(text, "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
-                              "max_connections = 1\nqueue_limit = 2\nmemory_limit = 3221225472\n"
-                              "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
-                              "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
-                              "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
-                              "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
-                              "eviction = idle\nper_call_memory = 1073741824\n"
-                              "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
-                              "containment = strict\nlog_level = debug\n");
+    assert_string_equal(
+        text,
+        "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
+        "max_connections = 1\nqueue_limit = 2\nqueue_limit_critical = 13\nqueue_limit_high = 14\nqueue_limit_normal = 15\n"
+        "queue_limit_low = 16\nclient_queue_limit = 17\nmemory_limit = 3221225472\n"
+        "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
+        "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
+        "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
+        "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
+        "eviction = idle\nper_call_memory = 1073741824\n"
+        "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
+        "containment = strict\nlog_level = debug\n");
     hearth_free(text);
     const struct hearth_config_model *model = hearth_config_model(&w->config, "x");
     assert_non_null(model);
@@ -241,6 +247,11 @@ static const struct setting {
     {"idle_timeout_ms", "14", true},
     {"token_sha256", DIGEST, true},
     {"eviction", "idle", true},
+    {"queue_limit_critical", "16", true},
+    {"queue_limit_high", "17", true},
+    {"queue_limit_normal", "18", true},
+    {"queue_limit_low", "19", true},
+    {"client_queue_limit", "20", true},
     {"per_call_memory", "4096", true},
     {"total_call_memory", "8192", true},
     {"concurrent_requests", "15", true},
