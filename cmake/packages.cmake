@@ -7,6 +7,9 @@ pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(inih REQUIRED IMPORTED_TARGET inih)
+if(HEARTH_PULL)
+  pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)   # for hearth-pull, and nothing else
+endif()
 
 # JSON: a distribution package where there is one (Debian 13), else built from the locked source.
 if(EXISTS ${HEARTH_DEPS_DIR}/yyjson/lib/libyyjson.a)

@@ -21,7 +21,8 @@ set -euo pipefail
 cd "$TOP"
 
 PACKAGES="build-essential cmake ninja-build pkg-config python3 python3-venv ca-certificates
-    libseccomp-dev libssl-dev libutf8proc-dev libpcre2-dev libinih-dev libcmocka-dev strace"
+    libseccomp-dev libssl-dev libutf8proc-dev libpcre2-dev libinih-dev libcurl4-openssl-dev
+    libcmocka-dev strace"
 
 check='' build=yes models=yes arm64='' presets=()
 export HEARTH_ONNX=${HEARTH_ONNX:-ON} HEARTH_GGUF=${HEARTH_GGUF:-ON}
@@ -165,7 +166,7 @@ print_check() {
     program pkg-config 0.29 && program /usr/bin/python3 3.11 && program strace 5
     if [ "$RELEASE" = 12 ]; then program clang-format 14; else program .deps/venv/bin/clang-format 14; fi
     library libseccomp 2.5 && library libcrypto 3.0 && library libutf8proc 2.6 && library libpcre2-8 10.40
-    library inih 55 && library cmocka 1.1.5
+    library inih 55 && library libcurl 7.85 && library cmocka 1.1.5
     [ "$RELEASE" = 12 ] || library yyjson 0.10
     [ "$RELEASE" = 12 ] || [ "$HEARTH_ONNX" = OFF ] || [ -n "${HEARTH_ORT_DIR:-}" ] ||
         library libonnxruntime 1.21

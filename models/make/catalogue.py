@@ -29,6 +29,8 @@ MODEL_KEYS = {"name", "task", "version", "description", "licence", "architecture
               "options"}
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}[a-z0-9]")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+HUB = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class CatalogueError(ValueError):
@@ -69,6 +71,8 @@ def _check_model(model, packages):
     found = [entry["role"] for entry in model["files"]]
     _need(len(found) == len(set(found)), name, "a role occurs twice")
     _need(roles["required"] <= set(found) <= roles["allowed"], name, f"roles are {found}")
+    fetched = [entry for entry in model["files"] if "hub" in entry.get("source", {})]
+    _need(len(fetched) in (0, len(model["files"])), name, "all of its files are from a hub, or none")
     if extra:
         labels = model["labels"]
         _need(len(labels) >= 2 and len(labels) == len(set(labels)), name, "labels are not distinct")
@@ -93,12 +97,18 @@ def _check_file(name, entry, packages):
 
 
 def _check_source(where, source, packages):
-    """A source is a member of a package, a file of this project, or a file of another model."""
-    kinds = [key for key in ("package", "file", "model") if key in source]
-    _need(len(kinds) == 1, where, "a source names a package, a file or a model")
+    """A source is a member of a package, a file of this project, of another model, or of a hub."""
+    kinds = ["hub"] if "hub" in source else [k for k in ("package", "file", "model") if k in source]
+    _need(len(kinds) == 1, where, "a source names a package, a file, a model or a hub")
     if kinds == ["package"]:
         _need(source["package"] in packages, where, f"unknown package {source['package']}")
         _need(isinstance(source.get("member"), str), where, "a package source names its member")
+    elif kinds == ["hub"]:
+        _need(set(source) == {"hub", "revision", "file"} and HUB.fullmatch(source["hub"]), where,
+              "a hub source is OWNER/REPOSITORY, revision and file")
+        _need(COMMIT.fullmatch(source["revision"]), where, "revision is not a whole commit")
+        parts = source["file"].split("/")
+        _need(all(part not in ("", ".", "..") for part in parts), where, "file is not a plain path")
     elif kinds == ["file"]:
         _need((MODELS_DIR.parent / source["file"]).is_file(), where,
               f"{source['file']} does not exist")
@@ -113,6 +123,11 @@ def _check_digest(where, entry):
 def _need(holds, where, text):
     if not holds:
         raise CatalogueError(f"catalogue: {where}: {text}")
+
+
+def is_fetched(model):
+    """True for a model that hearth-pull fetches from a hub; the others are made by make_models.py."""
+    return any("hub" in entry["source"] for entry in model["files"])
 
 
 def manifest(model):

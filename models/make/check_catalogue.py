@@ -59,6 +59,8 @@ def check_store(contents, store, verify):
         folder = store / model["name"]
         if make_models.is_int8_default(store, model["name"]):
             continue
+        if catalogue.is_fetched(model) and not folder.exists():
+            continue    # nobody has to fetch it
         manifest = folder / "manifest.json"
         wanted = catalogue.manifest_text(catalogue.manifest(model))
         if not manifest.is_file() or manifest.read_text(encoding="utf-8") != wanted:

@@ -266,14 +266,15 @@ def parse_arguments():
 
 def run(options):
     contents = catalogue.load()
-    names = [model["name"] for model in contents["models"]]
+    models = [model for model in contents["models"] if not catalogue.is_fetched(model)]
+    names = [model["name"] for model in models]
     for name in options.only or []:
         if name not in names:
             raise ModelError(f"--only {name}: no such model. Remedy: one of {', '.join(names)}")
     with exclusive(options.out):
         store = Store(options.out)
         maker = Maker(Packages(options.cache / "downloads", contents["packages"]), store)
-        wanted = needed(contents["models"], options.only)
+        wanted = needed(models, options.only)
         for model in wanted:
             make_model(model, store, maker, options)
     if options.accept:

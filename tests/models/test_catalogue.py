@@ -46,6 +46,9 @@ def every_untrue_catalogue_is_refused():
     def first(contents):
         return contents["models"][0]
 
+    def fetched(contents):
+        return next(m for m in contents["models"] if m["name"] == "minilm-embedder")
+
     changes = {
         "upper-case digest": lambda c: first(c)["files"][0].update(sha256="A" * 64),
         "short digest": lambda c: first(c)["files"][0].update(sha256="ab"),
@@ -65,6 +68,12 @@ def every_untrue_catalogue_is_refused():
         "shared file with another digest":
             lambda c: c["models"][2]["files"][1].update(sha256="0" * 64),
         "labels that the head does not have": lambda c: c["models"][2]["labels"].reverse(),
+        "hub revision that moves":
+            lambda c: fetched(c)["files"][0]["source"].update(revision="main"),
+        "hub that is no repository": lambda c: fetched(c)["files"][0]["source"].update(hub="nobody"),
+        "hub file upwards": lambda c: fetched(c)["files"][0]["source"].update(file="../x"),
+        "half of it from a hub":
+            lambda c: fetched(c)["files"][1].update(source={"file": "models/catalogue.json"}),
     }
     accepted = [name for name, change in changes.items() if not complaints(changed(change))]
     assert not accepted, f"accepted: {accepted}"
