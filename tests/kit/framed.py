@@ -15,7 +15,7 @@ class Framed:
     def send_frame(self, payload):
         self.socket.sendall(struct.pack("<I", len(payload)) + payload)
 
-    def send(self, name, **values):
+    def send(self, name, /, **values):
         self.send_frame(self.encode(name, **values))
 
     def read_exactly(self, size):

@@ -57,7 +57,7 @@ def encode_fields(fields, values):
     return bytes(out)
 
 
-def encode(name, **values):
+def encode(name, /, **values):
     number, fields = MESSAGES[name]
     return struct.pack("<HH", number, 0) + encode_fields(fields, values)
 

@@ -2,13 +2,13 @@
  *
  * Plain numbers for one thread: counting is an addition, observing a handful. A *counter* only
  * grows and starts at zero with the process; a *gauge* is what it was set to last; a *histogram*
- * keeps how often values fell into each of its buckets. Only hearth_metrics_prometheus() allocates.
- */
+ * keeps how often values fell into each of its buckets; a *family* is counters or gauges told apart
+ * by labels (families.h). Only hearth_metrics_prometheus() allocates.                            */
 
 #ifndef HEARTH_METRICS_H
 #define HEARTH_METRICS_H
 
-#include "hearth_base.h"
+#include "families.h"
 
 enum hearth_counter {
 #define X(NAME, name, unit, help) HEARTH_COUNTER_##NAME,
@@ -50,6 +50,7 @@ struct hearth_metrics {
     uint64_t counters[HEARTH_COUNTER_COUNT_];
     uint64_t gauges[HEARTH_GAUGE_COUNT_];
     struct hearth_histogram_cells histograms[HEARTH_HISTOGRAM_COUNT_];
+    struct hearth_metric_families families;
 };
 
 /** Sets everything to zero. */
@@ -77,6 +78,35 @@ static inline void hearth_metrics_set(struct hearth_metrics *metrics, enum heart
 {
     metrics->gauges[gauge] = value;
 }
+
+/** The cell of a family; indexes of labels that it does not have are 0. */
+static inline uint64_t *hearth_metrics_cell(struct hearth_metrics *metrics,
+                                            enum hearth_family family, unsigned first,
+                                            unsigned second, unsigned third)
+{
+    const struct hearth_family_shape *shape = &hearth_families[family];
+    HEARTH_ASSERT(first < shape->sizes[0] && second < shape->sizes[1] && third < shape->sizes[2]);
+    size_t at = ((size_t)first * shape->sizes[1] + second) * shape->sizes[2] + third;
+    return &metrics->families.cells[shape->first + at];
+}
+
+/**
+ * Says which model has @slot from now on; "" = none. If it is another than before, the slot's
+ * numbers begin at 0.
+ */
+void hearth_metrics_name_model(struct hearth_metrics *metrics, uint32_t slot, const char *name);
+
+/**
+ * Goes through all numbers of families that are not 0 and whose model has a name, family after
+ * family: *@cursor begins at 0. False at the end.
+ */
+bool hearth_metrics_next_series(const struct hearth_metrics *metrics, size_t *cursor,
+                                struct hearth_series *ret);
+
+/** Appends `model="x",class="low"`. Errors of @out. */
+HEARTH_NODISCARD int hearth_metrics_labels(const struct hearth_metrics *metrics,
+                                           const struct hearth_series *series,
+                                           struct hearth_buf *out);
 
 /** Adds one value to a histogram, in its unit. */
 void hearth_metrics_observe(struct hearth_metrics *metrics, enum hearth_histogram histogram,

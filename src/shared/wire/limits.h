@@ -59,7 +59,7 @@
 
 /* Metrics and lists. */
 #define HEARTH_MAX_METRICS          96u   /* of a kind */
-#define HEARTH_MAX_SERIES           2048u /* of all families together */
+#define HEARTH_MAX_SERIES           4096u /* of all families together */
 #define HEARTH_MAX_BUCKETS          160u
 #define HEARTH_MAX_PROMETHEUS_BYTES (1u << 20)
 #define HEARTH_MAX_SPANS            1000u

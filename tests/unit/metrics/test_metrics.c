@@ -178,14 +178,81 @@ static void prometheus_text_stops_at_a_bound_and_survives_failing_allocations(vo
     assert_int_equal(hearth_metrics_prometheus(&metrics, &out), HEARTH_E_TOO_LARGE);
     hearth_buf_finish(&out);
     KIT_FOR_EACH_FAILURE(n) {
-        hearth_buf_init(&out, 1u << 18);
+        hearth_buf_init(&out, 1u << 20);
         int rc = hearth_metrics_prometheus(&metrics, &out);
         assert_int_equal(rc, hearth_alloc_has_failed() ? HEARTH_E_NO_MEMORY : 0);
         hearth_buf_finish(&out);
     }
 }
 
-KIT_MAIN(cmocka_unit_test(counting_changes_one_counter_only),
+static void every_cell_of_every_family_is_another_one(void **state)
+{
+    (void)state;
+    static struct hearth_metrics metrics;
+    hearth_metrics_init(&metrics);
+    size_t count = 0;
+    for (size_t f = 0; f < HEARTH_FAMILY_COUNT_; f++) {
+        const struct hearth_family_shape *shape = &hearth_families[f];
+        for (unsigned a = 0; a < shape->sizes[0]; a++) {
+            for (unsigned b = 0; b < shape->sizes[1]; b++) {
+                for (unsigned c = 0; c < shape->sizes[2]; c++) {
+                    uint64_t *cell = hearth_metrics_cell(&metrics, (enum hearth_family)f, a, b, c);
+                    assert_int_equal(*cell, 0);
+                    *cell = ++count;
+                }
+            }
+        }
+    }
+    assert_int_equal(count, HEARTH_FAMILY_CELLS_);
+}
+
+static size_t count_series(const struct hearth_metrics *metrics, uint64_t *ret_sum)
+{
+    struct hearth_series series;
+    size_t cursor = 0;
+    size_t count = 0;
+    for (*ret_sum = 0; hearth_metrics_next_series(metrics, &cursor, &series); count++) {
+        *ret_sum += series.value;
+    }
+    return count;
+}
+
+static void another_model_in_a_slot_begins_at_0_and_the_same_goes_on(void **state)
+{
+    (void)state;
+    static struct hearth_metrics metrics;
+    uint64_t sum;
+    hearth_metrics_init(&metrics);
+    hearth_metrics_name_model(&metrics, 3, "a");
+    hearth_metrics_name_model(&metrics, 4, "b");
+    *hearth_metrics_cell(&metrics, HEARTH_FAMILY_REQUESTS, 3, 1, 0) = 5;
+    *hearth_metrics_cell(&metrics, HEARTH_FAMILY_REQUESTS, 4, 0, 0) = 70;
+    *hearth_metrics_cell(&metrics, HEARTH_FAMILY_TOKENS_OUTPUT, 3, 0, 0) = 600;
+    hearth_metrics_name_model(&metrics, 3, "a");
+    assert_int_equal(count_series(&metrics, &sum), 3);
+    assert_int_equal(sum, 675);
+    hearth_metrics_name_model(&metrics, 3, "c");
+    assert_int_equal(count_series(&metrics, &sum), 1);
+    assert_int_equal(sum, 70);
+}
+
+static void a_slot_without_a_model_is_not_told(void **state)
+{
+    (void)state;
+    static struct hearth_metrics metrics;
+    uint64_t sum;
+    hearth_metrics_init(&metrics);
+    *hearth_metrics_cell(&metrics, HEARTH_FAMILY_REQUESTS, 3, 1, 0) = 5;
+    *hearth_metrics_cell(&metrics, HEARTH_FAMILY_REJECTIONS, HEARTH_METRIC_NO_MODEL,
+                         HEARTH_REFUSAL_NO_MODEL, 0) = 2;
+    assert_int_equal(count_series(&metrics, &sum), 1);
+    assert_int_equal(sum, 2);
+}
+
+KIT_MAIN(cmocka_unit_test(every_cell_of_every_family_is_another_one),
+         cmocka_unit_test(another_model_in_a_slot_begins_at_0_and_the_same_goes_on),
+         cmocka_unit_test(a_slot_without_a_model_is_not_told),
+         cmocka_unit_test(counting_changes_one_counter_only),
          cmocka_unit_test(reading_names_each_counter_once_and_ends),
          cmocka_unit_test(gauges_and_histograms_are_listed_like_counters),
          cmocka_unit_test(buckets_meet_without_a_gap_and_hold_their_bound),
