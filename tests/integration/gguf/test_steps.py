@@ -122,6 +122,17 @@ def saved_prefixes_keep_to_their_bytes_and_the_oldest_leave():
     must(found[1] == [False, True], f"1 MB, an old and a new one: {found[1]}")
 
 
+def idle_prefixes_leave_the_cells_for_a_stranger_and_come_back():
+    """Every row looks at every cell in use, so what is idle goes aside when another text begins."""
+    story, other = ({"prompt": f"{name} " * 40, "max_tokens": 4} for name in ("fox", "cat"))
+    for megabytes, restored in ((64, 1), (0, 0)):
+        turns = [[story], [dict(story, prompt=story["prompt"] + "Then")], [other], [story]]
+        rounds = engine(TINY, turns, "context_tokens=512", "sequences=2", f"cache_mb={megabytes}")
+        seen = [(r["answers"][0]["cached_tokens"] > 30, r["blobs_restored"]) for r in rounds]
+        must(seen == [(False, 0), (True, 0), (False, 0), (True, restored)], f"{megabytes} MB: {seen}")
+        must(rounds[3]["answers"][0]["ids"] == rounds[0]["answers"][0]["ids"], "another answer")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
         prompts_that_arrive_together_are_computed_one_after_the_other,
@@ -130,4 +141,5 @@ if __name__ == "__main__":
         a_cancelled_prompt_leaves_the_call_that_it_is_in,
         what_others_still_use_stays_when_its_first_owner_is_gone,
         saved_prefixes_keep_to_their_bytes_and_the_oldest_leave,
+        idle_prefixes_leave_the_cells_for_a_stranger_and_come_back,
     ]))

@@ -236,7 +236,7 @@ static void before_anything_was_measured_a_small_chunk_is_tried(void **state)
 {
     (void)state;
     struct gguf_tempo tempo = {0};
-    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 1, 512), GGUF_FIRST_CHUNK);
+    assert_int_equal(gguf_tempo_chunk(&tempo, 100 * MS, 4, 512), GGUF_FIRST_CHUNK);
 }
 
 static void slowness_is_believed_sooner_than_speed(void **state)

@@ -102,8 +102,9 @@ uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, ui
         double aim_ns = (double)target_ns * GGUF_AIM_PERCENT / 100;
         rows = HEARTH_MAX(aim_ns - streams_ns, streams_ns) / tempo->row_ns;
     }
-    rows = HEARTH_MAX(rows, (double)GGUF_LEAST_CHUNK);
-    return (uint32_t)HEARTH_MIN(rows, (double)most);
+    uint32_t chunk = (uint32_t)HEARTH_MIN(HEARTH_MAX(rows, (double)GGUF_LEAST_CHUNK), (double)most);
+    uint32_t odd = (streams + chunk) % GGUF_ROW_GROUP;
+    return chunk >= odd + GGUF_LEAST_CHUNK ? chunk - odd : chunk;
 }
 
 /* ---- guesses --------------------------------------------------------------------------------- */

@@ -56,9 +56,10 @@ bool gguf_pace_measure(struct gguf_pace *pace, unsigned threads, const struct gg
 
 /* ---- rows of a prompt ------------------------------------------------------------------------ */
 
-#define GGUF_AIM_PERCENT 85u /* of the time between two tokens: what a step may take */
+#define GGUF_AIM_PERCENT 90u /* of the time between two tokens: what a step may take */
 #define GGUF_LEAST_CHUNK 8u  /* rows of a prompt in a step, however slow: it must come to an end */
 #define GGUF_FIRST_CHUNK 32u /* while nothing was measured */
+#define GGUF_ROW_GROUP   4u  /* rows that go by the weights together; the rest goes row by row */
 
 /* A step takes a time that does not depend on its rows (the weights go by once) and some for each
  * row. Both are learnt from the steps as they come: each moves both numbers a part of the way to
@@ -81,8 +82,8 @@ void gguf_tempo_measure_guesses(struct gguf_tempo *tempo, uint64_t wall_ns, uint
 
 /** How many rows of prompts may ride along with @streams so that a step stays under @target_ns. If
  *  the streams alone take more than half of it, prompts have as much time as they: with many
- *  streams on a slow machine they would hardly come to an end. From GGUF_LEAST_CHUNK (less only if
- *  @most is) to @most. */
+ *  streams on a slow machine they would hardly come to an end. All rows together are a multiple of
+ *  GGUF_ROW_GROUP if that leaves enough. From GGUF_LEAST_CHUNK (less only if @most is) to @most. */
 uint32_t gguf_tempo_chunk(const struct gguf_tempo *tempo, uint64_t target_ns, uint32_t streams,
                           uint32_t most);
 
