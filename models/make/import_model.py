@@ -2,9 +2,10 @@
 manifest.json.
 
 SOURCE is a folder as exporters leave it (an .onnx file, alone or in onnx/; tokenizer.json;
-config.json; for sentence encoders modules.json and 1_Pooling/config.json), or one .gguf file. What
-the folder says is taken; what it does not say has to be given (--task, --labels, --pooling), never
-guessed. Nothing is run and no network is asked. Files are hard links where the file system allows.
+config.json; for sentence encoders modules.json and 1_Pooling/config.json), or one .gguf file, which
+generates text or, with --task embedding, makes vectors. What the folder or the file says is taken;
+what it does not say has to be given (--task, --labels, --pooling), never guessed. Nothing is run and
+no network is asked. Files are hard links where the file system allows.
 """
 
 import argparse
@@ -28,6 +29,9 @@ HEADS = {"ForSequenceClassification": "text-classification",
          "ForTokenClassification": "token-classification"}
 POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls",
                  "pooling_mode_max_tokens": "max", "pooling_mode_lasttoken": "lasttoken"}
+GGUF_TASKS = ("text-generation", "embedding")
+GGUF_POOLINGS = ("mean", "cls", "lasttoken")    # as the file numbers them, from 1
+GGUF_ENCODERS = ("bert", "nomic-bert", "jina-bert-v2", "modern-bert")    # they write nothing
 # Their first token has the position behind the padding token's.
 COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
 ACTIVATIONS = {"multi_label_classification": "sigmoid", "regression": "none"}
@@ -193,11 +197,61 @@ def max_tokens_of(folder, config):
     return None
 
 
+def check_options(task, asked):
+    """What was given and would mean nothing is an error, not silence."""
+    texts = [name for name in TASKS if name not in ("tensors", "text-generation")]
+    labelled = list(HEADS.values())
+    for option, tasks in (("pooling", ["embedding"]), ("normalize", ["embedding"]),
+                          ("labels", labelled), ("max_tokens", texts)):
+        if getattr(asked, option) is not None and task not in tasks:
+            raise Refused(f"--{option.replace('_', '-')}: is for {', '.join(tasks)}, this is {task}. "
+                          "Leave it out")
+
+
+def read_gguf(model):
+    """(architecture, number of its pooling or None) of a GGUF file."""
+    from gguf import GGUFReader    # only for GGUF files
+    try:
+        fields = GGUFReader(model).fields
+        architecture = fields["general.architecture"].contents()
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
+        raise Refused(f"{model}: is cut off or no GGUF model. Fetch it again") from error
+    pooling = fields.get(f"{architecture}.pooling_type")
+    return architecture, None if pooling is None else int(pooling.contents())
+
+
+def gguf_task(model, asked):
+    """(task, options) of a GGUF file."""
+    architecture, pooling = read_gguf(model)
+    is_encoder = architecture in GGUF_ENCODERS
+    task = asked.task or GGUF_TASKS[is_encoder]
+    if task not in GGUF_TASKS:
+        raise Refused(f"{model}: a .gguf file is for {' or '.join(GGUF_TASKS)}, not for {task}")
+    if is_encoder and task != "embedding":
+        raise Refused(f"{model}: architecture {architecture} is an encoder and writes nothing. "
+                      "Give --task embedding")
+    check_options(task, asked)
+    if asked.max_tokens:
+        raise Refused("--max-tokens: is for .onnx files; a text that is too long for a .gguf model is "
+                      "refused, not cut. Leave it out")
+    if task != "embedding":
+        return task, {}
+    if asked.pooling and asked.pooling not in GGUF_POOLINGS:
+        raise Refused(f"--pooling {asked.pooling}: of a .gguf model one of {', '.join(GGUF_POOLINGS)} "
+                      "is possible")
+    if not asked.pooling and pooling not in (1, 2, 3):
+        raise Refused(f"{model}: does not say how vectors of tokens become one. Give --pooling, one of "
+                      + ", ".join(GGUF_POOLINGS))
+    told = {"pooling": asked.pooling, "normalize": asked.normalize and asked.normalize == "yes"}
+    return task, {key: value for key, value in told.items() if value is not None}
+
+
 def options_of(task, folder, config, asked):
     options = {}
-    for option in ("pooling", "normalize"):
-        if getattr(asked, option) and task != "embedding":
-            raise Refused(f"--{option}: is for embedding, this is {task}. Leave it out")
+    if task == "text-generation":
+        raise Refused("an .onnx file generates no text here. Import the model's .gguf file, or give "
+                      "another --task")
+    check_options(task, asked)
     if task == "embedding":
         options["pooling"] = pooling_of(folder, asked.pooling)
         options["normalize"] = is_normalised(folder, asked.normalize)
@@ -259,8 +313,11 @@ def import_model(arguments):
     check_is_fetched(model)
     config = read_json(folder / "config.json")
     is_onnx = model.suffix == ".onnx"
-    task = task_of(folder, config, arguments.task) if is_onnx else "text-generation"
-    options = options_of(task, folder, config, arguments) if is_onnx else {}
+    if is_onnx:
+        task = task_of(folder, config, arguments.task)
+        options = options_of(task, folder, config, arguments)
+    else:
+        task, options = gguf_task(model, arguments)
     has_labels = task in ("text-classification", "token-classification")
     labels = labels_of(config, arguments.labels) if has_labels else None
     files = collect(model, folder, task)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import tap
 
+sys.path.insert(0, str(tap.ROOT / "fixtures"))
+import gguf_architectures  # noqa: E402
+
 BIN = Path(sys.argv[1])
 TINY = tap.ROOT / "fixtures" / "models" / "onnx"
 LABELS = ["greeting", "question", "order", "number"]
@@ -187,6 +190,71 @@ def arguments_that_would_make_no_model_are_refused(folder):
     assert not (folder / "store").exists() and not (folder / "outside").exists()
 
 
+def gguf_file(folder, architecture, name=None, **changes):
+    """A tiny GGUF file; @changes: keys of the architecture, None: without that key."""
+    def change(keys):
+        for key, value in changes.items():
+            keys.pop(f"{architecture}.{key}", None)
+            if value is not None:
+                keys[f"{architecture}.{key}"] = gguf_architectures.value_of(value)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name or architecture}.gguf"
+    path.write_bytes(gguf_architectures.make(architecture, change))
+    return path
+
+
+@in_folder
+def a_gguf_file_becomes_a_generator_or_an_embedder_as_it_says_or_is_told(folder):
+    cases = [
+        (gguf_file(folder, "llama"), [], "text_generation", {}),
+        (gguf_file(folder, "bert"), [], "embedding", {}),      # the file says mean
+        (gguf_file(folder, "bert", "cls"), ["--task", "embedding", "--pooling", "cls", "--normalize", "no"],
+         "embedding", {"pooling": "cls", "normalize": False}),
+        (gguf_file(folder, "llama", "last"), ["--task", "embedding", "--pooling", "lasttoken"],
+         "embedding", {"pooling": "lasttoken"}),
+    ]
+    for source, more, capability, options in cases:
+        done = import_into(folder / "store", source, *more)
+        assert done.returncode == 0, (source.name, done.stderr)
+        manifest = manifest_of(folder / "store", source.stem)
+        assert manifest["capabilities"] == [capability], manifest
+        assert manifest["options"] == options, manifest
+        if capability == "embedding":
+            told, = ask(folder / "store", source.stem, "embed", "--json", "the fox")
+            vector = told["results"][0]["vector"]
+            length = sum(x * x for x in vector) ** 0.5
+            assert len(vector) == gguf_architectures.HIDDEN, told
+            assert (abs(length - 1) < 1e-3) == options.get("normalize", True), length
+        else:
+            told = ask(folder / "store", source.stem, "generate", "--json", "--no-stream", "--max-tokens", "3",
+                       "the fox")
+            assert told[-1]["usage"]["tokens_generated"] <= 3, told
+
+
+@in_folder
+def what_a_gguf_file_cannot_be_is_refused(folder):
+    cases = [
+        (gguf_file(folder, "llama"), ["--task", "embedding"], "Give --pooling"),
+        (gguf_file(folder, "llama"), ["--task", "text-classification"], "not for text-classification"),
+        (gguf_file(folder, "llama"), ["--pooling", "mean"], "is for embedding"),
+        (gguf_file(folder, "llama"), ["--labels", "a,b"], "--labels: is for"),
+        (gguf_file(folder, "bert"), ["--task", "text-generation"], "Give --task embedding"),
+        (gguf_file(folder, "bert"), ["--pooling", "max"], "is possible"),
+        (gguf_file(folder, "bert"), ["--max-tokens", "64"], "--max-tokens"),
+        (gguf_file(folder, "bert", "untold", pooling_type=None), [], "Give --pooling"),
+        (gguf_file(folder, "bert", "rank", pooling_type=4), [], "Give --pooling"),
+    ]
+    broken = folder / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\x03\0\0\0" + b"\xff" * 40)
+    for source, arguments, words in [*cases, (broken, [], "no GGUF model")]:
+        done = import_into(folder / "store", source, *arguments)
+        assert done.returncode == 1 and words in done.stderr, (source.name, arguments, done.stderr)
+        assert "Traceback" not in done.stderr, done.stderr
+    done = import_into(folder / "store", classifier(folder / "onnx"), "--task", "text-generation")
+    assert done.returncode == 1 and "generates no text" in done.stderr, done.stderr
+    assert not (folder / "store").exists()
+
+
 @in_folder
 def a_model_that_is_there_is_not_overwritten(folder):
     source = classifier(folder / "twice")
@@ -213,6 +281,8 @@ if __name__ == "__main__":
         what_the_folder_does_not_say_is_asked_for_and_nothing_is_left,
         files_that_are_not_the_model_are_refused_by_name,
         arguments_that_would_make_no_model_are_refused,
+        a_gguf_file_becomes_a_generator_or_an_embedder_as_it_says_or_is_told,
+        what_a_gguf_file_cannot_be_is_refused,
         a_model_that_is_there_is_not_overwritten,
         digests_are_those_of_the_files,
     ]))
