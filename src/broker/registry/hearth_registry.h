@@ -4,14 +4,19 @@
  * pool tells it what became of a worker, and it refuses moves that are not lawful.
  *
  * Words: a *root* is a configured folder that holds models; a *slot* is the number of a model in
- * this daemon's life, 0 to HEARTH_MAX_MODELS - 1, and its lane in the scheduler.
+ * this daemon's life, 0 to HEARTH_MAX_MODELS - 1, and its lane in the scheduler. A *version* of a
+ * model is a folder NAME@VERSION, known by that id; an *alias* is a name that stands for a model. A
+ * *guest* is a model that the worker of another, its *host*, serves too, because files and load
+ * options are the same.
  *
  * Threads: one at a time. Scanning blocks on the file system; nothing else does.                 */
 
 #ifndef HEARTH_REGISTRY_H
 #define HEARTH_REGISTRY_H
 
+#include "golden.h"
 #include "manifest.h"
+#include "swap.h"
 
 #define HEARTH_MAX_ROOTS 8u
 
@@ -26,6 +31,18 @@ struct hearth_model {
     struct hearth_manifest *manifest;           /* NULL: not usable, see failure */
     enum hearth_model_state state;
     struct hearth_error failure; /* why the manifest or the last load failed; code 0 = it did not */
+    struct hearth_model *host;   /* of a guest; NULL: its worker is its own */
+    bool is_hidden;              /* a host that was unloaded under its own name */
+    bool is_retiring;            /* takes nothing new and ends with the last of what it has */
+    bool is_pinned;              /* part of a swap: is neither unloaded nor forgotten */
+    bool is_held; /* its requests wait, whatever becomes of its worker: a swap decides where to */
+};
+
+/** A name that stands for a model, which need not be there. */
+struct hearth_alias {
+    char name[HEARTH_MAX_MODEL_ID_BYTES + 1];
+    char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1];
+    uint32_t generation; /* from 1: one more each time that it comes to stand for another */
 };
 
 /** How far a scan has come. Private. */
@@ -43,6 +60,8 @@ struct hearth_registry {
     uint32_t root_count;
     struct hearth_registry_scan scan;
     struct hearth_model models[HEARTH_MAX_MODELS];
+    struct hearth_alias aliases[HEARTH_MAX_ALIASES]; /* in the order in which they were made */
+    uint32_t alias_count;
 };
 
 /** Prepares an empty registry over @count ≤ HEARTH_MAX_ROOTS folders; looks at none yet. */
@@ -74,6 +93,38 @@ int hearth_registry_look(struct hearth_registry *registry, struct hearth_slice i
 /** The model with @id, or NULL. */
 struct hearth_model *hearth_registry_find(struct hearth_registry *registry, struct hearth_slice id);
 
+/**
+ * The model that @name means: what an alias of that name stands for, else the model with that id,
+ * else the only version of it that there is. *@ret_generation (not NULL) is the alias's, or 0.
+ * NULL: hearth_registry_explain() says why.
+ */
+struct hearth_model *hearth_registry_resolve(struct hearth_registry *registry,
+                                             struct hearth_slice name, uint32_t *ret_generation);
+
+/** Says why @name means no model, and what would: returns HEARTH_E_NO_MODEL. */
+int hearth_registry_explain(struct hearth_registry *registry, struct hearth_slice name,
+                            struct hearth_error *err);
+
+/** The alias called @name, or NULL. Valid until aliases are changed. */
+const struct hearth_alias *hearth_registry_alias(const struct hearth_registry *registry,
+                                                 struct hearth_slice name);
+
+/**
+ * Has @name stand for the model @model_id from now on. A new alias has generation @first, one that
+ * comes to stand for another model one more than before. HEARTH_E_ARGUMENT for a name that no model
+ * could have or that contains "@"; HEARTH_E_TOO_LARGE for more than HEARTH_MAX_ALIASES.
+ */
+HEARTH_NODISCARD int hearth_registry_set_alias(struct hearth_registry *registry, const char *name,
+                                               const char *model_id, uint32_t first,
+                                               uint32_t *ret_generation, struct hearth_error *err);
+
+/** Returns false if there is none of that name. */
+bool hearth_registry_remove_alias(struct hearth_registry *registry, struct hearth_slice name);
+
+/** True if another alias than @name (may be NULL) stands for @model. */
+bool hearth_registry_is_aliased(const struct hearth_registry *registry,
+                                const struct hearth_model *model, const char *name);
+
 /** The model in @slot, or NULL if there is none. */
 struct hearth_model *hearth_registry_at(struct hearth_registry *registry, uint32_t slot);
 
@@ -91,7 +142,35 @@ void hearth_model_move(struct hearth_model *model, enum hearth_model_state to);
 /** Moves @model to FAILED and records why. */
 void hearth_model_fail(struct hearth_model *model, const struct hearth_error *why);
 
-/** True while a worker of it may exist: neither absent nor failed. */
+/** True while a worker of it, or of its host, may exist: neither absent nor failed. */
 bool hearth_model_has_worker(const struct hearth_model *model);
+
+/** True if that worker is its own: it is no guest. */
+bool hearth_model_owns_worker(const struct hearth_model *model);
+
+/** The slot of the worker that serves it, which is the lane of its requests. */
+uint32_t hearth_model_lane(const struct hearth_model *model);
+
+/** What the world is told: a hidden host is absent, a retiring one drains. */
+enum hearth_model_state hearth_model_told_state(const struct hearth_model *model);
+
+/**
+ * Makes @guest (absent or failed) a guest of @host, which has a worker of its own: it is LOADING,
+ * or READY if the host is.
+ */
+void hearth_model_join(struct hearth_model *guest, struct hearth_model *host);
+
+/** Ends that: @guest is ABSENT. */
+void hearth_model_leave(struct hearth_model *guest);
+
+/** Whether @model has guests. */
+bool hearth_registry_has_guests(const struct hearth_registry *registry,
+                                const struct hearth_model *model);
+
+/**
+ * Moves the guests of @host, whose state has changed, after it; those of one that is ABSENT or
+ * FAILED are guests no more. Returns the slots of those that have moved, one bit each.
+ */
+uint64_t hearth_registry_follow(struct hearth_registry *registry, struct hearth_model *host);
 
 #endif

@@ -24,13 +24,18 @@ static int invalid(struct reader *reader, const char *field, const char *want)
                        field, want);
 }
 
+#define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
 bool hearth_model_id_is_valid(const char *id)
 {
     size_t size = strlen(id);
+    size_t name = strspn(id, PLAIN);
     if (size == 0 || size > HEARTH_MAX_MODEL_ID_BYTES || id[0] == '.' || id[0] == '-') {
         return false;
     }
-    return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+    const char *version = id + name + 1; /* behind an "@" */
+    return name == size || (id[name] == '@' && name > 0 && version[0] != '\0' &&
+                            version[strspn(version, PLAIN)] == '\0');
 }
 
 /* Copies a JSON string of at most @max bytes; a NUL inside would cut it, so it is refused. */
@@ -69,16 +74,35 @@ static int read_id(struct reader *reader, yyjson_val *root, const char *model_id
         return rc;
     }
     if (!hearth_model_id_is_valid(id)) {
-        return invalid(reader, "model_id", "of A-Z a-z 0-9 . _ - and begin with none of . -");
+        return invalid(
+            reader, "model_id",
+            "of A-Z a-z 0-9 . _ - and begin with none of . -; a version may follow an @");
     }
-    if (strcmp(id, model_id) != 0) {
+    const char *at = strchr(model_id, '@');
+    bool is_name_of_version = at != NULL && strlen(id) == (size_t)(at - model_id) &&
+                              strncmp(id, model_id, strlen(id)) == 0;
+    if (strcmp(id, model_id) != 0 && !is_name_of_version) {
         return hearth_fail(reader->err, HEARTH_E_MODEL_INVALID,
                            "manifest.json: \"model_id\" is \"%.60s\" but the folder or file is "
                            "called \"%.60s\"; they must be equal",
                            id, model_id);
     }
-    memcpy(reader->manifest->model_id, id, strlen(id) + 1);
+    memcpy(reader->manifest->model_id, model_id, strlen(model_id) + 1);
     return 0;
+}
+
+/* A folder that says which version it holds must hold that. */
+static int check_version(struct reader *reader)
+{
+    const struct hearth_manifest *manifest = reader->manifest;
+    const char *at = strchr(manifest->model_id, '@');
+    if (at == NULL || manifest->version[0] == '\0' || strcmp(at + 1, manifest->version) == 0) {
+        return 0;
+    }
+    return hearth_fail(reader->err, HEARTH_E_MODEL_INVALID,
+                       "manifest.json: \"version\" is \"%.60s\" but the folder or file is called "
+                       "\"%.60s\"; what follows the @ must be the version",
+                       manifest->version, manifest->model_id);
 }
 
 static int read_engine(struct reader *reader, yyjson_val *root)
@@ -336,6 +360,7 @@ static int read_manifest(struct reader *reader, yyjson_val *root, const char *mo
     int rc = read_id(reader, root, model_id);
     rc = rc < 0 ? rc : take_optional_string(reader, root, "name", &reader->manifest->name);
     rc = rc < 0 ? rc : take_optional_string(reader, root, "version", &reader->manifest->version);
+    rc = rc < 0 ? rc : check_version(reader);
     rc = rc < 0 ? rc : take_optional_string(reader, root, "license", &reader->manifest->license);
     rc = rc < 0 ? rc : read_engine(reader, root);
     rc = rc < 0 ? rc : read_task(reader, root);

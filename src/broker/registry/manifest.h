@@ -84,7 +84,8 @@ HEARTH_DEFINE_CLEANUP(hearth_manifest)
 const struct hearth_manifest_file *hearth_manifest_file(const struct hearth_manifest *manifest,
                                                         enum hearth_file_role role);
 
-/** True for 1 to 128 characters of A–Z a–z 0–9 . _ - that do not begin with a dot or a dash. */
+/** True for 1 to 128 characters of A–Z a–z 0–9 . _ - that do not begin with a dot or a dash, and
+ *  in which one @ may stand between a name and a version. */
 bool hearth_model_id_is_valid(const char *id);
 
 #endif

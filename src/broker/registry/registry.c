@@ -55,6 +55,11 @@ bool hearth_model_has_worker(const struct hearth_model *model)
     return model->state != HEARTH_MODEL_ABSENT && model->state != HEARTH_MODEL_FAILED;
 }
 
+bool hearth_model_owns_worker(const struct hearth_model *model)
+{
+    return model->host == NULL && hearth_model_has_worker(model);
+}
+
 /* ---- the table ---------------------------------------------------------------------------- */
 
 void hearth_registry_init(struct hearth_registry *registry, const char *const *roots,
@@ -162,7 +167,8 @@ static int look_at(struct hearth_registry *registry, uint32_t root, const char *
                    const char *folder, struct hearth_error *err)
 {
     struct hearth_model *model = hearth_registry_find(registry, hearth_slice_of_string(id));
-    if (model != NULL && (model->is_on_disk || hearth_model_has_worker(model))) {
+    if (model != NULL &&
+        (model->is_on_disk || model->is_pinned || hearth_model_has_worker(model))) {
         model->is_on_disk = true;
         return 0;
     }
@@ -266,7 +272,8 @@ static void look_at_next(struct hearth_registry *registry)
 
 static void forget_if_gone(struct hearth_model *model)
 {
-    if (model->is_used && !model->is_on_disk && !hearth_model_has_worker(model)) {
+    if (model->is_used && !model->is_on_disk && !model->is_pinned &&
+        !hearth_model_has_worker(model)) {
         forget(model);
     }
 }
