@@ -1,10 +1,11 @@
 # What `cmake --install` puts where, and the target that takes it away again:
 #
-#   bin/             hearthd and hearth
+#   bin/             hearthd, hearth and hearth-pull
 #   libexec/hearth/  the workers, which nobody starts by hand
 #   lib/             libhearth.so.0, its pkg-config file and its CMake package
 #   lib/hearth/      ONNX Runtime, if it is the locked one: only its worker looks there
 #   include/         the installed headers
+#   share/hearth/    the catalogue of models, for hearth-pull
 #   etc/hearth/, lib/systemd/   what is in deploy/
 #
 # Everything is found from the place of the program or file that needs it, so a prefix may be moved.
@@ -17,13 +18,17 @@ set(HEARTH_INSTALL_CMAKE ${CMAKE_INSTALL_LIBDIR}/cmake/hearth)
 
 # First of all the folders that are about to be made are noted, for `uninstall`.
 set(folders ${CMAKE_INSTALL_BINDIR} ${CMAKE_INSTALL_INCLUDEDIR}/hearth ${CMAKE_INSTALL_SYSCONFDIR}/hearth
-  ${CMAKE_INSTALL_DOCDIR}/onnxruntime ${HEARTH_INSTALL_WORKERS} ${HEARTH_INSTALL_PRIVATE}
+  ${CMAKE_INSTALL_DOCDIR}/onnxruntime share/hearth ${HEARTH_INSTALL_WORKERS} ${HEARTH_INSTALL_PRIVATE}
   ${HEARTH_INSTALL_PKGCONFIG} ${HEARTH_INSTALL_CMAKE} lib/systemd/system lib/systemd/user)
 install(CODE "set(HEARTH_FOLDERS \"${folders}\")
 set(HEARTH_NOTES \"${CMAKE_BINARY_DIR}/install_folders.txt\")")
 install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/note_folders.cmake)
 
 install(TARGETS hearthd hearth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(HEARTH_PULL)   # it looks for ../share/hearth, from where it is
+  install(TARGETS hearth-pull RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/models/catalogue.json DESTINATION share/hearth)
+endif()
 foreach(kind IN ITEMS echo onnx gguf)
   set(worker hearth-worker-${kind})
   if(kind STREQUAL onnx AND HEARTH_ORT_IS_LOCKED)

@@ -69,6 +69,9 @@ static const struct cli_command commands[] = {
      "runs COMMAND, passes on signals and its exit code, and stops the daemon. The code is 127 if\n"
      "there is no such COMMAND, 126 if it cannot be run, 128 and the signal if one has ended it.",
      "hearth run --preload hearth-intent -- hearth classify \"play some jazz\"", cli_run_run},
+    {"pull", CLI_PULL, "[OPTION…] NAME…", "fetch models; the only command that uses a network",
+     "Runs the program hearth-pull, which alone links a network library.", "hearth pull --list",
+     cli_run_pull},
     {"config", CLI_CONFIG, "[OPTION…] [show | validate | defaults]",
      "show or check the configuration of the daemon",
      "show prints what hearthd would use, from file, environment and defaults; validate says what\n"
@@ -147,6 +150,11 @@ static int print_overview(void)
 
 static int print_help(const struct cli_command *command)
 {
+    if (command->bit == CLI_PULL) {
+        static char help[] = "--help";
+        char *argv[] = {NULL, help, NULL};
+        return cli_run_pull(NULL, 2, argv);
+    }
     printf("usage: hearth %s %s\n\n%c%s.\n", command->name, command->arguments,
            command->summary[0] - 'a' + 'A', command->summary + 1);
     if (command->about != NULL) {
@@ -214,6 +222,9 @@ static int run_program(int argc, char **argv)
     const struct cli_command *command = cli_command_find(argv[first]);
     if (command == NULL) {
         return unknown_command(argv[first]);
+    }
+    if (command->bit == CLI_PULL) {
+        return command->run(&settings, argc - first, argv + first);
     }
     int arguments = 0;
     rc = cli_options_read(command, &settings, argc - first, argv + first, &arguments);

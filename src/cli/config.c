@@ -9,21 +9,26 @@
 #include <string.h>
 #include <unistd.h>
 
-int cli_find_daemon(char *room, size_t room_bytes, struct hearth_error *err)
+int cli_find_beside(const char *name, char *room, size_t room_bytes, struct hearth_error *err)
 {
-    static const char name[] = "hearthd";
-    ssize_t length = readlink("/proc/self/exe", room, room_bytes - sizeof name);
+    size_t name_bytes = strlen(name) + 1;
+    ssize_t length = readlink("/proc/self/exe", room, room_bytes - name_bytes);
     if (length <= 0) {
         return hearth_fail_errno(err, HEARTH_E_SYSTEM, "find this program");
     }
     room[length] = '\0';
     char *slash = strrchr(room, '/');
-    memcpy(slash + 1, name, sizeof name);
+    memcpy(slash + 1, name, name_bytes);
     if (access(room, X_OK) != 0) {
-        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "hearthd is not beside this program: %.150s",
-                                 room);
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "%s is not beside this program: %.140s",
+                                 name, room);
     }
     return 0;
+}
+
+int cli_find_daemon(char *room, size_t room_bytes, struct hearth_error *err)
+{
+    return cli_find_beside("hearthd", room, room_bytes, err);
 }
 
 static int become(const struct cli_settings *settings, char *option, bool is_silent,

@@ -17,6 +17,7 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NO_DAEMON = 3 }
 
 /* Commands as bits, so that an option can say which of them take it. */
 enum cli_command_bit {
+    CLI_PULL = 0, /* takes none of them: hearth-pull reads its own */
     CLI_CLASSIFY = 1,
     CLI_EMBED = 2,
     CLI_GENERATE = 4,
@@ -77,7 +78,9 @@ int cli_report(const struct cli_settings *settings, const struct hearth_error *e
 /** Says how the command line was wrong; @command may be NULL. Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) HEARTH_PRINTF(2, 3);
 
-/** Writes the path of hearthd, which lies beside this program. HEARTH_E_SYSTEM. */
+/** Writes the path of the program @name, which lies beside this one. HEARTH_E_SYSTEM. */
+int cli_find_beside(const char *name, char *room, size_t room_bytes, struct hearth_error *err);
+/** The same for hearthd. */
 int cli_find_daemon(char *room, size_t room_bytes, struct hearth_error *err);
 
 /* ── What commands share ─────────────────────────────────────────────────────────────────────── */
@@ -162,6 +165,8 @@ int cli_run_requests(const struct cli_settings *settings, int argc, char **argv)
 int cli_run_cancel(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_config(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_run(const struct cli_settings *settings, int argc, char **argv);
+/** Becomes hearth-pull with all of @argv; returns only if it cannot. */
+int cli_run_pull(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_version(const struct cli_settings *settings, int argc, char **argv);
 int cli_run_help(const struct cli_settings *settings, int argc, char **argv);
 

@@ -420,7 +420,8 @@ static bool may_be_otherwise(int rc)
     return rc == HEARTH_E_DISCONNECTED || rc == HEARTH_E_EXPIRED || rc == HEARTH_E_NOT_READY;
 }
 
-/* An attempt that got further than any before it counts as none: a bad line still gets there. */
+/* A connection that ended after it got further than any before it is no failure: a bad line still
+ * gets there. One that stalled is: a server could go on for ever with a byte now and then. */
 static int fetch_all(struct fetch *fetch, struct pull_problem *problem)
 {
     unsigned failures = 0;
@@ -430,7 +431,8 @@ static int fetch_all(struct fetch *fetch, struct pull_problem *problem)
         if (!may_be_otherwise(rc)) {
             return rc;
         }
-        failures = fetch->offset > fetch->furthest ? 0 : failures + 1;
+        bool is_further = rc == HEARTH_E_DISCONNECTED && fetch->offset > fetch->furthest;
+        failures = is_further ? 0 : failures + 1;
         fetch->furthest = HEARTH_MAX(fetch->furthest, fetch->offset);
         fetch->is_joined = fetch->offset > 0;
         if (failures > fetch->fetcher->retries) {

@@ -166,6 +166,15 @@ def a_configuration_that_was_changed_survives_both():
                                "prefix/etc/hearth/hearthd.conf"], f"left: {files(folder)}")
 
 
+def an_installed_hearth_pull_finds_its_catalogue():
+    if not (BUILD / "bin/hearth-pull").exists():
+        raise Skipped("built without hearth-pull")
+    with installation() as (folder, prefix):
+        moved = folder / "elsewhere"
+        prefix.rename(moved)
+        must("minilm-embedder" in run(moved / "bin/hearth", "pull", "--list"), "it lists nothing")
+
+
 def units_name_the_programs_where_they_are():
     if not list((ROOT / "deploy").glob("*.service")):
         raise Skipped("there are no units in deploy/")
@@ -190,4 +199,5 @@ if __name__ == "__main__":
                         an_installed_engine_finds_its_library_after_the_prefix_has_moved,
                         no_program_looks_for_libraries_where_one_happens_to_stand,
                         uninstall_leaves_nothing_behind, a_configuration_that_was_changed_survives_both,
+                        an_installed_hearth_pull_finds_its_catalogue,
                         units_name_the_programs_where_they_are]))
