@@ -72,6 +72,10 @@ static int print_config(const struct hearth_config *config)
         rc = hearth_buf_printf(&text, "\n[model %s]\n", config->model_options[i].name);
         rc = rc < 0 ? rc : hearth_config_print_model(&config->model_options[i], &text);
     }
+    for (uint32_t i = 0; rc == 0 && i < config->alias_count; i++) {
+        rc = hearth_buf_printf(&text, "\n[alias %s]\nmodel = %s\n", config->aliases[i].name,
+                               config->aliases[i].model);
+    }
     for (uint32_t i = 0; rc == 0 && i < config->client_count; i++) {
         rc = hearth_buf_printf(&text, "\n[client %s]\n", config->clients[i].name);
         rc = rc < 0 ? rc : hearth_config_print_client(&config->clients[i], &text);
@@ -227,13 +231,33 @@ static int check_models_folders(const struct hearth_config *config, bool is_name
     return 0;
 }
 
+/* A model that no folder has is a mistake in writing. */
+static int set_aliases(struct daemon *daemon, struct hearth_error *err)
+{
+    const struct hearth_config *config = &daemon->config;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < config->alias_count; i++) {
+        const struct hearth_config_alias *alias = &config->aliases[i];
+        rc = hearth_registry_set_alias(&daemon->registry, alias->name, alias->model, 1, NULL, err);
+        if (rc == 0 && hearth_registry_resolve(&daemon->registry,
+                                               hearth_slice_of_string(alias->name), NULL) == NULL) {
+            hearth_registry_explain(&daemon->registry, hearth_slice_of_string(alias->name), err);
+            rc = HEARTH_E_NO_MODEL;
+        }
+    }
+    if (rc < 0 && err != NULL) {
+        err->code = HEARTH_E_CONFIG;
+    }
+    return rc < 0 ? HEARTH_E_CONFIG : 0;
+}
+
 /* A name that no folder has is a mistake in writing; one whose load fails is told when it does. */
 static int check_preload(struct daemon *daemon, struct hearth_error *err)
 {
     const struct hearth_config *config = &daemon->config;
     for (uint32_t i = 0; i < config->preload_count; i++) {
         struct hearth_slice name = hearth_slice_of_string(config->preload[i]);
-        if (hearth_registry_find(&daemon->registry, name) == NULL) {
+        if (hearth_registry_resolve(&daemon->registry, name, NULL) == NULL) {
             return hearth_fail(err, HEARTH_E_CONFIG, "preload: no model \"%s\" in %.90s%s",
                                config->preload[i], config->models[0],
                                config->models_count > 1 ? " or the other models folders" : "");
@@ -277,7 +301,8 @@ static int start(struct daemon *daemon, struct hearth_error *err)
     hearth_metrics_init(&daemon->metrics);
     hearth_budget_init(&daemon->budget, daemon->config.memory_limit_bytes);
     scan_models(daemon);
-    rc = check_preload(daemon, err);
+    rc = set_aliases(daemon, err);
+    rc = rc < 0 ? rc : check_preload(daemon, err);
     rc = rc < 0 ? rc
                 : hearth_process_raise_fd_limit(
                       err); /* max_connections may be more than the usual 1024 */

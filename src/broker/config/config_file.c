@@ -130,8 +130,13 @@ static int take_pair(void *user, const char *section, const char *name, const ch
         int rc = config_take_client_key(reader->config, section + 7, name, value, reader->err);
         return rc < 0 ? fail_here(reader, rc, name) : 1;
     }
+    if (strncmp(section, "alias ", 6) == 0) {
+        int rc = config_take_alias_key(reader->config, section + 6, name, value, reader->err);
+        return rc < 0 ? fail_here(reader, rc, name) : 1;
+    }
     return refuse(reader, section[0] != '\0' ? section : name,
-                  "no such section; there are [daemon], [model NAME] and [client NAME]");
+                  "no such section; there are [daemon], [model NAME], [alias NAME] and [client "
+                  "NAME]");
 }
 
 /* inih asks for the next line as fgets() would give it. */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define MAX_PROGRESS_MS   (UINT64_C(24) * 3600 * 1000)
 #define MAX_KEEP_ALIVE_MS (UINT64_C(30) * 24 * 3600 * 1000)
 
 static int set_pinned(struct hearth_config_model *model, const char *value,
@@ -46,6 +47,23 @@ static int set_worth(struct hearth_config_model *model, const char *value, struc
                        value);
 }
 
+static int set_progress(struct hearth_config_model *model, const char *value,
+                        struct hearth_error *err)
+{
+    model->has_progress_timeout = true;
+    if (strcmp(value, "never") == 0) {
+        model->progress_timeout_ms = 0;
+        return 0;
+    }
+    if (!config_parse_number(value, false, &model->progress_timeout_ms) ||
+        model->progress_timeout_ms == 0 || model->progress_timeout_ms > MAX_PROGRESS_MS) {
+        return hearth_fail(err, HEARTH_E_CONFIG,
+                           "\"%.40s\" must be milliseconds from 1 to %" PRIu64 ", or never", value,
+                           MAX_PROGRESS_MS);
+    }
+    return 0;
+}
+
 static int print_pinned(const struct hearth_config_model *model, struct hearth_buf *out)
 {
     return hearth_buf_printf(out, "%s", model->is_pinned ? "yes" : "no");
@@ -55,6 +73,13 @@ static int print_keep_alive(const struct hearth_config_model *model, struct hear
 {
     return model->keep_alive_ms == 0 ? hearth_buf_printf(out, "never")
                                      : hearth_buf_printf(out, "%" PRIu64, model->keep_alive_ms);
+}
+
+static int print_progress(const struct hearth_config_model *model, struct hearth_buf *out)
+{
+    return model->progress_timeout_ms == 0
+               ? hearth_buf_printf(out, "never")
+               : hearth_buf_printf(out, "%" PRIu64, model->progress_timeout_ms);
 }
 
 static int print_worth(const struct hearth_config_model *model, struct hearth_buf *out)
@@ -70,6 +95,7 @@ static const struct {
     {"pinned", set_pinned, print_pinned},
     {"keep_alive_ms", set_keep_alive, print_keep_alive},
     {"priority", set_worth, print_worth},
+    {"progress_timeout_ms", set_progress, print_progress},
 };
 
 int config_take_model_key(struct hearth_config_model *model, const char *key, const char *value,

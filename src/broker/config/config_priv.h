@@ -14,6 +14,7 @@ enum config_kind {
     CONFIG_AUTO_BYTES,  /* uint64_t with K, M, G; or auto (0) */
     CONFIG_CONTAINMENT, /* bool is strict: required | strict */
     CONFIG_EVICTION,    /* bool may idle models be evicted: never | idle */
+    CONFIG_SWAP,        /* bool does the old model leave first: beside | drain-first */
     CONFIG_LOG_LEVEL,   /* const char * */
     CONFIG_DIGEST,      /* const char *: 64 lower-case hex digits, or empty (NULL) */
 };
@@ -54,6 +55,13 @@ int config_take_model_key(struct hearth_config_model *model, const char *key, co
 /* Takes one key of the section [client NAME]; an error has no place. */
 int config_take_client_key(struct hearth_config *config, const char *name, const char *key,
                            const char *value, struct hearth_error *err);
+/* Takes one key of the section [alias NAME]; an error has no place. */
+int config_take_alias_key(struct hearth_config *config, const char *name, const char *key,
+                          const char *value, struct hearth_error *err);
+
+/* 1 to 128 characters that names of models have, an @ between name and version included. */
+bool config_is_model_id(const char *name);
+
 /* After the last: a section without uid is an error. */
 int config_check_clients(const struct hearth_config *config, struct hearth_error *err);
 

@@ -19,6 +19,7 @@ static void take_field(struct hearth_config *live, struct hearth_config *fresh,
     case CONFIG_AUTO_BYTES:
         *(uint64_t *)field_of(live, key) = *(uint64_t *)field_of(fresh, key);
         return;
+    case CONFIG_SWAP:
     case CONFIG_EVICTION: *(bool *)field_of(live, key) = *(bool *)field_of(fresh, key); return;
     case CONFIG_LOG_LEVEL:
     case CONFIG_DIGEST:
@@ -48,6 +49,16 @@ static bool is_same(const struct hearth_config *live, const struct hearth_config
            hearth_slice_equal(hearth_buf_slice(&a), hearth_buf_slice(&b));
 }
 
+static bool has_same_aliases(const struct hearth_config *live, const struct hearth_config *fresh)
+{
+    bool is_same = live->alias_count == fresh->alias_count;
+    for (uint32_t i = 0; is_same && i < live->alias_count; i++) {
+        is_same = strcmp(live->aliases[i].name, fresh->aliases[i].name) == 0 &&
+                  strcmp(live->aliases[i].model, fresh->aliases[i].model) == 0;
+    }
+    return is_same;
+}
+
 /* What memory is available now says little: the models of this daemon have taken theirs. */
 static void resolve_live(const struct hearth_config *live, struct hearth_config *fresh)
 {
@@ -68,6 +79,9 @@ void hearth_config_reload(struct hearth_config *live, struct hearth_config *fres
         } else if (!is_same(live, fresh, key)) {
             tell(arg, key->name);
         }
+    }
+    if (!has_same_aliases(live, fresh)) {
+        tell(arg, "[alias NAME]"); /* they may have been changed since: `hearth models alias` */
     }
     memcpy(live->model_options, fresh->model_options, sizeof live->model_options);
     live->model_options_count = fresh->model_options_count;

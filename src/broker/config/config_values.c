@@ -94,12 +94,12 @@ static int set_paths(struct hearth_config *config, const struct config_key *key,
     return 0;
 }
 
-static bool is_model_id(const char *name)
+bool config_is_model_id(const char *name)
 {
     static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@";
     size_t size = strlen(name);
-    return size <= HEARTH_MAX_MODEL_ID_BYTES && strspn(name, allowed) == size;
+    return size > 0 && size <= HEARTH_MAX_MODEL_ID_BYTES && strspn(name, allowed) == size;
 }
 
 static int set_names(struct hearth_config *config, const char *value, struct hearth_error *err)
@@ -108,7 +108,7 @@ static int set_names(struct hearth_config *config, const char *value, struct hea
     config->preload_count = 0;
     int rc = set_list(config, value, ',', config->preload, HEARTH_CONFIG_MODELS, &count, err);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        if (!is_model_id(config->preload[i])) {
+        if (!config_is_model_id(config->preload[i])) {
             rc = hearth_fail(err, HEARTH_E_CONFIG, "\"%.80s\" must be a model id",
                              config->preload[i]);
         }
@@ -187,6 +187,16 @@ static int set_eviction(struct hearth_config *config, const char *value, struct 
     return 0;
 }
 
+static int set_swap(struct hearth_config *config, const char *value, struct hearth_error *err)
+{
+    bool is_drain_first = strcmp(value, "drain-first") == 0;
+    if (!is_drain_first && strcmp(value, "beside") != 0) {
+        return hearth_fail(err, HEARTH_E_CONFIG, "\"%.40s\" must be beside or drain-first", value);
+    }
+    config->is_drain_first = is_drain_first;
+    return 0;
+}
+
 static int set_log_level(struct hearth_config *config, const char *value, struct hearth_error *err)
 {
     enum hearth_log_level level;
@@ -238,6 +248,7 @@ int config_set_value(struct hearth_config *config, const struct config_key *key,
     case CONFIG_AUTO_BYTES: return set_number(config, key, value, err);
     case CONFIG_CONTAINMENT: return set_containment(config, value, err);
     case CONFIG_EVICTION: return set_eviction(config, value, err);
+    case CONFIG_SWAP: return set_swap(config, value, err);
     case CONFIG_LOG_LEVEL: return set_log_level(config, value, err);
     case CONFIG_DIGEST: return set_digest(config, key, value, err);
     }
@@ -256,6 +267,7 @@ static bool is_automatic(const struct hearth_config *config, const struct config
     case CONFIG_NUMBER:
     case CONFIG_CONTAINMENT:
     case CONFIG_EVICTION:
+    case CONFIG_SWAP:
     case CONFIG_LOG_LEVEL:
     case CONFIG_DIGEST: return false;
     }
@@ -307,6 +319,8 @@ int config_print_value(const struct hearth_config *config, const struct config_k
     case CONFIG_CONTAINMENT:
         return hearth_buf_printf(out, "%s", config->is_containment_strict ? "strict" : "required");
     case CONFIG_EVICTION: return hearth_buf_printf(out, "%s", config->may_evict ? "idle" : "never");
+    case CONFIG_SWAP:
+        return hearth_buf_printf(out, "%s", config->is_drain_first ? "drain-first" : "beside");
     }
     HEARTH_UNREACHABLE();
 }

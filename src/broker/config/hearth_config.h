@@ -18,6 +18,7 @@
 #define HEARTH_CONFIG_OPTIONS 32u
 #define HEARTH_CONFIG_CLIENTS 32u
 
+#define HEARTH_CONFIG_ALIASES    64u
 #define HEARTH_CONFIG_WEIGHT     100u /* of a user without a [client NAME] section */
 #define HEARTH_CONFIG_MAX_WEIGHT 1000u
 
@@ -36,7 +37,9 @@ struct hearth_config_model {
     bool is_pinned;         /* never evicted, never unloaded for being idle */
     uint64_t keep_alive_ms; /* idle for so long, it is unloaded; 0 = never */
     unsigned worth;         /* enum hearth_priority: models of lower ones are evicted first */
-    uint32_t seen;          /* keys above that were met, one bit each */
+    bool has_progress_timeout;
+    uint64_t progress_timeout_ms; /* as that of the daemon, for this model's worker */
+    uint32_t seen;                /* keys above that were met, one bit each */
     struct hearth_config_option options[HEARTH_CONFIG_OPTIONS];
     uint32_t option_count;
 };
@@ -48,6 +51,12 @@ struct hearth_config_client {
     uint32_t seen;        /* keys that were met, one bit each */
     uint64_t weight;      /* of its share of each model */
     uint64_t queue_limit; /* its requests that may wait for one model; 0 = client_queue_limit */
+};
+
+/** One [alias NAME] section: a name that stands for a model when the daemon starts. */
+struct hearth_config_alias {
+    const char *name;
+    const char *model;
 };
 
 /** All settings. Filled by init, read, set; then resolved; then const but for reloads. Strings live
@@ -77,11 +86,13 @@ struct hearth_config {
     uint64_t request_timeout_ms;   /* of requests that name none */
     uint64_t load_timeout_ms;      /* from spawn to ready */
     uint64_t hang_timeout_ms;      /* from a request's deadline until its worker is killed */
+    uint64_t progress_timeout_ms;  /* without a step of a worker that has work; 0 = never */
     uint64_t handshake_timeout_ms; /* from a connection to its handshake */
     uint64_t frame_timeout_ms;     /* for a frame that has begun, and for unread answers to move */
     uint64_t idle_timeout_ms;      /* of a session without requests; 0 = never */
     const char *token_sha256;      /* hex, of the token that is asked for; NULL: none is */
     bool is_containment_strict;    /* all walls required, not only the mandatory ones */
+    bool is_drain_first;           /* a swap ends the old model before it loads the new one */
     bool may_evict;                /* idle models leave for one that is loaded and does not fit */
     uint64_t per_call_memory;      /* bytes that one request may keep; 0 = no limit of its own */
     uint64_t total_call_memory;    /* bytes of all requests that are open; 0 = the same */
@@ -92,6 +103,8 @@ struct hearth_config {
     uint32_t model_options_count;
     struct hearth_config_client clients[HEARTH_CONFIG_CLIENTS];
     uint32_t client_count;
+    struct hearth_config_alias aliases[HEARTH_CONFIG_ALIASES]; /* read at the start alone */
+    uint32_t alias_count;
 };
 
 /** Fills in the defaults. */

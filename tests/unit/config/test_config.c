@@ -81,7 +81,8 @@ static void every_key_is_taken(void **state)
                               "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
                               "request_timeout_ms=7\nload_timeout_ms=8\nhang_timeout_ms=9\n"
                               "handshake_timeout_ms=10\nframe_timeout_ms=11\nidle_timeout_ms=12\n"
-                              "token_sha256=" DIGEST "\neviction=idle\nper_call_memory=1G\n"
+                              "token_sha256=" DIGEST
+                              "\neviction=idle\nswap=drain-first\nper_call_memory=1G\n"
                               "total_call_memory=2G\nconcurrent_requests=2\ncontainment=strict\n"
                               "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
                      0);
@@ -95,7 +96,7 @@ static void every_key_is_taken(void **state)
         "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
         "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
         "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
-        "eviction = idle\nper_call_memory = 1073741824\n"
+        "eviction = idle\nswap = drain-first\nper_call_memory = 1073741824\n"
         "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
         "containment = strict\nlog_level = debug\n");
     hearth_free(text);
@@ -106,6 +107,16 @@ static void every_key_is_taken(void **state)
     assert_string_equal(model->options[0].value, "512");
     assert_string_equal(model->options[1].value, "true");
     assert_null(hearth_config_model(&w->config, "y"));
+}
+
+static void an_alias_names_a_model_or_a_version(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(parse(w, "[alias chat]\nmodel = tiny@2.1\n[alias b]\nmodel = x\n"), 0);
+    assert_int_equal(w->config.alias_count, 2);
+    assert_string_equal(w->config.aliases[0].name, "chat");
+    assert_string_equal(w->config.aliases[0].model, "tiny@2.1");
+    assert_string_equal(w->config.aliases[1].model, "x");
 }
 
 static void keys_of_the_daemon_do_not_become_load_options(void **state)
@@ -149,6 +160,11 @@ static const struct refusal refusals[] = {
     {"[daemon]\nmodels =\n", "must name a folder"},
     {"[daemon]\nmodels = /1:/2:/3:/4:/5:/6:/7:/8:/9\n", "more than 8 entries"},
     {"[daemon]\npreload = a, b/c\n", "\"b/c\" must be a model id"},
+    {"[daemon]\nswap = later\n", "\"later\" must be beside or drain-first"},
+    {"[alias a]\nmodle = x\n", "f.conf:2: modle: an [alias NAME] section has the key model"},
+    {"[alias a@1]\nmodel = x\n", "without @"},
+    {"[alias a]\nmodel = ../x\n", "\"../x\" must be a model id"},
+    {"[alias a]\nmodel = x\n[alias a]\nmodel = y\n", "f.conf:4: model: given twice for this alias"},
     {"[daemon]\nmax_connections = 0\n", "\"0\" must be a whole number from 1 to 4096"},
     {"[daemon]\nmax_connections = 4097\n", "\"4097\" must be a whole number"},
     {"[daemon]\nmax_connections = auto\n", "\"auto\" must be a whole number"},
@@ -256,6 +272,7 @@ static const struct setting {
     {"total_call_memory", "8192", true},
     {"concurrent_requests", "15", true},
     {"containment", "strict", false},
+    {"swap", "drain-first", true},
     {"log_level", "error", true},
 };
 
@@ -418,6 +435,7 @@ static void a_missing_file_is_a_configuration_error(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 KIT_MAIN(TEST(the_documented_defaults_are_the_built_in_ones), TEST(every_key_is_taken),
          TEST(keys_of_the_daemon_do_not_become_load_options),
+         TEST(an_alias_names_a_model_or_a_version),
          cmocka_unit_test(each_mistake_is_named_with_its_line),
          TEST(long_lines_and_names_are_refused_not_cut), TEST(the_command_line_wins_over_the_file),
          TEST(each_key_is_a_variable_that_wins_over_the_file),
