@@ -16,6 +16,9 @@ static int exit_code_of(int code)
 int cli_report(const struct cli_settings *settings, const struct hearth_error *err)
 {
     fflush(stdout);
+    if (ferror(stdout)) {
+        return exit_code_of(err->code); /* that is told at the end, and is why */
+    }
     if (settings->is_json) {
         HEARTH_AUTO(cli_json) struct cli_json json;
         cli_json_begin(&json);

@@ -43,6 +43,9 @@ int cli_stream_piece(const hearth_item *item, void *arg)
     if (item->text_bytes > 0) {
         stream->ends_with_newline = item->text[item->text_bytes - 1] == '\n';
     }
+    if (ferror(stdout)) {
+        return 1; /* nobody will read the rest */
+    }
     if (stream->keep != NULL && hearth_buf_append(stream->keep, item->text, item->text_bytes) < 0) {
         return 1; /* longer than a conversation may be: enough of it */
     }
