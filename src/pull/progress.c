@@ -60,8 +60,10 @@ void pull_progress_line(const struct pull_progress *progress, uint64_t now_ns,
             time_text((uint64_t)((double)missing * seconds / (double)came + 0.5), left);
         }
     }
-    snprintf(room, PULL_PROGRESS_BYTES, "%-24.24s %5s %s of %s, %s/s, %s left", progress->label,
-             share, bytes, total, rate, left);
+    char line[128];
+    snprintf(line, sizeof line, "%-24.24s %5s %s of %s, %s/s, %s left", progress->label, share,
+             bytes, total, rate, left);
+    snprintf(room, PULL_PROGRESS_BYTES, "%.79s", line);
 }
 
 void pull_progress_begin(struct pull_progress *progress, const char *label, uint64_t now_ns)

@@ -31,10 +31,10 @@ static int open_catalogue(struct pull *pull, struct pull_problem *problem)
 {
     HEARTH_AUTO(hearth_buf) struct hearth_buf json;
     struct hearth_error err = {0};
+    hearth_buf_init(&json, PULL_MAX_CATALOGUE_BYTES);
     if (pull->catalogue != NULL) {
         return 0;
     }
-    hearth_buf_init(&json, PULL_MAX_CATALOGUE_BYTES);
     int rc = hearth_file_read(pull->options.catalogue, &json, &err);
     if (rc < 0) {
         return pull_fail(problem, rc, "give --catalogue FILE", "%s", err.text);

@@ -634,6 +634,24 @@ def a_terminal_sees_how_far_it_is():
         os.close(ours)
 
 
+ORIGINAL = ["phi3-mini-q4km", "tinybert-classifier", "minilm-embedder"]
+
+
+def the_script_fetches_the_set_of_the_original():
+    with World([entry(name) for name in ORIGINAL]) as world:
+        script = [str(ROOT / "scripts/download_models.sh"), "--pull", "--hub", world.hub.url, "--models",
+                  str(world.models), "--catalogue", str(world.catalogue)]
+        environment = dict(os.environ, HEARTH_BIN=str(BIN), HEARTH_CACHE=str(world.cache))
+        for command, wanted in ((script + [ORIGINAL[2]], ORIGINAL[2:]), (script, ORIGINAL)):
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            must(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+            found = {p.name for p in world.models.iterdir() if not p.name.startswith(".")}
+            must(found == set(wanted), f"{found}")
+        for name in ORIGINAL:
+            world.must_be_installed(name)
+        must(len(world.hub.storage_requests) == 2, "what is in the cache was fetched again")
+
+
 def only_hearth_pull_links_a_library_of_the_network():
     pattern = re.compile(r"lib(curl|gnutls|nghttp|nss3|ssh|websockets|zmq|grpc)")
     linked, looked_at = [], 0
@@ -649,7 +667,7 @@ def the_installed_catalogue_is_the_one_of_this_tree():
     listed = subprocess.run([BIN / "hearth-pull", "--list"], capture_output=True, text=True)
     names = [line.split()[0] for line in listed.stdout.splitlines()]
     wanted = [m["name"] for m in catalogue.load()["models"] if catalogue.is_fetched(m)]
-    must(names == wanted == ["phi3-mini-q4km", "tinybert-classifier", "minilm-embedder"],
+    must(names == wanted == ORIGINAL,
          f"{names} {listed.stderr}")
     made = subprocess.run([BIN / "hearth-pull", "hearth-intent"], capture_output=True, text=True)
     must(made.returncode == 1 and "scripts/setup.sh" in made.stderr, made.stderr)

@@ -113,7 +113,8 @@ static void a_model_of_one_file_gets_a_manifest_with_its_origin(void **state)
 static void each_failing_allocation_is_an_error_and_leaves_nothing(void **state)
 {
     static const char json[] =
-        "{\"catalogue_version\": 1, \"models\": [{\"name\": \"a\", \"task\": \"tensors\", \"files\": "
+        "{\"catalogue_version\": 1, \"models\": [{\"name\": \"a\", \"task\": "
+        "\"tensors\", \"files\": "
         "[{\"role\": \"model\", \"path\": \"m\", \"size_bytes\": 1, \"sha256\": "
         "\"6fd5d72fe4589f189f8ebc006442dbb529bb7ce38f8082112682524616046452\", "
         "\"source\": {\"hub\": \"o/r\", \"revision\": \"main\", \"file\": \"m\"}}]}]}";
