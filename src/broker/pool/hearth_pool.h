@@ -49,6 +49,11 @@ struct hearth_ticket {
     struct hearth_list link;
 };
 
+#define HEARTH_ADVICE_BYTES 128u
+
+/** What becomes of a worker that has told what it needs. */
+enum hearth_room { HEARTH_ROOM_TAKE, HEARTH_ROOM_AWAIT };
+
 /** What the pool tells; all of them are called from the loop, and from hearth_pool_unload() and
  *  hearth_pool_kill() where they say so. */
 struct hearth_pool_events {
@@ -64,6 +69,15 @@ struct hearth_pool_events {
     /** The state of @model has changed, or its worker has room again. After a change to FAILED,
      *  RESTARTING or ABSENT it has no tickets. */
     void (*on_change)(void *arg, struct hearth_model *model);
+    /**
+     * The worker of @model, which is LOADING or RESTARTING, has told that it needs @need, and the
+     * budget has room or not. HEARTH_ROOM_TAKE: the pool reserves, and without room the load fails.
+     * HEARTH_ROOM_AWAIT: the worker waits until hearth_pool_look_for_room(), or until it is
+     * unloaded, which may be done in here. Never called while the model is DRAINING. @advice is
+     * empty; what is put there is told behind the reason if there is no room.
+     */
+    enum hearth_room (*on_need)(void *arg, struct hearth_model *model,
+                                const struct hearth_need *need, char advice[HEARTH_ADVICE_BYTES]);
     /** The spawner is gone: no worker can be started any more. */
     void (*on_spawner_lost)(void *arg);
 };
@@ -77,6 +91,9 @@ struct hearth_worker_info {
     uint32_t dimensions;
     uint32_t threads;
     uint64_t need_bytes;
+    const struct hearth_hold *hold;               /* in the budget; not held without a worker */
+    uint32_t load_ms;                             /* of the last load; 0: there was none */
+    uint32_t token_bytes;                         /* that a token takes of the cells */
     const char *containment;                      /* "" until its hello */
     const struct hearth_wire_worker_ready *ready; /* ports and facts; zero before it serves */
 };
@@ -106,6 +123,15 @@ HEARTH_NODISCARD int hearth_pool_load(struct hearth_pool *pool, struct hearth_mo
 /** Ends the worker of @model: what runs is finished within @grace_ms, then it is killed. The model
  *  is DRAINING on return; ABSENT is told by on_change. The model must have a worker. */
 void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, uint64_t grace_ms);
+
+/** Asks on_need again for a worker for which room was awaited; nothing if none was. */
+void hearth_pool_look_for_room(struct hearth_pool *pool, struct hearth_model *model);
+
+/** Asks the worker of @slot to give back what it keeps for speed alone; nothing if none serves. */
+void hearth_pool_shed(struct hearth_pool *pool, uint32_t slot);
+
+/** Corrects what @slot holds in the budget by what its worker uses now; one small file is read. */
+void hearth_pool_measure(struct hearth_pool *pool, uint32_t slot);
 
 /** Kills the worker of @model, which is treated as a death of its own. */
 void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, const char *why);

@@ -71,6 +71,8 @@ static void clear_process(struct worker *worker)
     worker->ready = (struct hearth_wire_worker_ready){0};
     worker->rules = (struct answer_rules){0};
     worker->said_hello = false;
+    worker->awaits_room = false;
+    worker->need = (struct hearth_need){0};
     worker->has_exited = false;
     worker->is_unwanted = false;
     worker->ready_at_ns = 0;
@@ -121,37 +123,6 @@ void worker_hello(struct worker *worker, const struct hearth_wire_worker_hello *
     if (!hearth_slice_to_string(hello->containment, worker->containment,
                                 sizeof worker->containment)) {
         worker->containment[0] = '\0';
-    }
-}
-
-static uint64_t add_capped(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need)
-{
-    struct hearth_pool *pool = worker->pool;
-    struct hearth_error err = {0};
-    if (worker->phase != WORKER_INSPECTING || !worker->said_hello) {
-        worker_break(worker, "need that is not its turn");
-        return;
-    }
-    uint64_t bytes = add_capped(add_capped(need->weights_bytes, need->cache_bytes),
-                                add_capped(need->compute_bytes, need->tokenizer_bytes));
-    int rc = hearth_budget_reserve(pool->budget, &worker->hold, worker->model->id, bytes, &err);
-    if (rc < 0) {
-        hearth_because(&err, rc, "load \"%.64s\"", worker->model->id);
-        worker_fail_load(worker, &err);
-        return;
-    }
-    struct hearth_message proceed = {.type = HEARTH_MSG_worker_proceed};
-    worker->phase = WORKER_LOADING;
-    rc = worker_post(worker, &proceed);
-    if (rc < 0) {
-        hearth_fail(&err, rc, "load \"%.64s\": %s", worker->model->id, hearth_error_sentence(rc));
-        worker_fail_load(worker, &err);
     }
 }
 
@@ -222,18 +193,15 @@ void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *
         worker_break(worker, wrong);
         return;
     }
-    struct hearth_proc_usage usage = {0};
-    if (hearth_proc_usage(worker->pid, &usage, NULL) == 0) {
-        hearth_budget_commit(pool->budget, &worker->hold,
-                             usage.rss_bytes - HEARTH_MIN(usage.rss_bytes, usage.rss_shmem_bytes));
-    }
     hearth_loop_disarm(pool->loop, &worker->timer);
     worker->phase = WORKER_SERVING;
     worker->capacity = ready->capacity;
     worker->threads = ready->threads;
     worker->ready_at_ns = hearth_loop_now_ns(pool->loop);
-    hearth_metrics_observe(pool->metrics, HEARTH_HISTOGRAM_LOAD_TIME,
-                           (worker->ready_at_ns - worker->spawned_ns) / HEARTH_NS_PER_MS);
+    worker->load_ms = (uint32_t)HEARTH_MIN(
+        (worker->ready_at_ns - worker->spawned_ns) / HEARTH_NS_PER_MS, UINT32_MAX);
+    worker_measure(worker);
+    hearth_metrics_observe(pool->metrics, HEARTH_HISTOGRAM_LOAD_TIME, worker->load_ms);
     hearth_model_move(model, HEARTH_MODEL_READY);
     hearth_log(HEARTH_LOG_INFO, "model.ready", "model", hearth_log_s(model->id), "pid",
                hearth_log_i(worker->pid), "capacity", hearth_log_u(worker->capacity), "threads",

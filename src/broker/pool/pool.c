@@ -160,6 +160,9 @@ void hearth_pool_info(const struct hearth_pool *pool, uint32_t slot, struct hear
         .dimensions = worker->ready.dimensions,
         .threads = worker->threads,
         .need_bytes = worker->hold.bytes,
+        .hold = &worker->hold,
+        .load_ms = worker->load_ms,
+        .token_bytes = worker->token_bytes,
         .containment = worker->containment,
         .ready = &worker->ready,
     };

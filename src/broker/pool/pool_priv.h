@@ -49,6 +49,10 @@ struct worker {
     struct hearth_list awake;  /* in the pool's, while its ring does not wake us */
     struct hearth_list tickets;
     struct hearth_hold hold;
+    struct hearth_need need; /* as it told; zero before */
+    bool awaits_room;        /* it has told, and is to wait before it may load */
+    uint32_t token_bytes;
+    uint32_t load_ms; /* of its last load: outlives the process */
 
     struct hearth_buf ready_bytes;         /* what it said when it was ready … */
     struct hearth_wire_worker_ready ready; /* … and what that means; zero before */
@@ -107,9 +111,12 @@ void worker_died(struct worker *worker);
 void worker_on_timer(void *arg, uint64_t now_ns);
 void worker_on_pid(void *arg, unsigned events);
 
+/* room.c */
+void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);
+void worker_measure(struct worker *worker);
+
 /* link.c → life.c: the phases of loading */
 void worker_hello(struct worker *worker, const struct hearth_wire_worker_hello *hello);
-void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);
 void worker_ready(struct worker *worker, const struct hearth_wire_worker_ready *ready);
 void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed *failed);
 

@@ -218,6 +218,7 @@ static int admit(struct connection *connection, struct request *request,
     int rc = check_target(server, asked, &model, err);
     rc = rc < 0 ? rc : check_dimensions(server, model, asked, err);
     rc = rc < 0 ? rc : fill(request, connection, model, asked, err);
+    rc = rc < 0 ? rc : call_admit(request, asked, err);
     if (rc < 0) {
         return rc;
     }

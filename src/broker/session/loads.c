@@ -9,22 +9,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_SLOT HEARTH_MAX_MODELS
+
+/* With @slot, what the load took of the budget and who left for it. */
+static void answer_load(struct connection *client, uint32_t slot, uint64_t client_id, int code,
+                        const char *text, pid_t pid)
+{
+    struct hearth_wire_eviction evictions[HEARTH_MAX_MODELS];
+    struct hearth_message message = {.type = HEARTH_MSG_load_response,
+                                     .as.load_response = {.request_id = client_id,
+                                                          .code = (uint16_t)-code,
+                                                          .error = text_slice(text),
+                                                          .worker_pid = (uint32_t)pid}};
+    if (slot != NO_SLOT) {
+        room_tell(client->server, slot, evictions, &message.as.load_response);
+    }
+    connection_send(client, &message);
+}
+
 static void answer(struct connection *client, bool is_load, uint64_t client_id, int code,
                    const char *text, pid_t pid)
 {
-    struct hearth_message message;
     if (is_load) {
-        message = (struct hearth_message){.type = HEARTH_MSG_load_response,
-                                          .as.load_response = {.request_id = client_id,
-                                                               .code = (uint16_t)-code,
-                                                               .error = text_slice(text),
-                                                               .worker_pid = (uint32_t)pid}};
-    } else {
-        message = (struct hearth_message){.type = HEARTH_MSG_unload_response,
-                                          .as.unload_response = {.request_id = client_id,
-                                                                 .code = (uint16_t)-code,
-                                                                 .error = text_slice(text)}};
+        answer_load(client, NO_SLOT, client_id, code, text, pid);
+        return;
     }
+    struct hearth_message message = {.type = HEARTH_MSG_unload_response,
+                                     .as.unload_response = {.request_id = client_id,
+                                                            .code = (uint16_t)-code,
+                                                            .error = text_slice(text)}};
     connection_send(client, &message);
 }
 
@@ -73,7 +86,11 @@ static void answer_all(struct hearth_server *server, uint32_t slot, bool is_load
     HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
         HEARTH_LIST_EACH(struct waiter, link, waiter, &connection->waiters) {
             if (waiter->slot == slot && waiter->is_load == is_load) {
-                answer(connection, is_load, waiter->client_id, code, text, pid);
+                if (is_load) {
+                    answer_load(connection, slot, waiter->client_id, code, text, pid);
+                } else {
+                    answer(connection, false, waiter->client_id, code, text, pid);
+                }
                 drop(waiter);
             }
         }
@@ -100,6 +117,19 @@ static void check_preload(struct hearth_server *server)
                hearth_log_u(hearth_registry_count(registry, HEARTH_MODEL_FAILED)), NULL);
 }
 
+/* A load that ended without a model: a dry run has its verdict, any other was cut short. */
+static void settle_absent_load(struct hearth_server *server, uint32_t slot)
+{
+    char text[HEARTH_ERROR_TEXT_BYTES];
+    int code = 0;
+    if (room_was_dry_run(server, slot, &code, text)) {
+        answer_all(server, slot, true, code, text, 0);
+    } else {
+        answer_all(server, slot, true, HEARTH_E_CANCELLED, "unloaded while it loaded", 0);
+    }
+    server->rooms[slot].is_dry_run = false; /* whoever loads it next means it */
+}
+
 void loads_settle(struct hearth_server *server, struct hearth_model *model)
 {
     struct hearth_worker_info info;
@@ -113,7 +143,7 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
         break;
     case HEARTH_MODEL_ABSENT:
         server->records[model->slot] = (struct lane_record){0};
-        answer_all(server, model->slot, true, HEARTH_E_CANCELLED, "unloaded while it loaded", 0);
+        settle_absent_load(server, model->slot);
         answer_all(server, model->slot, false, 0, "", 0);
         break;
     case HEARTH_MODEL_LOADING:
@@ -147,16 +177,25 @@ struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slic
 }
 
 static void begin_load(struct connection *connection, struct hearth_model *model,
-                       uint64_t client_id)
+                       const struct hearth_wire_load_request *asked)
 {
+    struct hearth_server *server = connection->server;
+    uint64_t client_id = asked->request_id;
     struct hearth_error err = {0};
     struct hearth_worker_info info;
     switch (model->state) {
     case HEARTH_MODEL_READY:
-        hearth_pool_info(connection->server->pool, model->slot, &info);
-        answer(connection, true, client_id, 0, "", info.pid);
+        hearth_pool_info(server->pool, model->slot, &info);
+        answer_load(connection, model->slot, client_id, 0, "", info.pid);
         return;
     case HEARTH_MODEL_LOADING:
+        if (server->rooms[model->slot].is_dry_run != (asked->is_dry_run != 0)) {
+            answer(connection, true, client_id, HEARTH_E_BUSY,
+                   "the model is being loaded, or tried, for another client", 0);
+            return;
+        }
+        (void)wait_for(connection, model, true, client_id);
+        return;
     case HEARTH_MODEL_RESTARTING: (void)wait_for(connection, model, true, client_id); return;
     case HEARTH_MODEL_DRAINING:
         answer(connection, true, client_id, HEARTH_E_BUSY, "the model is being unloaded", 0);
@@ -165,7 +204,8 @@ static void begin_load(struct connection *connection, struct hearth_model *model
     case HEARTH_MODEL_FAILED: break;
     }
     struct waiter *waiter = wait_for(connection, model, true, client_id);
-    int rc = waiter != NULL ? hearth_pool_load(connection->server->pool, model, &err) : 0;
+    room_ask(server, model->slot, asked);
+    int rc = waiter != NULL ? hearth_pool_load(server->pool, model, &err) : 0;
     if (rc < 0) {
         drop(waiter);
         answer(connection, true, client_id, rc, err.text, 0);
@@ -186,7 +226,7 @@ void loads_load(struct connection *connection, const struct hearth_wire_load_req
         answer(connection, true, asked->request_id, HEARTH_E_NO_MODEL, text, 0);
         return;
     }
-    begin_load(connection, model, asked->request_id);
+    begin_load(connection, model, asked);
 }
 
 void loads_unload(struct connection *connection, const struct hearth_wire_unload_request *asked)

@@ -71,6 +71,7 @@ void request_recycle(struct request *request)
     drop_bytes(request);
     hearth_buf_wipe(&request->choices);
     memfds_release(server, request->client, &request->memfds);
+    call_end(request);
     hearth_list_remove(&request->of_ticket);
     if (server->free_count >= REQUESTS_KEPT) {
         free_request(request);
@@ -214,6 +215,7 @@ static void finish_request(struct request *request,
     told.first_us = us_between(request->admitted_ns, first_ns);
     told.total_us = us_between(request->admitted_ns, now_ns);
     measure_end(request, &told);
+    idle_on_end(server, request->slot);
     if (client != NULL) {
         hearth_list_remove(&request->of_client);
         client->open_count--;

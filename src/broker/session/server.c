@@ -101,6 +101,9 @@ static void on_change(void *arg, struct hearth_model *model)
     hearth_pool_info(server->pool, model->slot, &info);
     bool serves = model->state == HEARTH_MODEL_READY;
     hearth_sched_set_credit(&server->sched, model->slot, serves ? info.capacity : 0);
+    if (serves) {
+        idle_on_ready(server, model->slot);
+    }
     loads_settle(server, model);
     if (serves) {
         lane_dispatch(server, model->slot);
@@ -110,6 +113,7 @@ static void on_change(void *arg, struct hearth_model *model)
     } else if (model->state == HEARTH_MODEL_ABSENT) { /* unloaded while it was to start again */
         lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model was unloaded");
     }
+    room_settle(server);
     server_check_drained(server);
 }
 
@@ -132,6 +136,7 @@ static const struct hearth_pool_events pool_events = {
     .on_chunk = on_chunk,
     .on_end = on_end,
     .on_change = on_change,
+    .on_need = room_on_need,
     .on_spawner_lost = on_spawner_lost,
 };
 
@@ -238,6 +243,13 @@ void hearth_server_drain(struct hearth_server *server)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+static struct hearth_call_limits call_limits(const struct hearth_config *config)
+{
+    return (struct hearth_call_limits){.per_call_bytes = config->per_call_memory,
+                                       .total_bytes = config->total_call_memory,
+                                       .concurrent = config->concurrent_requests};
+}
+
 static void prepare(struct hearth_server *server, const struct hearth_server_parts *parts)
 {
     const struct hearth_config *config = parts->config;
@@ -262,6 +274,8 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
     hearth_timer_init(&server->drain_timer, on_drain_timer, server);
+    hearth_timer_init(&server->idle_timer, idle_on_timer, server);
+    server->calls.limits = call_limits(config);
     hearth_timer_init(&server->accept_timer, on_accept_timer, server);
 }
 
@@ -310,6 +324,8 @@ void hearth_server_reload(struct hearth_server *server)
 {
     HEARTH_CHECK(server, SERVER_MAGIC);
     server->sched.queue_limit = (uint32_t)server->parts.config->queue_limit;
+    server->calls.limits = call_limits(server->parts.config);
+    idle_reload(server);
     HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
         timeouts_look(connection); /* a limit may be nearer now */
     }
@@ -344,6 +360,7 @@ void hearth_server_destroy(struct hearth_server *server)
     hearth_json_room_finish(&server->json_out);
     hearth_loop_disarm(loop, &server->deadline_timer);
     hearth_loop_disarm(loop, &server->lease_timer);
+    hearth_loop_disarm(loop, &server->idle_timer);
     hearth_loop_disarm(loop, &server->drain_timer);
     hearth_loop_disarm(loop, &server->accept_timer);
     server->magic = 0;

@@ -120,7 +120,9 @@ struct request {
     uint64_t first_ns;   /* 0 until the first piece */
     bool is_cancelled;
     bool is_overdue;
-    bool is_warmup; /* the daemon's own input; ends with a warmup_response */
+    bool is_call;        /* it counts in the server's calls … */
+    uint64_t call_bytes; /* … with so much */
+    bool is_warmup;      /* the daemon's own input; ends with a warmup_response */
 };
 
 /** A client that awaits the end of a load or an unload. */
@@ -178,6 +180,32 @@ struct memory_reading {
     pid_t pid;
 };
 
+/** One model that leaves, or would leave, so that another fits. */
+struct leaver {
+    uint32_t slot;
+    uint32_t reload_ms;
+    uint64_t bytes;
+    uint64_t idle_ms;
+};
+
+/** What is known of one model for loading and for evicting it, see room.c and idle.c. */
+struct room {
+    uint64_t used_ns; /* its last request ended then, or it became ready */
+    uint64_t measured_ns;
+    uint64_t keep_alive_ms; /* 0: it is not unloaded for being idle */
+    unsigned worth;
+    bool is_pinned;
+    /* Of its load, under way or the last one. */
+    bool awaits; /* others leave for it */
+    bool is_dry_run;
+    uint8_t evict; /* as in load_request */
+    int verdict;   /* of a dry run: 0, or why it would be refused */
+    uint64_t need_bytes;
+    uint64_t free_bytes;
+    uint32_t leaver_count;
+    struct leaver leavers[HEARTH_MAX_MODELS];
+};
+
 /** Why the doomed requests of a lane end. */
 struct doom {
     int code;
@@ -221,6 +249,9 @@ struct hearth_server {
     struct token_guard guards[TOKEN_GUARDS];
     struct memory_reading memory[HEARTH_MAX_MODELS + 1]; /* the last is the daemon's own */
     uint32_t readings_left;
+    struct room rooms[HEARTH_MAX_MODELS];
+    struct hearth_timer idle_timer; /* armed while an idle model is to be unloaded some time */
+    struct hearth_calls calls;
     struct hearth_json_room json_in; /* the one V1 message that is being handled */
     struct hearth_json_room json_out;
     bool is_draining;
@@ -305,6 +336,39 @@ void memory_begin(struct hearth_server *server); /* before a question's readings
 uint64_t memory_of_daemon(struct hearth_server *server);
 uint64_t memory_of_worker(struct hearth_server *server, uint32_t slot, pid_t pid);
 uint64_t memory_of_all(struct hearth_server *server);
+
+/* room.c */
+/* Before a load begins: how the client wants it. */
+void room_ask(struct hearth_server *server, uint32_t slot,
+              const struct hearth_wire_load_request *asked);
+enum hearth_room room_on_need(void *arg, struct hearth_model *model, const struct hearth_need *need,
+                              char advice[HEARTH_ADVICE_BYTES]);
+/* What the answer to a load tells of memory; the list is put into @list. */
+void room_tell(const struct hearth_server *server, uint32_t slot,
+               struct hearth_wire_eviction list[HEARTH_MAX_MODELS],
+               struct hearth_wire_load_response *response);
+/* True if the last load of @slot was a dry run that has come to a verdict. */
+bool room_was_dry_run(const struct hearth_server *server, uint32_t slot, int *ret_code,
+                      char text[HEARTH_ERROR_TEXT_BYTES]);
+void room_settle(struct hearth_server *server); /* a worker has ended: who waits may fit now */
+/* Those who serve, but for @slot, as the plan sees them; returns how many, slots beside them. */
+uint32_t room_list(struct hearth_server *server, uint32_t slot,
+                   struct hearth_evictable list[HEARTH_MAX_MODELS],
+                   uint32_t ret_slots[HEARTH_MAX_MODELS]);
+/* Unloads an idle model; @reason is an enum hearth_eviction_reason. */
+void room_unload(struct hearth_server *server, uint32_t slot, unsigned reason);
+
+/* calls.c */
+/* Once its bytes are there. Errors of hearth_calls_admit(). */
+int call_admit(struct request *request, const struct hearth_wire_inference_request *asked,
+               struct hearth_error *err);
+void call_end(struct request *request); /* does nothing if it was not admitted */
+
+/* idle.c */
+void idle_reload(struct hearth_server *server); /* what the configuration says of models */
+void idle_on_ready(struct hearth_server *server, uint32_t slot);
+void idle_on_end(struct hearth_server *server, uint32_t slot); /* of each request */
+void idle_on_timer(void *arg, uint64_t now_ns);
 
 /* memfds.c */
 void memfds_arrived(struct connection *connection, uint32_t count_before); /* after each read */

@@ -26,7 +26,7 @@ static void a_need_beyond_the_budget_is_refused_before_loading(void **state)
 {
     struct world *w = *state;
     char text[256];
-    w->config.memory_limit_bytes = 10u << 20;
+    w->config.memory_limit_bytes = 18u << 20; /* rings take 8 */
     world_start(w);
     struct client client = client_session(w);
     client_load(w, &client, "gen");
@@ -41,7 +41,7 @@ static void a_need_beyond_the_budget_is_refused_before_loading(void **state)
     assert_true(worker_was_killed(&worker));
     struct hearth_message answer = take_load_answer(w, &client, text);
     assert_int_equal(-(int)answer.as.load_response.code, HEARTH_E_NO_ROOM);
-    assert_string_equal(text, "load \"gen\": 11.0 MiB of memory wanted, 10.0 MiB free of 10.0 MiB; "
+    assert_string_equal(text, "load \"gen\": 19.0 MiB of memory wanted, 18.0 MiB free of 18.0 MiB; "
                               "nobody holds any");
     assert_int_equal(w->budget.held_bytes, 0);
     assert_int_equal(world_model(w, "gen")->state, HEARTH_MODEL_FAILED);
