@@ -74,6 +74,8 @@ ABOUT = {
     "config": ([f"src/broker/config/config{part}.c" for part in
                 ("", "_defaults", "_file", "_values")], 4096),
     "npy": (["src/cli/npy.c"], 1024),
+    "pull_head": (["src/pull/head.c"], 2048),
+    "pull_catalogue": (["src/pull/catalogue.c", "src/pull/source.c"], 4096),
     "grammar": ([f"src/worker/grammar/{name}.c" for name in (
         "characters", "compile", "draft", "gbnf", "grammar", "machine", "mask", "matcher", "measure",
         "pattern", "schema", "schema_array", "schema_number", "schema_object", "schema_string")], 2048),
