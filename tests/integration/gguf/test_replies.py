@@ -68,6 +68,19 @@ def metrics_are_the_sums_of_what_replies_tell():
     must({name: counted[name] for name in wanted} == wanted, f"{counted} and {wanted}")
 
 
+def what_left_of_others_is_counted_and_not_told():
+    """One idle prefix is kept: each new one pushes out the one before it."""
+    sections = f"[model {MODEL}]\ncontext_tokens = 256\nsequences = 1\ncache_sequences = 1\ncache_mb = 0\n"
+    with a_daemon(sections) as server:
+        told = [ask(server, texts=[{"text": f"{n} " * 40}], cache_domain=domain)["evicted_tokens"]
+                for n, domain in ((1, 1), (2, 2), (3, 2), (4, 1))]
+        metrics = server.ask("metrics_request", "metrics_response")
+    counted = {c["name"]: c["value"] for c in metrics["counters"]}["prefix_evicted_tokens_total"]
+    must(told[0] == told[1] == told[3] == 0, f"{told}: tokens of another domain are told")
+    must(told[2] > 40, f"{told}: its own are not told")
+    must(counted > 2.5 * told[2], f"{counted} counted, three prefixes of about {told[2]} tokens left")
+
+
 def the_next_turn_of_a_chat_computes_its_own_words_alone():
     first = [{"role": 1, "content": LONG * 3}]
     with a_daemon() as server:
@@ -153,6 +166,7 @@ if __name__ == "__main__":
     sys.exit(run_tests([
         a_fingerprint_names_model_engine_processor_grid_and_seed,
         metrics_are_the_sums_of_what_replies_tell,
+        what_left_of_others_is_counted_and_not_told,
         the_next_turn_of_a_chat_computes_its_own_words_alone,
         a_saved_prefix_is_found_though_all_cells_are_taken,
         a_generator_tells_its_options,

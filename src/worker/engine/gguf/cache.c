@@ -143,11 +143,29 @@ bool gguf_cache_take_slot(struct hearth_engine *engine, struct gguf_sequence *se
     return true;
 }
 
+/* ---- what is lost ---------------------------------------------------------------------------- */
+
+/* @count tokens of @domain are gone for @sequence, or for nobody who could be told. A client hears
+ * of its own domain alone: the rest would tell how much others have asked. */
+static void tell_lost(struct gguf_sequence *sequence, uint64_t domain, uint32_t count)
+{
+    if (sequence == NULL) {
+        return;
+    }
+    if (domain == domain_of(sequence)) {
+        sequence->evicted_tokens += count;
+    } else {
+        sequence->evicted_of_others += count;
+    }
+}
+
 /* ---- blobs ----------------------------------------------------------------------------------- */
 
-/* Makes room for a blob of @size bytes; HEARTH_PREFIX_NONE if it cannot be had. Others leave for it
- * if it @must_be, or if they are more than may be idle anyway. */
-static uint32_t room_for_blob(struct hearth_engine *engine, size_t size, bool must_be)
+/* Makes room for a blob of @size bytes; HEARTH_PREFIX_NONE if it cannot be had. Others leave for
+ * it, which @told (or NULL) hears of, if it @must_be, or if they are more than may be idle anyway.
+ */
+static uint32_t room_for_blob(struct hearth_engine *engine, size_t size, struct gguf_sequence *told,
+                              bool must_be)
 {
     struct gguf_cache *cache = &engine->cache;
     uint64_t most = engine->options.cache_mb << 20;
@@ -160,14 +178,18 @@ static uint32_t room_for_blob(struct hearth_engine *engine, size_t size, bool mu
         return HEARTH_PREFIX_NONE;
     }
     while (number == HEARTH_PREFIX_NONE || cache->blob_bytes + size > most) {
-        drop_blob(cache, hearth_prefix_victim(cache->saved));
+        uint32_t victim = hearth_prefix_victim(cache->saved);
+        tell_lost(told, hearth_prefix_domain(cache->saved, victim),
+                  hearth_prefix_count(cache->saved, victim));
+        drop_blob(cache, victim);
         number = hearth_prefix_free(cache->saved, 0, GGUF_MAX_BLOBS);
     }
     return number;
 }
 
 /* Saves an idle sequence beside the cells; false if there is no room for it. */
-static bool save(struct hearth_engine *engine, uint32_t entry, bool must_be)
+static bool save(struct hearth_engine *engine, uint32_t entry, struct gguf_sequence *told,
+                 bool must_be)
 {
     struct gguf_cache *cache = &engine->cache;
     llama_seq_id id = (llama_seq_id)spare_id(engine);
@@ -176,7 +198,7 @@ static bool save(struct hearth_engine *engine, uint32_t entry, bool must_be)
     }
     llama_memory_seq_cp(memory_of(engine), (llama_seq_id)entry, id, -1, -1);
     size_t size = llama_state_seq_get_size(engine->shared.context, id);
-    uint32_t number = room_for_blob(engine, size, must_be);
+    uint32_t number = room_for_blob(engine, size, told, must_be);
     uint8_t *data = number == HEARTH_PREFIX_NONE ? NULL : hearth_alloc(1, size);
     bool is_saved =
         data != NULL && llama_state_seq_get_data(engine->shared.context, data, size, id) == size;
@@ -314,10 +336,11 @@ static uint32_t cells_apart(const struct hearth_engine *engine, uint32_t entry,
  * with. Each row of a call looks at each cell in use, if only to find it masked: 7,000 idle ones
  * made the steps of a small model half as long again, and a copy away and back costs what a cell
  * costs in about 30 rows. */
-static void clear_cells(struct hearth_engine *engine, const struct gguf_sequence *sequence)
+static void clear_cells(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     for (uint32_t i = first_idle(engine); i < first_waiting(engine); i++) {
-        if (cells_apart(engine, i, sequence) >= GGUF_LEAST_KEPT && save(engine, i, false)) {
+        if (cells_apart(engine, i, sequence) >= GGUF_LEAST_KEPT &&
+            save(engine, i, sequence, false)) {
             forget(engine, i);
         }
     }
@@ -346,8 +369,9 @@ bool gguf_cache_evict(struct hearth_engine *engine, struct gguf_sequence *sequen
     if (victim == HEARTH_PREFIX_NONE) {
         return false;
     }
-    if (!save(engine, victim, true) && sequence != NULL) {
-        sequence->evicted_tokens += hearth_prefix_count(engine->cache.index, victim);
+    if (!save(engine, victim, sequence, true)) {
+        tell_lost(sequence, hearth_prefix_domain(engine->cache.index, victim),
+                  hearth_prefix_count(engine->cache.index, victim));
     }
     forget(engine, victim);
     return true;
@@ -393,7 +417,7 @@ static void stay(struct hearth_engine *engine, struct gguf_sequence *sequence, u
     hearth_prefix_set(index, sequence->slot, count);
     hearth_prefix_swap(index, sequence->slot, entry);
     hearth_prefix_release(index, entry);
-    if (engine->busy > 1 && save(engine, entry, false)) { /* see clear_cells() */
+    if (engine->busy > 1 && save(engine, entry, sequence, false)) { /* see clear_cells() */
         forget(engine, entry);
     }
 }
