@@ -36,6 +36,7 @@ const struct config_key config_keys[] = {
     KEY("load_timeout_ms", CONFIG_NUMBER, load_timeout_ms, "300000", 1, 86400000, LIVE),
     KEY("hang_timeout_ms", CONFIG_NUMBER, hang_timeout_ms, "30000", 1, 86400000, LIVE),
     KEY("progress_timeout_ms", CONFIG_NUMBER, progress_timeout_ms, "60000", 0, 86400000, LIVE),
+    KEY("ready_models", CONFIG_NUMBER, ready_models, "0", 0, 64, LIVE),
     KEY("handshake_timeout_ms", CONFIG_NUMBER, handshake_timeout_ms, "10000", 1, 3600000, LIVE),
     KEY("frame_timeout_ms", CONFIG_NUMBER, frame_timeout_ms, "30000", 1, 3600000, LIVE),
     KEY("idle_timeout_ms", CONFIG_NUMBER, idle_timeout_ms, "3600000", 0, 86400000, LIVE),

@@ -87,6 +87,7 @@ struct hearth_config {
     uint64_t load_timeout_ms;      /* from spawn to ready */
     uint64_t hang_timeout_ms;      /* from a request's deadline until its worker is killed */
     uint64_t progress_timeout_ms;  /* without a step of a worker that has work; 0 = never */
+    uint64_t ready_models;         /* that must serve for the daemon to be ready */
     uint64_t handshake_timeout_ms; /* from a connection to its handshake */
     uint64_t frame_timeout_ms;     /* for a frame that has begun, and for unread answers to move */
     uint64_t idle_timeout_ms;      /* of a session without requests; 0 = never */

@@ -90,6 +90,9 @@ struct hearth_worker_info {
     uint32_t context_tokens;
     uint32_t dimensions;
     uint32_t threads;
+    uint64_t steps;    /* progress that it has told of since it serves */
+    uint32_t still_ms; /* for so long it has work and was seen to make no step; 0: none of it */
+    uint64_t progress_limit_ms; /* at which it is killed for that; 0: never */
     uint64_t need_bytes;
     const struct hearth_hold *hold;               /* in the budget; not held without a worker */
     uint32_t load_ms;                             /* of the last load; 0: there was none */

@@ -76,6 +76,7 @@ static void clear_process(struct worker *worker)
     worker->has_exited = false;
     worker->is_unwanted = false;
     worker->ready_at_ns = 0;
+    worker->is_watched = false;
 }
 
 /* The model has no worker any more and gets none: @why, or unloaded. */
@@ -257,7 +258,8 @@ void worker_break(struct worker *worker, const char *rule)
 static void end_tickets(struct worker *worker)
 {
     char text[HEARTH_ERROR_TEXT_BYTES];
-    snprintf(text, sizeof text, "the worker process of \"%s\" died", worker->model->id);
+    snprintf(text, sizeof text, "the worker process of \"%s\" %s", worker->model->id,
+             worker->is_hung ? "made no progress and was killed" : "died");
     while (!hearth_list_is_empty(&worker->tickets)) {
         struct hearth_ticket *ticket =
             HEARTH_LIST_FIRST(struct hearth_ticket, link, &worker->tickets);
@@ -310,6 +312,18 @@ static void answer_death(struct worker *worker, bool was_loading)
     }
 }
 
+static void count_death(const struct worker *worker)
+{
+    struct hearth_metrics *metrics = worker->pool->metrics;
+    enum hearth_death_cause cause = worker->is_hung               ? HEARTH_DEATH_HANG
+                                    : worker->broken_rule != NULL ? HEARTH_DEATH_RULE
+                                                                  : HEARTH_DEATH_DIED;
+    hearth_metrics_count(metrics, HEARTH_COUNTER_WORKER_DEATHS);
+    hearth_metrics_add(metrics, HEARTH_COUNTER_WORKER_HANGS, worker->is_hung);
+    hearth_metrics_name_model(metrics, worker->slot, worker->model->id);
+    ++*hearth_metrics_cell(metrics, HEARTH_FAMILY_DEATHS, worker->slot, cause, 0);
+}
+
 void worker_died(struct worker *worker)
 {
     struct hearth_pool *pool = worker->pool;
@@ -326,7 +340,7 @@ void worker_died(struct worker *worker)
     worker->phase = WORKER_STOPPING; /* what waits must not be sent while the tickets are ended */
     end_tickets(worker);
     if (!was_asked) {
-        hearth_metrics_count(pool->metrics, HEARTH_COUNTER_WORKER_DEATHS);
+        count_death(worker);
         hearth_log(HEARTH_LOG_WARN, "worker.died", "model", hearth_log_s(model->id), "pid",
                    hearth_log_i(pid), NULL);
     }
@@ -372,8 +386,8 @@ void worker_on_timer(void *arg, uint64_t now_ns)
     struct hearth_error err = {0};
     (void)now_ns;
     switch (worker->phase) {
-    case WORKER_GONE:
-    case WORKER_SERVING: return;
+    case WORKER_GONE: return;
+    case WORKER_SERVING: worker_look_for_steps(worker); return;
     case WORKER_SPAWNING:
     case WORKER_INSPECTING:
     case WORKER_LOADING: load_timed_out(worker); return;
@@ -458,5 +472,6 @@ void hearth_pool_kill(struct hearth_pool *pool, struct hearth_model *model, cons
     struct worker *worker = &pool->workers[model->slot];
     hearth_log(HEARTH_LOG_WARN, "worker.killed", "model", hearth_log_s(model->id), "pid",
                hearth_log_i(worker->pid), "why", hearth_log_s(why), NULL);
+    worker->is_hung = true;
     worker_kill(worker);
 }

@@ -111,7 +111,11 @@ int hearth_pool_send(struct hearth_pool *pool, uint32_t slot, struct hearth_tick
     ticket->seen = 0;
     ticket->ended = 0;
     memset(ticket->calls, 0, sizeof ticket->calls);
+    bool was_idle = hearth_list_is_empty(&worker->tickets);
     hearth_list_append(&worker->tickets, &ticket->link);
+    if (was_idle) {
+        worker_expect_steps(worker);
+    }
     return 0;
 }
 
@@ -159,6 +163,9 @@ void hearth_pool_info(const struct hearth_pool *pool, uint32_t slot, struct hear
         .context_tokens = worker->ready.context_tokens,
         .dimensions = worker->ready.dimensions,
         .threads = worker->threads,
+        .steps = worker->ring != NULL ? hearth_ring_their_steps(worker->ring) : 0,
+        .still_ms = worker_still_ms(worker),
+        .progress_limit_ms = worker_progress_limit_ms(worker),
         .need_bytes = worker->hold.bytes,
         .hold = &worker->hold,
         .load_ms = worker->load_ms,

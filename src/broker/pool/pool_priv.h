@@ -64,6 +64,11 @@ struct worker {
     uint32_t backoff_ms;
     uint64_t spawned_ns;
     uint64_t ready_at_ns; /* 0 unless it was ready */
+    bool is_watched;      /* the timer looks whether it makes steps */
+    bool is_hung;         /* killed, since it did not */
+    uint64_t steps_seen;
+    uint64_t step_ns;     /* when the last of them was seen, or work came to an idle worker */
+    uint32_t still_looks; /* since then */
     char containment[HEARTH_MAX_ERROR_BYTES + 1];
 };
 
@@ -114,6 +119,12 @@ void worker_on_pid(void *arg, unsigned events);
 /* room.c */
 void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);
 void worker_measure(struct worker *worker);
+
+/* liveness.c: is progress made? */
+void worker_expect_steps(struct worker *worker); /* an idle one was handed a request */
+void worker_look_for_steps(struct worker *worker);
+uint32_t worker_still_ms(const struct worker *worker);
+uint64_t worker_progress_limit_ms(const struct worker *worker); /* 0: none */
 
 /* link.c → life.c: the phases of loading */
 void worker_hello(struct worker *worker, const struct hearth_wire_worker_hello *hello);

@@ -113,6 +113,7 @@ int worker_spawn(struct worker *worker, struct hearth_error *err)
     hearth_ring_forget_fds(worker->ring);
     worker->phase = WORKER_SPAWNING;
     worker->broken_rule = NULL;
+    worker->is_hung = false;
     worker->spawned_ns = hearth_loop_now_ns(worker->pool->loop);
     hearth_metrics_count(worker->pool->metrics, HEARTH_COUNTER_WORKER_STARTS);
     return 0;

@@ -344,6 +344,16 @@ bool hearth_ring_cancel_sleep(struct hearth_ring *ring)
     return rc == HEARTH_E_NOT_READY || (rc == 0 && got > 0);
 }
 
+_Atomic uint64_t *hearth_ring_steps(struct hearth_ring *ring)
+{
+    return &ring->mine->steps;
+}
+
+uint64_t hearth_ring_their_steps(const struct hearth_ring *ring)
+{
+    return atomic_load_explicit(&ring->theirs->steps, memory_order_relaxed);
+}
+
 int hearth_ring_wake_fd(const struct hearth_ring *ring)
 {
     return ring->wake_fd;

@@ -126,6 +126,13 @@ void hearth_ring_stay_awake(struct hearth_ring *ring);
  */
 bool hearth_ring_cancel_sleep(struct hearth_ring *ring);
 
+/** The number by which this side tells of its progress: it adds to it from any thread, without a
+ *  message and without waking anybody. Lives as long as the ring. */
+_Atomic uint64_t *hearth_ring_steps(struct hearth_ring *ring);
+
+/** What the other side tells of its progress, as it stands now; it may tell anything. */
+uint64_t hearth_ring_their_steps(const struct hearth_ring *ring);
+
 /** The descriptor to watch for HEARTH_READY_IN. Owned by the ring. */
 int hearth_ring_wake_fd(const struct hearth_ring *ring);
 

@@ -29,8 +29,9 @@ struct ring_header {
     _Alignas(RING_CACHE_LINE) _Atomic uint64_t produced; /* outbound, by this side */
     _Alignas(RING_CACHE_LINE) _Atomic uint64_t consumed; /* inbound, by this side */
     _Alignas(RING_CACHE_LINE) _Atomic uint64_t
-        message_ticket;           /* this side sleeps until a message */
-    _Atomic uint64_t room_ticket; /* this side waits for room to send */
+        message_ticket;                               /* this side sleeps until a message */
+    _Atomic uint64_t room_ticket;                     /* this side waits for room to send */
+    _Alignas(RING_CACHE_LINE) _Atomic uint64_t steps; /* as this side tells of its progress */
 };
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_BYTES, "header of a ring");
 

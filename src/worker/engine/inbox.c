@@ -19,6 +19,7 @@ int hearth_inbox_create(const struct hearth_sink *sink, bool is_longest_first,
     inbox->magic = INBOX_MAGIC;
     inbox->sink = *sink;
     inbox->is_longest_first = is_longest_first;
+    inbox->progress = &inbox->own_progress;
     pthread_mutex_init(&inbox->lock, NULL);
     hearth_list_init(&inbox->idle);
     for (size_t i = 0; i < INBOX_PRIORITIES; i++) {
@@ -297,7 +298,17 @@ bool hearth_inbox_is_lonely(const struct hearth_inbox *inbox, unsigned items)
 
 void hearth_inbox_progress(struct hearth_inbox *inbox)
 {
-    atomic_fetch_add_explicit(&inbox->progress, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(inbox->progress, 1, memory_order_relaxed);
+}
+
+void hearth_inbox_tell_progress(struct hearth_inbox *inbox, _Atomic uint64_t *where)
+{
+    inbox->progress = where;
+}
+
+void hearth_item_progress(const struct hearth_item *item)
+{
+    hearth_inbox_progress(item->job->inbox);
 }
 
 /* ---- ending -------------------------------------------------------------------------------- */
@@ -477,7 +488,7 @@ void hearth_inbox_counts(const struct hearth_inbox *inbox, struct hearth_inbox_c
         .open_jobs = inbox->open_count,
         .waiting_items = inbox->waiting_count,
         .held_items = inbox->held_count,
-        .progress = atomic_load(&inbox->progress),
+        .progress = atomic_load(inbox->progress),
     };
     pthread_mutex_unlock(lock);
 }

@@ -94,6 +94,9 @@ void hearth_inbox_set_width(struct hearth_inbox *inbox, unsigned width);
 /** Ends waiting items with HEARTH_E_SHUTTING_DOWN, refuses new ones and wakes all takers. */
 void hearth_inbox_close(struct hearth_inbox *inbox);
 
+/** Where progress is told from now on: @where outlives the inbox. Before any work() runs. */
+void hearth_inbox_tell_progress(struct hearth_inbox *inbox, _Atomic uint64_t *where);
+
 struct hearth_inbox_counts {
     uint32_t open_jobs;
     uint32_t waiting_items;

@@ -56,7 +56,8 @@ struct hearth_inbox {
     uint64_t turns; /* items that came */
     uint64_t takes;
     atomic_bool is_closed;
-    atomic_uint_fast64_t progress;
+    _Atomic uint64_t own_progress;
+    _Atomic uint64_t *progress; /* where it is told */
 };
 
 /* Copies, decodes and checks @frame into @job and maps its memfds; its items are set up, not

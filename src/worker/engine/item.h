@@ -52,8 +52,11 @@ int hearth_item_must_end(const struct hearth_item *item);
  *  that one may use what @items would. True at one moment only; the next may bring more. */
 bool hearth_inbox_is_lonely(const struct hearth_inbox *inbox, unsigned items);
 
-/** Tells that the worker makes progress (a step or a run has ended); feeds the liveness counter. */
+/** Tells that the worker makes progress: a step or a run has ended, or a long one goes on as it
+ *  should. A worker that has work and tells nothing for too long is killed (progress_timeout_ms).
+ *  Any thread; costs one addition. */
 void hearth_inbox_progress(struct hearth_inbox *inbox);
+void hearth_item_progress(const struct hearth_item *item);
 
 /* ---- results (the sink): all copy what they are given and never block on the broker ---------- */
 

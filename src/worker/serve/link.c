@@ -234,6 +234,7 @@ static int set_up(struct hearth_worker *worker, struct hearth_error *err)
     sink.arg = worker;
     int rc = hearth_inbox_create(&sink, worker->facts.is_longest_first, &worker->inbox, err);
     if (rc == 0) {
+        hearth_inbox_tell_progress(worker->inbox, hearth_ring_steps(worker->outbox.ring));
         rc = hearth_event_create(&worker->event_fd, err);
     }
     if (rc == 0) {

@@ -80,6 +80,7 @@ static void every_key_is_taken(void **state)
                               "client_queue_limit=17\nmemory_limit=3G\n"
                               "threads=4\nworker_nice=5\ndrain_timeout_ms=6\n"
                               "request_timeout_ms=7\nload_timeout_ms=8\nhang_timeout_ms=9\n"
+                              "progress_timeout_ms=18\nready_models=1\n"
                               "handshake_timeout_ms=10\nframe_timeout_ms=11\nidle_timeout_ms=12\n"
                               "token_sha256=" DIGEST
                               "\neviction=idle\nswap=drain-first\nper_call_memory=1G\n"
@@ -94,6 +95,7 @@ static void every_key_is_taken(void **state)
         "queue_limit_low = 16\nclient_queue_limit = 17\nmemory_limit = 3221225472\n"
         "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
         "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
+        "progress_timeout_ms = 18\nready_models = 1\n"
         "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
         "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
         "eviction = idle\nswap = drain-first\nper_call_memory = 1073741824\n"
@@ -258,6 +260,8 @@ static const struct setting {
     {"request_timeout_ms", "9", true},
     {"load_timeout_ms", "10", true},
     {"hang_timeout_ms", "11", true},
+    {"progress_timeout_ms", "21", true},
+    {"ready_models", "2", true},
     {"handshake_timeout_ms", "12", true},
     {"frame_timeout_ms", "13", true},
     {"idle_timeout_ms", "14", true},

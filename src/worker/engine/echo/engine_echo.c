@@ -35,6 +35,7 @@
 #define ECHO_MAX_CONTEXT    1048576u
 #define ECHO_MAX_DIMENSIONS 4096u
 #define MIB                 (UINT64_C(1) << 20)
+#define MOST_SILENT_MS      100u   /* between two signs of progress */
 #define CHEAP_STEPS         16384u /* of the hash: about 20 us */
 
 struct hearth_engine {
@@ -174,14 +175,19 @@ static void echo_set_threads(struct hearth_engine *engine HEARTH_UNUSED,
 {
 }
 
+/* A wait is a long step that goes as it should: it tells so. */
 void echo_wait_ms(struct hearth_engine *engine, const struct hearth_item *item, uint64_t ms)
 {
-    uint64_t until_ns = hearth_clock_deadline_ns(hearth_clock_ns(), ms);
-    struct timespec until = {.tv_sec = (time_t)(until_ns / HEARTH_NS_PER_SEC),
-                             .tv_nsec = (long)(until_ns % HEARTH_NS_PER_SEC)};
+    uint64_t now_ns = hearth_clock_ns();
+    uint64_t until_ns = hearth_clock_deadline_ns(now_ns, ms);
     pthread_mutex_lock(&engine->lock);
-    while (hearth_item_must_end(item) == 0 && hearth_clock_ns() < until_ns) {
-        pthread_cond_timedwait(&engine->interrupted, &engine->lock, &until);
+    while (hearth_item_must_end(item) == 0 && now_ns < until_ns) {
+        uint64_t next_ns = HEARTH_MIN(until_ns, hearth_clock_deadline_ns(now_ns, MOST_SILENT_MS));
+        struct timespec next = {.tv_sec = (time_t)(next_ns / HEARTH_NS_PER_SEC),
+                                .tv_nsec = (long)(next_ns % HEARTH_NS_PER_SEC)};
+        pthread_cond_timedwait(&engine->interrupted, &engine->lock, &next);
+        hearth_item_progress(item);
+        now_ns = hearth_clock_ns();
     }
     pthread_mutex_unlock(&engine->lock);
 }

@@ -110,6 +110,7 @@ static bool must_abort(void *arg)
     if (engine->inbox == NULL) {
         return false;
     }
+    hearth_inbox_progress(engine->inbox); /* a long call goes on as it should */
     if (hearth_inbox_is_closed(engine->inbox) ||
         gguf_cores_must_shed(&engine->cores, engine->threads)) {
         return true;

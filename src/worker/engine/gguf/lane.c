@@ -160,6 +160,9 @@ bool gguf_must_abort(void *arg)
 {
     struct hearth_engine *engine = arg;
     const struct gguf_lane *lane = engine->called;
+    if (engine->inbox != NULL) {
+        hearth_inbox_progress(engine->inbox); /* a long call goes on as it should */
+    }
     if (lane == NULL || lane->must_not_abort) {
         return false;
     }
