@@ -123,6 +123,14 @@ HEARTH_DEFINE_CLEANUP(hearth_pool)
 HEARTH_NODISCARD int hearth_pool_load(struct hearth_pool *pool, struct hearth_model *model,
                                       struct hearth_error *err);
 
+/**
+ * The model with a worker of its own that was started with the same files (by their digests), task,
+ * labels and load options as @model would be: @model may be its guest. NULL: there is none, or
+ * @model has no files.
+ */
+struct hearth_model *hearth_pool_find_host(struct hearth_pool *pool,
+                                           const struct hearth_model *model);
+
 /** Ends the worker of @model: what runs is finished within @grace_ms, then it is killed. The model
  *  is DRAINING on return; ABSENT is told by on_change. The model must have a worker. */
 void hearth_pool_unload(struct hearth_pool *pool, struct hearth_model *model, uint64_t grace_ms);

@@ -16,6 +16,7 @@ static void prepare_workers(struct hearth_pool *pool)
         worker->pool = pool;
         worker->pidfd = -1;
         hearth_buf_init(&worker->ready_bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
+        hearth_buf_init(&worker->identity, MAX_IDENTITY_BYTES);
         hearth_list_init(&worker->tickets);
         hearth_list_init(&worker->awake);
         hearth_timer_init(&worker->timer, worker_on_timer, worker);
@@ -72,6 +73,7 @@ void hearth_pool_destroy(struct hearth_pool *pool)
         hearth_loop_disarm(pool->loop, &worker->timer);
         hearth_fd_close(&worker->pidfd);
         hearth_buf_finish(&worker->ready_bytes);
+        hearth_buf_finish(&worker->identity);
         hearth_budget_release(pool->budget, &worker->hold);
         worker->magic = 0;
     }

@@ -9,6 +9,9 @@
 #define POOL_MAGIC   0x504f4f4cu
 #define WORKER_MAGIC 0x57524b52u
 
+/* Digests, labels and options of one model. */
+#define MAX_IDENTITY_BYTES (256u << 10)
+
 /* Where a worker is. A worker that has ended is GONE or, if it shall come back, in BACKOFF. */
 enum worker_phase {
     WORKER_GONE,
@@ -48,6 +51,7 @@ struct worker {
     struct hearth_buf outbox;  /* messages that wait for room: u32 size, bytes */
     struct hearth_list awake;  /* in the pool's, while its ring does not wake us */
     struct hearth_list tickets;
+    struct hearth_buf identity; /* of what it was started with, see identity.c */
     struct hearth_hold hold;
     struct hearth_need need; /* as it told; zero before */
     bool awaits_room;        /* it has told, and is to wait before it may load */
@@ -90,7 +94,14 @@ struct hearth_pool {
     struct worker workers[HEARTH_MAX_MODELS];
 };
 
-/* spawn.c */
+/* identity.c */
+int pool_identify(const struct hearth_pool *pool, const struct hearth_model *model,
+                  struct hearth_buf *ret, struct hearth_error *err);
+
+/* spawn.c: options of the manifest, then those of the configuration, which win */
+int pool_gather_options(const struct hearth_pool *pool, const struct hearth_model *model,
+                        struct hearth_wire_option options[HEARTH_MAX_MODEL_OPTIONS],
+                        uint32_t *ret_count, struct hearth_error *err);
 int worker_spawn(struct worker *worker, struct hearth_error *err);
 void pool_on_spawner(void *arg, unsigned events);
 
@@ -115,6 +126,12 @@ void worker_kill(struct worker *worker);
 void worker_died(struct worker *worker);
 void worker_on_timer(void *arg, uint64_t now_ns);
 void worker_on_pid(void *arg, unsigned events);
+
+/* liveness.c: is progress made? */
+void worker_expect_steps(struct worker *worker); /* an idle one was handed a request */
+void worker_look_for_steps(struct worker *worker);
+uint32_t worker_still_ms(const struct worker *worker);
+uint64_t worker_progress_limit_ms(const struct worker *worker); /* 0: none */
 
 /* room.c */
 void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);

@@ -10,12 +10,12 @@
 #define REPLY_ROOM_BYTES 1024
 
 /* Options of the manifest, then those of the configuration, which win. */
-static int gather_options(const struct worker *worker, struct hearth_wire_option *options,
-                          uint32_t *ret_count, struct hearth_error *err)
+int pool_gather_options(const struct hearth_pool *pool, const struct hearth_model *model,
+                        struct hearth_wire_option options[HEARTH_MAX_MODEL_OPTIONS],
+                        uint32_t *ret_count, struct hearth_error *err)
 {
-    const struct hearth_manifest *manifest = worker->model->manifest;
-    const struct hearth_config_model *own =
-        hearth_config_model(worker->pool->config, worker->model->id);
+    const struct hearth_manifest *manifest = model->manifest;
+    const struct hearth_config_model *own = hearth_config_model(pool->config, model->id);
     uint32_t count = 0;
     for (uint32_t i = 0; i < manifest->option_count; i++) {
         options[count++] = (struct hearth_wire_option){
@@ -32,7 +32,7 @@ static int gather_options(const struct worker *worker, struct hearth_wire_option
         if (at == HEARTH_MAX_MODEL_OPTIONS) {
             return hearth_fail(err, HEARTH_E_CONFIG,
                                "more than %u options of manifest and [model %.64s] together",
-                               HEARTH_MAX_MODEL_OPTIONS, worker->model->id);
+                               HEARTH_MAX_MODEL_OPTIONS, model->id);
         }
         options[at] = option;
         count = HEARTH_MAX(count, at + 1);
@@ -79,7 +79,8 @@ static int request_worker(struct worker *worker, struct hearth_error *err)
     for (uint32_t i = 0; i < manifest->label_count; i++) {
         labels[i] = (struct hearth_wire_name){.name = hearth_slice_of_string(manifest->labels[i])};
     }
-    int rc = gather_options(worker, options, &option_count, err);
+    int rc = pool_gather_options(worker->pool, model, options, &option_count, err);
+    rc = rc < 0 ? rc : pool_identify(worker->pool, model, &worker->identity, err);
     if (rc < 0) {
         return rc;
     }

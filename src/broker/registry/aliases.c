@@ -33,13 +33,15 @@ static bool is_version_of(const struct hearth_model *model, struct hearth_slice 
 static struct hearth_model *find_model(struct hearth_registry *registry, struct hearth_slice name)
 {
     struct hearth_model *found = hearth_registry_find(registry, name);
+    struct hearth_model *version = NULL;
     uint32_t versions = 0;
     for (uint32_t i = 0; found == NULL && i < HEARTH_MAX_MODELS; i++) {
         if (is_version_of(&registry->models[i], name)) {
-            found = versions++ == 0 ? &registry->models[i] : NULL;
+            version = &registry->models[i];
+            versions++;
         }
     }
-    return versions <= 1 ? found : NULL;
+    return versions == 1 ? version : found;
 }
 
 struct hearth_model *hearth_registry_resolve(struct hearth_registry *registry,

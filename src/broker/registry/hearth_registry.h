@@ -90,6 +90,15 @@ int hearth_registry_scan_step(struct hearth_registry *registry, uint32_t entries
 int hearth_registry_look(struct hearth_registry *registry, struct hearth_slice id,
                          struct hearth_error *err);
 
+/**
+ * Reads the golden inputs that lie beside the manifest of @model, which has one: 1 and *@ret, the
+ * caller's; 0 if there are none. Errors of hearth_golden_parse(); HEARTH_E_SYSTEM.
+ */
+HEARTH_NODISCARD int hearth_registry_read_golden(const struct hearth_registry *registry,
+                                                 const struct hearth_model *model,
+                                                 struct hearth_golden **ret,
+                                                 struct hearth_error *err);
+
 /** The model with @id, or NULL. */
 struct hearth_model *hearth_registry_find(struct hearth_registry *registry, struct hearth_slice id);
 

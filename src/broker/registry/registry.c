@@ -330,3 +330,37 @@ int hearth_registry_look(struct hearth_registry *registry, struct hearth_slice i
     }
     return first;
 }
+
+/* ---- beside the manifest ------------------------------------------------------------------ */
+
+int hearth_registry_read_golden(const struct hearth_registry *registry,
+                                const struct hearth_model *model, struct hearth_golden **ret,
+                                struct hearth_error *err)
+{
+    char path[HEARTH_MAX_PATH_BYTES];
+    const char *root = registry->roots[model->root];
+    int size = model->folder[0] != '\0'
+                   ? snprintf(path, sizeof path, "%s/%s/golden.json", root, model->folder)
+                   : snprintf(path, sizeof path, "%s/%s.golden.json", root, model->id);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return hearth_fail(err, HEARTH_E_TOO_LARGE, "path of model \"%.64s\" is too long",
+                           model->id);
+    }
+    HEARTH_AUTO(hearth_buf) struct hearth_buf buf;
+    hearth_buf_init(&buf, HEARTH_MAX_GOLDEN_BYTES);
+    struct hearth_error why = {0};
+    int rc = hearth_file_read(path, &buf, &why);
+    if (rc == HEARTH_E_SYSTEM && why.sys_errno == ENOENT) {
+        return 0;
+    }
+    rc =
+        rc < 0 ? rc : hearth_golden_parse(hearth_buf_slice(&buf), model->manifest->task, ret, &why);
+    if (rc < 0) {
+        hearth_because(&why, rc, "model \"%.64s\"", model->id);
+        if (err != NULL) {
+            *err = why;
+        }
+        return rc;
+    }
+    return 1;
+}

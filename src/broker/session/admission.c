@@ -5,14 +5,21 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define DEFAULT_MAX_TOKENS 256u
+#define GUESSED_TOKENS     64u /* of an answer */
+#define BYTES_OF_TOKEN     4u
 
 /* ---- refusing ----------------------------------------------------------------------------- */
 
 /* On the request, unless its id is that of one that is open: that one gets its own end. */
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
 {
+    static const struct hearth_sched_place nowhere;
+    struct hearth_server *server = connection->server;
+    bool has_place = code == HEARTH_E_QUEUE_FULL || code == HEARTH_E_EXPIRED;
+    const struct hearth_sched_place *place = has_place ? &server->refused : &nowhere;
     if (client_id == 0 || request_find_open(connection, client_id) != NULL) {
         connection_error(connection, code, 0, text);
         return;
@@ -22,7 +29,10 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
         .as.inference_response = {.request_id = client_id,
                                   .code = (uint16_t)-code,
                                   .error = text_slice(text),
-                                  .finish_reason = HEARTH_FINISH_FAILED}};
+                                  .finish_reason = HEARTH_FINISH_FAILED,
+                                  .queue_position = place->position,
+                                  .expected_wait_ms = place->expected_wait_ms,
+                                  .retry_after_ms = place->retry_after_ms}};
     measure_refusal(connection->server, code);
     connection_send(connection, &message);
 }
@@ -35,10 +45,11 @@ static bool does_task(const struct hearth_model *model, enum hearth_task task)
     return model->manifest->task == (is_generator ? HEARTH_TASK_GENERATE : task);
 }
 
-/* Requests for a model that is about to serve may wait for it. */
+/* Requests for a model that is about to serve may wait for it, and so may those of one whose
+ * successor a swap is loading. */
 static int check_model_state(const struct hearth_model *model, struct hearth_error *err)
 {
-    switch (model->state) {
+    switch (model->is_held ? HEARTH_MODEL_LOADING : hearth_model_told_state(model)) {
     case HEARTH_MODEL_LOADING:
     case HEARTH_MODEL_READY:
     case HEARTH_MODEL_RESTARTING: return 0;
@@ -57,16 +68,16 @@ static int check_model_state(const struct hearth_model *model, struct hearth_err
 
 static int check_target(struct hearth_server *server,
                         const struct hearth_wire_inference_request *asked,
-                        struct hearth_model **ret, struct hearth_error *err)
+                        struct hearth_model **ret, uint32_t *ret_generation,
+                        struct hearth_error *err)
 {
     if (server->is_draining) {
         return hearth_fail(err, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
     }
-    struct hearth_model *model = hearth_registry_find(server->parts.registry, asked->model_id);
+    struct hearth_model *model =
+        hearth_registry_resolve(server->parts.registry, asked->model_id, ret_generation);
     if (model == NULL) {
-        return hearth_fail(err, HEARTH_E_NO_MODEL,
-                           "model \"%.*s\" is in none of the model folders of this daemon",
-                           HEARTH_SLICE_ARGS(asked->model_id));
+        return hearth_registry_explain(server->parts.registry, asked->model_id, err);
     }
     int rc = check_model_state(model, err);
     if (rc < 0) {
@@ -87,7 +98,7 @@ static int check_dimensions(struct hearth_server *server, const struct hearth_mo
                             struct hearth_error *err)
 {
     struct hearth_worker_info info;
-    hearth_pool_info(server->pool, model->slot, &info);
+    hearth_pool_info(server->pool, hearth_model_lane(model), &info);
     if (info.dimensions != 0 && asked->dimensions > info.dimensions) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "dimensions: %u, \"%.64s\" has %u",
                            asked->dimensions, model->id, info.dimensions);
@@ -181,6 +192,21 @@ static void fill_ticket(struct hearth_ticket *ticket,
     }
 }
 
+/* What it is charged when it starts; what it really cost is known at its end. A token has some four
+ * bytes, and most answers end before their limit. */
+static void estimate_work(struct request *request,
+                          const struct hearth_wire_inference_request *asked)
+{
+    if (!hearth_wire_is_generation(asked)) {
+        request->job.work = request->ticket.inputs;
+        return;
+    }
+    uint32_t answer = asked->max_tokens != 0 ? asked->max_tokens : DEFAULT_MAX_TOKENS;
+    request->prompt_work = 1 + (uint32_t)request->bytes.size / BYTES_OF_TOKEN;
+    request->job.work =
+        request->prompt_work + request->ticket.inputs * HEARTH_MIN(answer, GUESSED_TOKENS);
+}
+
 /* Fills a fresh record. */
 static int fill(struct request *request, struct connection *connection,
                 const struct hearth_model *model, const struct hearth_wire_inference_request *asked,
@@ -189,7 +215,9 @@ static int fill(struct request *request, struct connection *connection,
     struct hearth_server *server = connection->server;
     uint64_t timeout_ms =
         asked->timeout_ms != 0 ? asked->timeout_ms : server->parts.config->request_timeout_ms;
-    request->slot = model->slot;
+    request->slot = hearth_model_lane(model);
+    request->asked_slot = model->slot;
+    memcpy(request->model_id, model->id, sizeof request->model_id);
     request->client_id = asked->request_id;
     request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
     request_number(request);
@@ -200,6 +228,7 @@ static int fill(struct request *request, struct connection *connection,
     int rc = fill_bytes(request, connection, asked);
     rc = rc < 0 ? rc : keep_choices(request, asked->choices);
     request->job.bytes = request->bytes.size;
+    estimate_work(request, asked);
     if (rc == HEARTH_E_TOO_LARGE) {
         struct hearth_message message = {.type = HEARTH_MSG_inference_request,
                                          .as.inference_request = *asked};
@@ -215,19 +244,18 @@ static int admit(struct connection *connection, struct request *request,
 {
     struct hearth_server *server = connection->server;
     struct hearth_model *model = NULL;
-    int rc = check_target(server, asked, &model, err);
+    int rc = check_target(server, asked, &model, &request->generation, err);
     rc = rc < 0 ? rc : check_dimensions(server, model, asked, err);
     rc = rc < 0 ? rc : fill(request, connection, model, asked, err);
     rc = rc < 0 ? rc : call_admit(request, asked, err);
     if (rc < 0) {
         return rc;
     }
-    rc =
-        hearth_sched_submit(&server->sched, &request->job, model->slot, server_now_ms(server), err);
+    request->client = connection;
+    rc = flows_submit(request, request->slot, err);
     if (rc < 0) {
         return hearth_because(err, rc, "\"%.64s\"", model->id);
     }
-    request->client = connection;
     hearth_list_append(&connection->requests, &request->of_client);
     connection->open_count++;
     return 0;
@@ -260,11 +288,51 @@ int request_open(struct connection *connection, const struct hearth_wire_inferen
     uint32_t slot = request->slot;
     bool is_large = request->bytes.size > LARGE_BYTES;
     measure_admission(request, asked);
+    if ((asked->flags & HEARTH_FLAG_NOTICES) != 0) {
+        notices_begin(request);
+    }
     if (is_large) {
         lane_dispatch_soon(server, slot);
     } else {
         lane_dispatch(server, slot);
     }
+    notices_look(server, request);
+    lanes_arm_deadline(server);
+    return 0;
+}
+
+int request_open_own(struct hearth_server *server, const struct hearth_model *model,
+                     const struct hearth_wire_inference_request *asked, uint64_t *ret_ticket,
+                     struct hearth_error *err)
+{
+    struct request *request = request_new(server);
+    if (request == NULL) {
+        return hearth_fail_oom(err);
+    }
+    struct hearth_message message = {.type = HEARTH_MSG_inference_request,
+                                     .as.inference_request = *asked};
+    request->is_golden = true;
+    request->slot = hearth_model_lane(model);
+    request->asked_slot = model->slot;
+    memcpy(request->model_id, model->id, sizeof request->model_id);
+    request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
+    request_number(request);
+    fill_ticket(&request->ticket, asked);
+    request->job.inputs = 1;
+    request->job.priority = (enum hearth_priority)asked->priority;
+    request->job.deadline_ms =
+        request->admitted_ns / HEARTH_NS_PER_MS + server->parts.config->request_timeout_ms;
+    message.as.inference_request.request_id = request->ticket.id;
+    int rc = hearth_wire_encode(&message, &request->bytes);
+    request->job.bytes = request->bytes.size;
+    rc = rc < 0 ? hearth_fail(err, rc, "a golden input: %s", hearth_error_sentence(rc))
+                : flows_submit(request, request->slot, err);
+    if (rc < 0) {
+        request_recycle(request);
+        return rc;
+    }
+    *ret_ticket = request->ticket.id;
+    lane_dispatch(server, request->slot);
     lanes_arm_deadline(server);
     return 0;
 }
@@ -274,6 +342,7 @@ void request_admit(struct connection *connection, const struct hearth_wire_infer
     struct memfds memfds = {0};
     struct hearth_error err = {0};
     struct hearth_error id_err = {0};
+    connection->server->refused = (struct hearth_sched_place){0};
     int rc = memfds_claim(connection, asked->tensors, &memfds, &err);
     if (request_check_id(connection, asked->request_id, false, &id_err) < 0) {
         connection_error(connection, id_err.code, 0, id_err.text);

@@ -52,7 +52,7 @@ static void look_at(struct hearth_server *server, const struct hearth_model *mod
         .is_failed = model->state == HEARTH_MODEL_FAILED,
         .is_restarting = model->state == HEARTH_MODEL_RESTARTING,
         .serves = model->state == HEARTH_MODEL_READY,
-        .is_queue_full = lane->queued_count >= server->sched.queue_limit,
+        .is_queue_full = lane->queued_count >= server->sched.limits.lane,
         .still_ms = info.still_ms,
         .progress_limit_ms = info.progress_limit_ms,
         .name = model->id,

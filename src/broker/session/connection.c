@@ -576,6 +576,7 @@ void connection_destroy(struct connection *connection)
     if (server->is_flushing) {
         server_check_drained(server);
     }
+    flows_forget(connection);
     connection->magic = 0;
     hearth_free(connection);
 }

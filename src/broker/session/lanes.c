@@ -66,6 +66,11 @@ static int hand_over(struct hearth_server *server, struct request *request,
     hearth_wire_patch(request->bytes.data, HEARTH_MSG_inference_request,
                       offsetof(struct hearth_wire_inference_request, timeout_ms),
                       remaining_ms(server, request));
+    if (request->job.rank != request->job.priority) { /* it is aged: nothing shall hold it up */
+        hearth_wire_patch(request->bytes.data, HEARTH_MSG_inference_request,
+                          offsetof(struct hearth_wire_inference_request, priority),
+                          request->job.rank);
+    }
     request->started_ns = hearth_clock_ns();
     int rc = hearth_pool_send(server->pool, request->slot, &request->ticket,
                               hearth_buf_slice(&request->bytes), request->memfds.fds,
@@ -80,7 +85,7 @@ void lane_dispatch(struct hearth_server *server, uint32_t slot)
     /* The shares only change when a lane begins or ends to work. */
     bool was_idle = hearth_sched_lane(&server->sched, slot)->running_count == 0;
     while (hearth_pool_has_room(server->pool, slot)) {
-        struct hearth_job *job = hearth_sched_next(&server->sched, slot);
+        struct hearth_job *job = hearth_sched_next(&server->sched, slot, server_now_ms(server));
         if (job == NULL) {
             break;
         }

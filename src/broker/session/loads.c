@@ -75,6 +75,7 @@ static struct waiter *wait_for(struct connection *connection, const struct heart
 
 void loads_forget(struct connection *connection)
 {
+    swaps_forget(connection);
     HEARTH_LIST_EACH(struct waiter, link, waiter, &connection->waiters) {
         drop(waiter);
     }
@@ -103,6 +104,76 @@ void loads_refuse_all(struct hearth_server *server, int code)
         answer_all(server, slot, true, code, hearth_error_sentence(code), 0);
     }
 }
+
+/* ---- beginning and ending ----------------------------------------------------------------- */
+
+int loads_begin(struct hearth_server *server, struct hearth_model *model, struct hearth_error *err)
+{
+    struct hearth_model *host = hearth_pool_find_host(server->pool, model);
+    if (host == NULL || hearth_model_has_worker(model)) {
+        return hearth_pool_load(server->pool, model, err);
+    }
+    hearth_model_join(model, host);
+    hearth_log(HEARTH_LOG_INFO, "model.shares", "model", hearth_log_s(model->id), "host",
+               hearth_log_s(host->id), NULL);
+    return 0;
+}
+
+static void end_at_once(struct hearth_server *server, struct hearth_model *model)
+{
+    model->is_retiring = false;
+    hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
+    if (model->state == HEARTH_MODEL_DRAINING) {
+        hearth_sched_set_credit(&server->sched, model->slot, 0);
+        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model is being unloaded");
+    }
+}
+
+/* One that was unloaded under its own name lives for its guests only. */
+static void end_host_without_guests(struct hearth_server *server, struct hearth_model *host)
+{
+    if (host->is_hidden && !hearth_registry_has_guests(server->parts.registry, host)) {
+        host->is_hidden = false;
+        host->is_retiring = true; /* the guest's requests are there */
+        drains_look(server, host->slot);
+    }
+}
+
+void loads_end(struct hearth_server *server, struct hearth_model *model, bool is_soft)
+{
+    struct hearth_model *host = model->host;
+    if (host != NULL) {
+        hearth_model_leave(model);
+        loads_settle(server, model);
+        end_host_without_guests(server, host);
+    } else if (hearth_registry_has_guests(server->parts.registry, model)) {
+        model->is_retiring = false;
+        model->is_hidden = true;
+        answer_all(server, model->slot, false, 0, "", 0);
+    } else if (is_soft) {
+        model->is_retiring = true;
+        drains_look(server, model->slot);
+    } else {
+        end_at_once(server, model);
+    }
+}
+
+void drains_look(struct hearth_server *server, uint32_t slot)
+{
+    struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+    const struct hearth_lane *lane = hearth_sched_lane(&server->sched, slot);
+    if (model == NULL || lane->running_count > 0) {
+        return;
+    }
+    if (model->is_held) {
+        swaps_look(server);
+    } else if (model->is_retiring && lane->queued_count == 0 && lane->doomed_count == 0) {
+        model->is_retiring = false;
+        loads_end(server, model, false); /* a guest may have come meanwhile */
+    }
+}
+
+/* ---- what became of it -------------------------------------------------------------------- */
 
 /* A preload is over when none of its models is loading any more. */
 static void check_preload(struct hearth_server *server)
@@ -135,7 +206,7 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
     struct hearth_worker_info info;
     switch (model->state) {
     case HEARTH_MODEL_READY:
-        hearth_pool_info(server->pool, model->slot, &info);
+        hearth_pool_info(server->pool, hearth_model_lane(model), &info);
         answer_all(server, model->slot, true, 0, "", info.pid);
         break;
     case HEARTH_MODEL_FAILED:
@@ -157,23 +228,36 @@ void loads_settle(struct hearth_server *server, struct hearth_model *model)
 
 /* Finds the model; looks for its manifest again before it says that there is none, and before a
  * load, because it may have been replaced. */
-struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slice id, char *text,
+struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slice name, char *text,
                                 size_t text_bytes)
 {
     struct hearth_registry *registry = server->parts.registry;
-    struct hearth_model *model = hearth_registry_find(registry, id);
+    struct hearth_model *model = hearth_registry_resolve(registry, name, NULL);
+    struct hearth_error err = {0};
     if (model == NULL || !hearth_model_has_worker(model)) {
-        struct hearth_error err = {0};
+        const struct hearth_alias *alias = hearth_registry_alias(registry, name);
+        struct hearth_slice id = model != NULL   ? hearth_slice_of_string(model->id)
+                                 : alias != NULL ? hearth_slice_of_string(alias->model_id)
+                                                 : name;
         if (hearth_registry_look(registry, id, &err) < 0) {
             hearth_log(HEARTH_LOG_WARN, "registry.look", "error", hearth_log_err(&err), NULL);
         }
-        model = hearth_registry_find(registry, id);
+        model = hearth_registry_resolve(registry, name, NULL);
     }
     if (model == NULL) {
-        snprintf(text, text_bytes, "model \"%.*s\" is in none of the model folders of this daemon",
-                 HEARTH_SLICE_ARGS(id));
+        hearth_registry_explain(registry, name, &err);
+        snprintf(text, text_bytes, "%s", err.text);
     }
     return model;
+}
+
+/* A dry run asks what the model itself would take: it is nobody's guest. */
+static int begin_asked(struct hearth_server *server, struct hearth_model *model,
+                       const struct hearth_wire_load_request *asked, struct hearth_error *err)
+{
+    room_ask(server, model->slot, asked);
+    return asked->is_dry_run != 0 ? hearth_pool_load(server->pool, model, err)
+                                  : loads_begin(server, model, err);
 }
 
 static void begin_load(struct connection *connection, struct hearth_model *model,
@@ -183,19 +267,17 @@ static void begin_load(struct connection *connection, struct hearth_model *model
     uint64_t client_id = asked->request_id;
     struct hearth_error err = {0};
     struct hearth_worker_info info;
+    if (model->is_retiring) {
+        model->is_retiring = false;
+        answer_all(server, model->slot, false, HEARTH_E_CANCELLED, "it was loaded again", 0);
+    }
+    model->is_hidden = false;
     switch (model->state) {
     case HEARTH_MODEL_READY:
-        hearth_pool_info(server->pool, model->slot, &info);
+        hearth_pool_info(server->pool, hearth_model_lane(model), &info);
         answer_load(connection, model->slot, client_id, 0, "", info.pid);
         return;
     case HEARTH_MODEL_LOADING:
-        if (server->rooms[model->slot].is_dry_run != (asked->is_dry_run != 0)) {
-            answer(connection, true, client_id, HEARTH_E_BUSY,
-                   "the model is being loaded, or tried, for another client", 0);
-            return;
-        }
-        (void)wait_for(connection, model, true, client_id);
-        return;
     case HEARTH_MODEL_RESTARTING: (void)wait_for(connection, model, true, client_id); return;
     case HEARTH_MODEL_DRAINING:
         answer(connection, true, client_id, HEARTH_E_BUSY, "the model is being unloaded", 0);
@@ -204,11 +286,12 @@ static void begin_load(struct connection *connection, struct hearth_model *model
     case HEARTH_MODEL_FAILED: break;
     }
     struct waiter *waiter = wait_for(connection, model, true, client_id);
-    room_ask(server, model->slot, asked);
-    int rc = waiter != NULL ? hearth_pool_load(server->pool, model, &err) : 0;
+    int rc = waiter != NULL ? begin_asked(server, model, asked, &err) : 0;
     if (rc < 0) {
         drop(waiter);
         answer(connection, true, client_id, rc, err.text, 0);
+    } else if (waiter != NULL && model->state == HEARTH_MODEL_READY) {
+        loads_settle(server, model); /* another has it loaded already */
     }
 }
 
@@ -229,25 +312,36 @@ void loads_load(struct connection *connection, const struct hearth_wire_load_req
     begin_load(connection, model, asked);
 }
 
+/* NULL if it may be unloaded. */
+static const char *find_obstacle(const struct hearth_model *model, int *ret_code)
+{
+    enum hearth_model_state told =
+        model != NULL ? hearth_model_told_state(model) : HEARTH_MODEL_ABSENT;
+    if (told == HEARTH_MODEL_ABSENT || told == HEARTH_MODEL_FAILED) {
+        *ret_code = HEARTH_E_NOT_READY;
+        return "is not loaded";
+    }
+    *ret_code = HEARTH_E_BUSY;
+    return model->is_pinned ? "is part of a swap; wait until that is over" : NULL;
+}
+
 void loads_unload(struct connection *connection, const struct hearth_wire_unload_request *asked)
 {
     struct hearth_server *server = connection->server;
-    struct hearth_model *model = hearth_registry_find(server->parts.registry, asked->model_id);
+    struct hearth_model *model =
+        hearth_registry_resolve(server->parts.registry, asked->model_id, NULL);
     char text[HEARTH_ERROR_TEXT_BYTES];
-    if (model == NULL || !hearth_model_has_worker(model)) {
-        snprintf(text, sizeof text, "model \"%.*s\" is not loaded",
-                 HEARTH_SLICE_ARGS(asked->model_id));
-        answer(connection, false, asked->request_id,
-               model == NULL ? HEARTH_E_NO_MODEL : HEARTH_E_NOT_READY, text, 0);
+    int code = 0;
+    const char *obstacle = find_obstacle(model, &code);
+    if (obstacle != NULL) {
+        snprintf(text, sizeof text, "model \"%.*s\" %s", HEARTH_SLICE_ARGS(asked->model_id),
+                 obstacle);
+        answer(connection, false, asked->request_id, model == NULL ? HEARTH_E_NO_MODEL : code, text,
+               0);
         return;
     }
-    if (wait_for(connection, model, false, asked->request_id) == NULL) {
-        return;
-    }
-    hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
-    if (model->state == HEARTH_MODEL_DRAINING) {
-        hearth_sched_set_credit(&server->sched, model->slot, 0);
-        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model is being unloaded");
+    if (wait_for(connection, model, false, asked->request_id) != NULL) {
+        loads_end(server, model, asked->drain != 0);
     }
 }
 
@@ -257,12 +351,12 @@ void hearth_server_preload(struct hearth_server *server)
     server->is_preloading = true;
     for (uint32_t i = 0; i < config->preload_count; i++) {
         struct hearth_error err = {0};
-        struct hearth_model *model = hearth_registry_find(
-            server->parts.registry, hearth_slice_of_string(config->preload[i]));
+        struct hearth_model *model = hearth_registry_resolve(
+            server->parts.registry, hearth_slice_of_string(config->preload[i]), NULL);
         int rc = model == NULL ? hearth_fail(&err, HEARTH_E_NO_MODEL,
                                              "preload \"%.64s\": in none of the model folders",
                                              config->preload[i])
-                               : hearth_pool_load(server->pool, model, &err);
+                               : loads_begin(server, model, &err);
         if (rc < 0 && rc != HEARTH_E_BUSY) {
             hearth_log(HEARTH_LOG_ERROR, "model.not_preloaded", "model",
                        hearth_log_s(config->preload[i]), "error", hearth_log_err(&err), NULL);

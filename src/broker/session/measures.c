@@ -114,7 +114,6 @@ static void keep_span(const struct request *request,
 {
     struct hearth_server *server = request->server;
     struct span_ring *ring = &server->spans;
-    const struct hearth_model *model = hearth_registry_at(server->parts.registry, request->slot);
     if (ring->count == HEARTH_MAX_SPANS) {
         ring->first = (ring->first + 1) % HEARTH_MAX_SPANS;
         ring->count--;
@@ -137,14 +136,14 @@ static void keep_span(const struct request *request,
         .task = (uint8_t)request->ticket.task,
         .priority = (uint8_t)request->job.priority,
     };
-    memcpy(span->model_id, model != NULL ? model->id : "", model != NULL ? sizeof model->id : 1);
+    memcpy(span->model_id, request->model_id, sizeof span->model_id);
 }
 
 void measure_end(const struct request *request,
                  const struct hearth_wire_inference_response *response)
 {
-    struct lane_record *record = &request->server->records[request->slot];
-    if (request->is_warmup) {
+    struct lane_record *record = &request->server->records[request->asked_slot];
+    if (request->is_warmup || request->is_golden) {
         return; /* its time is that of a cold model and would spoil what is told of the others */
     }
     count(request, response);

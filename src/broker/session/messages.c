@@ -81,6 +81,16 @@ static void take_model(struct connection *connection, const struct hearth_messag
     models_describe(connection, &message->as.model_request);
 }
 
+static void take_swap(struct connection *connection, const struct hearth_message *message)
+{
+    swaps_begin(connection, &message->as.swap_request);
+}
+
+static void take_alias(struct connection *connection, const struct hearth_message *message)
+{
+    names_alias(connection, &message->as.alias_request);
+}
+
 static const struct handler handlers[] = {
     [HEARTH_MSG_handshake] = {take_handshake, true},
     [HEARTH_MSG_health_check] = {take_health, true},
@@ -95,6 +105,8 @@ static const struct handler handlers[] = {
     [HEARTH_MSG_warmup_request] = {take_warmup, false},
     [HEARTH_MSG_requests_request] = {take_requests, false},
     [HEARTH_MSG_model_request] = {take_model, false},
+    [HEARTH_MSG_swap_request] = {take_swap, false},
+    [HEARTH_MSG_alias_request] = {take_alias, false},
 };
 
 /* NULL: a client does not send this. */
@@ -133,6 +145,10 @@ static void refuse_field(struct connection *connection, const struct hearth_mess
         id = message->as.warmup_request.request_id;
     } else if (message->type == HEARTH_MSG_model_request) {
         id = message->as.model_request.request_id;
+    } else if (message->type == HEARTH_MSG_swap_request) {
+        id = message->as.swap_request.request_id;
+    } else if (message->type == HEARTH_MSG_alias_request) {
+        id = message->as.alias_request.request_id;
     }
     connection_error(connection, err->code, id, err->text);
 }

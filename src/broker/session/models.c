@@ -11,6 +11,7 @@
 /* The list and the names it points to; made for one answer. */
 struct listing {
     struct hearth_wire_model_info infos[HEARTH_MAX_MODELS];
+    struct hearth_wire_alias_info aliases[HEARTH_MAX_ALIASES];
     char walls[HEARTH_MAX_MODELS][HEARTH_MAX_ERROR_BYTES + 1];
     struct hearth_wire_name *names;
     uint32_t name_count;
@@ -32,6 +33,7 @@ static void add_manifest(struct listing *listing, struct hearth_wire_model_info 
                          const struct hearth_manifest *manifest)
 {
     const struct hearth_manifest_file *file = hearth_manifest_file(manifest, HEARTH_FILE_MODEL);
+    info->version = hearth_slice_of_string(manifest->version);
     info->task = (uint8_t)manifest->task;
     info->engine = (uint8_t)manifest->engine;
     info->size_bytes = manifest->size_bytes;
@@ -73,13 +75,15 @@ static void add_model(struct hearth_server *server, struct listing *listing,
     char *walls = listing->walls[listing->count];
     struct hearth_wire_model_info *info = &listing->infos[listing->count++];
     struct hearth_worker_info worker;
-    hearth_pool_info(server->pool, model->slot, &worker);
+    enum hearth_model_state told = hearth_model_told_state(model);
+    hearth_pool_info(server->pool, hearth_model_lane(model), &worker);
     if (hearth_model_has_worker(model) && worker.containment[0] != '\0') {
         walls_tell(worker.containment, walls);
     }
     *info = (struct hearth_wire_model_info){
         .name = hearth_slice_of_string(model->id),
-        .state = (uint8_t)model->state,
+        .state = (uint8_t)told,
+        .shares = hearth_slice_of_string(model->host != NULL ? model->host->id : ""),
         .containment = text_slice(walls),
         .error = text_slice(model->state == HEARTH_MODEL_FAILED ? model->failure.text : ""),
         .error_code = (uint16_t)(model->state == HEARTH_MODEL_FAILED ? -model->failure.code : 0),
@@ -88,8 +92,8 @@ static void add_model(struct hearth_server *server, struct listing *listing,
         add_manifest(listing, info, model->manifest);
     }
     add_worker(info, &worker);
-    info->memory_bytes = memory_of_worker(server, model->slot, worker.pid);
-    listing->total_memory_bytes += info->memory_bytes;
+    info->memory_bytes = memory_of_worker(server, hearth_model_lane(model), worker.pid);
+    listing->total_memory_bytes += model->host == NULL ? info->memory_bytes : 0;
     add_lane(server, model->slot, info);
 }
 
@@ -110,6 +114,19 @@ static uint32_t sort_by_name(struct hearth_registry *registry,
         sorted[at] = model;
     }
     return count;
+}
+
+static struct hearth_wire_list list_aliases(const struct hearth_registry *registry,
+                                            struct listing *listing)
+{
+    for (uint32_t i = 0; i < registry->alias_count; i++) {
+        const struct hearth_alias *alias = &registry->aliases[i];
+        listing->aliases[i] =
+            (struct hearth_wire_alias_info){.name = hearth_slice_of_string(alias->name),
+                                            .model_id = hearth_slice_of_string(alias->model_id),
+                                            .generation = alias->generation};
+    }
+    return (struct hearth_wire_list){.count = registry->alias_count, .items = listing->aliases};
 }
 
 static void answer(struct connection *connection)
@@ -135,7 +152,8 @@ static void answer(struct connection *connection)
     struct hearth_message message = {
         .type = HEARTH_MSG_models_response,
         .as.models_response = {.models = {.count = listing->count, .items = listing->infos},
-                               .total_memory_bytes = listing->total_memory_bytes}};
+                               .total_memory_bytes = listing->total_memory_bytes,
+                               .aliases = list_aliases(server->parts.registry, listing)}};
     connection_send(connection, &message);
     hearth_free(listing->names);
 }
@@ -294,7 +312,7 @@ static void describe(struct connection *connection, const struct hearth_model *m
     }
     struct facts facts;
     struct hearth_worker_info info;
-    hearth_pool_info(server->pool, model->slot, &info);
+    hearth_pool_info(server->pool, hearth_model_lane(model), &info);
     memory_begin(server);
     add_model(server, listing, model);
     gather_facts(model, info.ready->facts, &facts);

@@ -3,6 +3,7 @@
 #include "session_priv.h"
 
 #include "hearth_log.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- metrics ------------------------------------------------------------------------------ */
@@ -204,10 +205,11 @@ struct listing {
     uint32_t count;
     const struct hearth_peer *peer;
     const struct hearth_server *server;
+    const char *model_id; /* of the lane that is being added */
 };
 
-static void add_job(struct listing *listing, struct hearth_job *job, const char *model_id,
-                    uint32_t position)
+static void add_job(struct listing *listing, struct hearth_job *job,
+                    const struct hearth_sched_place *place)
 {
     const struct request *request = request_of_job(job);
     uint64_t now_ns = hearth_loop_now_ns(listing->server->parts.loop);
@@ -218,41 +220,51 @@ static void add_job(struct listing *listing, struct hearth_job *job, const char 
     uint64_t age_ns = now_ns - HEARTH_MIN(now_ns, request->admitted_ns);
     listing->infos[listing->count++] = (struct hearth_wire_request_info){
         .ticket = request->ticket.id,
-        .model_id = hearth_slice_of_string(model_id),
+        .model_id = hearth_slice_of_string(listing->model_id),
         .task = (uint8_t)request->ticket.task,
         .priority = (uint8_t)job->priority,
         .state = job->state == HEARTH_JOB_RUNNING,
-        .position = position,
+        .position = place->position,
+        .expected_wait_ms = place->expected_wait_ms,
         .age_ms = (uint32_t)HEARTH_MIN(age_ns / HEARTH_NS_PER_MS, UINT32_MAX),
         .pid = (uint32_t)request->client->peer.pid,
         .client = text_slice(request->client->name),
     };
 }
 
-static void add_jobs(struct listing *listing, const struct hearth_list *jobs, const char *model_id,
-                     uint32_t *position)
+static void add_queued(void *arg, struct hearth_job *job, const struct hearth_sched_place *place)
 {
-    HEARTH_LIST_EACH(struct hearth_job, link, job, jobs) {
-        add_job(listing, job, model_id, position != NULL ? (*position)++ : 0);
-        if (listing->count == HEARTH_MAX_LISTED_REQUESTS) {
-            return;
-        }
+    add_job(arg, job, place);
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const struct hearth_wire_request_info *left = a;
+    const struct hearth_wire_request_info *right = b;
+    if (left->position != right->position) {
+        return left->position < right->position ? -1 : 1;
     }
+    return left->ticket < right->ticket ? -1 : left->ticket > right->ticket;
 }
 
 static void add_lane(struct listing *listing, uint32_t slot)
 {
     const struct hearth_lane *lane = hearth_sched_lane(&listing->server->sched, slot);
     const struct hearth_model *model = hearth_registry_at(listing->server->parts.registry, slot);
-    uint32_t position = 0;
+    static const struct hearth_sched_place nowhere;
     if (model == NULL) {
         return;
     }
-    add_jobs(listing, &lane->running, model->id, NULL);
-    add_jobs(listing, &lane->doomed, model->id, NULL);
-    for (uint32_t p = HEARTH_SCHED_PRIORITIES; p-- > 0;) {
-        add_jobs(listing, &lane->queued[p], model->id, &position);
+    listing->model_id = model->id;
+    HEARTH_LIST_EACH(struct hearth_job, link, running, &lane->running) {
+        add_job(listing, running, &nowhere);
     }
+    HEARTH_LIST_EACH(struct hearth_job, of_class, doomed, &lane->doomed) {
+        add_job(listing, doomed, &nowhere);
+    }
+    uint32_t first = listing->count;
+    hearth_sched_each_queued(&listing->server->sched, slot, add_queued, listing);
+    qsort(&listing->infos[first], listing->count - first, sizeof listing->infos[0], by_position);
 }
 
 static uint32_t count_open(const struct hearth_server *server, const struct hearth_peer *peer)

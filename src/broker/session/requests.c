@@ -26,6 +26,7 @@ struct request *request_new(struct hearth_server *server)
         request->server = server;
         hearth_list_init(&request->of_client);
         hearth_list_init(&request->of_ticket);
+        hearth_list_init(&request->of_noticed);
         hearth_buf_init(&request->bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
         hearth_buf_init(&request->choices, HEARTH_MAX_CHOICES * (1 + HEARTH_MAX_LABEL_BYTES));
     }
@@ -73,6 +74,7 @@ void request_recycle(struct request *request)
     memfds_release(server, request->client, &request->memfds);
     call_end(request);
     hearth_list_remove(&request->of_ticket);
+    hearth_list_remove(&request->of_noticed);
     if (server->free_count >= REQUESTS_KEPT) {
         free_request(request);
         return;
@@ -82,6 +84,7 @@ void request_recycle(struct request *request)
     *request = (struct request){
         .magic = REQUEST_MAGIC, .server = server, .bytes = bytes, .choices = choices};
     hearth_list_init(&request->of_ticket);
+    hearth_list_init(&request->of_noticed);
     hearth_list_append(&server->free_requests, &request->of_client);
     server->free_count++;
 }
@@ -168,11 +171,9 @@ static void tell_in_memfds(struct connection *client, struct hearth_message *mes
 static void tell_warmup(const struct request *request,
                         const struct hearth_wire_inference_response *response)
 {
-    const struct hearth_model *model =
-        hearth_registry_at(request->server->parts.registry, request->slot);
     struct hearth_wire_warmup_response told = {
         .request_id = request->client_id,
-        .model_id = hearth_slice_of_string(model != NULL ? model->id : ""),
+        .model_id = hearth_slice_of_string(request->model_id),
         .success = response->code == 0,
         .code = response->code,
         .error = response->error,
@@ -214,6 +215,7 @@ static void finish_request(struct request *request,
     told.queue_us = us_between(request->admitted_ns, started_ns);
     told.first_us = us_between(request->admitted_ns, first_ns);
     told.total_us = us_between(request->admitted_ns, now_ns);
+    told.generation = request->generation;
     measure_end(request, &told);
     idle_on_end(server, request->slot);
     if (client != NULL) {
@@ -221,8 +223,30 @@ static void finish_request(struct request *request,
         client->open_count--;
         tell_end(request, &told, fds, fd_count);
     }
+    if (request->is_golden) {
+        swaps_take_answer(server, request->ticket.id, &told);
+    }
+    uint32_t slot = request->slot;
+    struct hearth_flow *flow = request->job.flow;
     request_recycle(request);
+    flows_let_go(flow);
+    drains_look(server, slot);
     server_check_drained(server);
+}
+
+/* A piece of a generator's answer is work that its client has got. */
+static void charge_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk)
+{
+    struct hearth_wire_list results = chunk->results;
+    struct hearth_wire_result result;
+    if (request->prompt_work == 0) {
+        return;
+    }
+    request->served = HEARTH_MAX(request->served, request->prompt_work);
+    while (hearth_wire_next(&results, HEARTH_RECORD_result, &result)) {
+        request->served += result.tokens;
+    }
+    hearth_sched_serve(&request->server->sched, &request->job, request->served);
 }
 
 void request_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk)
@@ -230,6 +254,7 @@ void request_chunk(struct request *request, const struct hearth_wire_stream_chun
     if (request->first_ns == 0) {
         request->first_ns = hearth_clock_ns();
     }
+    charge_chunk(request, chunk);
     if (request->client == NULL) {
         return;
     }
@@ -261,13 +286,26 @@ static void explain(const struct request *request, struct hearth_wire_inference_
     }
 }
 
+/* What it cost its client: tokens that were computed, where a model generates, else inputs. */
+static uint32_t work_of(const struct request *request,
+                        const struct hearth_wire_inference_response *response)
+{
+    if (request->prompt_work == 0) {
+        return response->code == 0 ? request->job.inputs : request->served;
+    }
+    uint32_t prompt =
+        response->prompt_tokens - HEARTH_MIN(response->prompt_tokens, response->cached_tokens);
+    return HEARTH_MAX(request->served, prompt + response->tokens_generated);
+}
+
 void request_end(struct request *request, const struct hearth_wire_inference_response *response,
                  int *fds, uint32_t fd_count)
 {
     struct hearth_server *server = request->server;
     struct hearth_wire_inference_response told = *response;
     uint32_t slot = request->slot;
-    hearth_sched_finish(&server->sched, &request->job);
+    hearth_sched_finish(&server->sched, &request->job, work_of(request, &told),
+                        server_now_ms(server));
     explain(request, &told);
     finish_request(request, &told, fds, fd_count);
     lanes_ended(server, slot);
@@ -278,9 +316,43 @@ void request_fail(struct request *request, int code, const char *text)
     struct hearth_server *server = request->server;
     struct hearth_wire_inference_response response = failure(code, text);
     if (!hearth_sched_withdraw(&server->sched, &request->job)) {
-        hearth_sched_finish(&server->sched, &request->job);
+        hearth_sched_finish(&server->sched, &request->job, request->served, server_now_ms(server));
     }
     finish_request(request, &response, NULL, 0);
+}
+
+/* ---- another lane ------------------------------------------------------------------------- */
+
+void request_move(struct request *request, uint32_t lane)
+{
+    struct hearth_server *server = request->server;
+    struct hearth_error err = {0};
+    bool was_queued = hearth_sched_withdraw(&server->sched, &request->job);
+    HEARTH_ASSERT(was_queued);
+    request->slot = lane;
+    hearth_list_remove(&request->of_noticed);
+    int rc = flows_submit(request, lane, &err);
+    if (rc < 0) {
+        struct hearth_wire_inference_response response = failure(rc, err.text);
+        finish_request(request, &response, NULL, 0);
+    }
+}
+
+void requests_on_move(void *arg)
+{
+    struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
+    uint64_t begun_ns = hearth_clock_ns();
+    struct hearth_job *job;
+    uint32_t moved = 0;
+    while ((job = hearth_sched_first_queued(&server->sched, server->moving_from)) != NULL) {
+        if (!slice_has_room(moved++, begun_ns)) {
+            hearth_loop_defer(server->parts.loop, &server->move_more);
+            break;
+        }
+        request_move(request_of_job(job), server->moving_to);
+    }
+    lane_dispatch(server, server->moving_to);
+    lanes_arm_deadline(server);
 }
 
 /* ---- cancel ------------------------------------------------------------------------------- */

@@ -94,25 +94,51 @@ static void on_end(void *arg, struct hearth_ticket *ticket,
     request_end(request_of_ticket(ticket), response, fds, fd_count);
 }
 
+static void settle_guests(struct hearth_server *server, uint64_t slots)
+{
+    for (uint32_t slot = 0; slots != 0; slot++, slots >>= 1) {
+        struct hearth_model *guest = hearth_registry_at(server->parts.registry, slot);
+        if ((slots & 1) != 0 && guest != NULL) {
+            loads_settle(server, guest);
+        }
+    }
+}
+
+/* It has no worker any more. */
+static void end_lane(struct hearth_server *server, struct hearth_model *model)
+{
+    model->is_hidden = false;
+    model->is_retiring = false;
+    if (model->is_held) {
+        return; /* a swap decides where its requests go */
+    }
+    if (model->state == HEARTH_MODEL_FAILED) {
+        lane_fail_queued(server, model->slot, model->failure.code, model->failure.text);
+    } else { /* unloaded while it was to start again */
+        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model was unloaded");
+    }
+}
+
 static void on_change(void *arg, struct hearth_model *model)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
     struct hearth_worker_info info;
     hearth_pool_info(server->pool, model->slot, &info);
-    bool serves = model->state == HEARTH_MODEL_READY;
+    bool serves = model->state == HEARTH_MODEL_READY && !model->is_held;
+    uint64_t moved = hearth_registry_follow(server->parts.registry, model);
     hearth_sched_set_credit(&server->sched, model->slot, serves ? info.capacity : 0);
     if (serves) {
         idle_on_ready(server, model->slot);
     }
     loads_settle(server, model);
+    settle_guests(server, moved);
     if (serves) {
         lane_dispatch(server, model->slot);
         lanes_arm_deadline(server);
-    } else if (model->state == HEARTH_MODEL_FAILED) {
-        lane_fail_queued(server, model->slot, model->failure.code, model->failure.text);
-    } else if (model->state == HEARTH_MODEL_ABSENT) { /* unloaded while it was to start again */
-        lane_fail_queued(server, model->slot, HEARTH_E_NOT_READY, "the model was unloaded");
+    } else if (!hearth_model_has_worker(model)) {
+        end_lane(server, model);
     }
+    swaps_look(server);
     room_settle(server);
     server_check_drained(server);
 }
@@ -146,7 +172,7 @@ static bool has_workers(struct hearth_server *server)
 {
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
         const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
-        if (model != NULL && hearth_model_has_worker(model)) {
+        if (model != NULL && hearth_model_owns_worker(model)) {
             return true;
         }
     }
@@ -157,7 +183,7 @@ static void unload_all(struct hearth_server *server)
 {
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
         struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
-        if (model != NULL && hearth_model_has_worker(model)) {
+        if (model != NULL && hearth_model_owns_worker(model)) {
             hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
         }
     }
@@ -213,7 +239,7 @@ static void on_drain_timer(void *arg, uint64_t now_ns)
     hearth_log(HEARTH_LOG_WARN, "daemon.drain_timeout", "cut", hearth_log_u(server->cut), NULL);
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
         struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
-        if (model != NULL && hearth_model_has_worker(model)) {
+        if (model != NULL && hearth_model_owns_worker(model)) {
             hearth_pool_unload(server->pool, model, 0);
             hearth_pool_kill(server->pool, model, "drain_timeout_ms");
         }
@@ -234,6 +260,7 @@ void hearth_server_drain(struct hearth_server *server)
     hearth_loop_arm(
         loop, &server->drain_timer,
         hearth_clock_deadline_ns(hearth_loop_now_ns(loop), server->parts.config->drain_timeout_ms));
+    swaps_abort(server, HEARTH_E_SHUTTING_DOWN);
     loads_refuse_all(server, HEARTH_E_SHUTTING_DOWN);
     for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
         lane_fail_queued(server, slot, HEARTH_E_SHUTTING_DOWN, "the daemon is shutting down");
@@ -267,12 +294,17 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     }
     hearth_json_room_init(&server->json_in, JSON_ROOM_BYTES);
     hearth_json_room_init(&server->json_out, JSON_ROOM_BYTES);
-    hearth_sched_init(&server->sched, (uint32_t)config->queue_limit, MAX_QUEUED_BYTES);
+    hearth_sched_init(&server->sched, &(struct hearth_sched_limits){0});
+    hearth_list_init(&server->users);
+    hearth_list_init(&server->noticed);
+    flows_reload(server);
     hearth_deferred_init(&server->scan_more, models_on_scan, server);
     hearth_deferred_init(&server->dispatch_more, lanes_on_dispatch, server);
     hearth_deferred_init(&server->doom_more, lanes_on_doom, server);
+    hearth_deferred_init(&server->move_more, requests_on_move, server);
     hearth_timer_init(&server->deadline_timer, lanes_on_deadline, server);
     hearth_timer_init(&server->lease_timer, lanes_on_lease, server);
+    hearth_timer_init(&server->notice_timer, notices_on_timer, server);
     hearth_timer_init(&server->drain_timer, on_drain_timer, server);
     hearth_timer_init(&server->idle_timer, idle_on_timer, server);
     server->calls.limits = call_limits(config);
@@ -323,7 +355,7 @@ int hearth_server_create(const struct hearth_server_parts *parts,
 void hearth_server_reload(struct hearth_server *server)
 {
     HEARTH_CHECK(server, SERVER_MAGIC);
-    server->sched.queue_limit = (uint32_t)server->parts.config->queue_limit;
+    flows_reload(server);
     server->calls.limits = call_limits(server->parts.config);
     idle_reload(server);
     HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
@@ -342,6 +374,9 @@ void hearth_server_destroy(struct hearth_server *server)
     hearth_loop_set_lag_hook(loop, NULL, NULL);
     hearth_loop_undefer(loop, &server->dispatch_more);
     hearth_loop_undefer(loop, &server->doom_more);
+    hearth_loop_undefer(loop, &server->move_more);
+    hearth_golden_destroy(server->swap.golden);
+    server->swap = (struct swap){0};
     hearth_loop_undefer(loop, &server->scan_more);
     hearth_loop_unwatch(loop, &server->listen_watch);
     hearth_listener_close(&server->listener);
@@ -356,10 +391,12 @@ void hearth_server_destroy(struct hearth_server *server)
     }
     hearth_pool_destroy(server->pool);
     requests_free_all(server);
+    flows_forget_own(server);
     hearth_json_room_finish(&server->json_in);
     hearth_json_room_finish(&server->json_out);
     hearth_loop_disarm(loop, &server->deadline_timer);
     hearth_loop_disarm(loop, &server->lease_timer);
+    hearth_loop_disarm(loop, &server->notice_timer);
     hearth_loop_disarm(loop, &server->idle_timer);
     hearth_loop_disarm(loop, &server->drain_timer);
     hearth_loop_disarm(loop, &server->accept_timer);

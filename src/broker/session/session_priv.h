@@ -32,6 +32,7 @@
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
 #define REQUESTS_KEPT      256u        /* free requests; with their buffers 16 MiB at the most */
+#define NOTICE_MS          1000u
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 #define SCAN_ENTRIES       8u          /* of a models folder, looked at in a row */
 #define JSON_ROOM_BYTES    (64u << 20) /* most that one V1 message may take while it is handled */
@@ -96,6 +97,7 @@ struct connection {
     struct hearth_slice frame;            /* the V2 frame that is being handled */
     char name[HEARTH_MAX_NAME_BYTES + 1]; /* as the client calls itself */
     struct hearth_list requests;
+    struct flow *flows[HEARTH_MAX_MODELS]; /* what it asks of each lane; NULL: nothing yet */
     uint32_t open_count;
     struct hearth_list waiters;
     uint32_t waiter_count;
@@ -116,13 +118,21 @@ struct request {
     struct memfds memfds;         /* the same, beside it; closed then */
     struct hearth_buf choices;    /* that its ticket lends; wiped at its end */
     uint64_t admitted_ns;
-    uint64_t started_ns; /* 0 until a worker has it */
-    uint64_t first_ns;   /* 0 until the first piece */
+    uint64_t started_ns;           /* 0 until a worker has it */
+    uint64_t first_ns;             /* 0 until the first piece */
+    uint32_t prompt_work;          /* of a generator: what its prompt is taken for */
+    uint32_t served;               /* work that it is known to have got */
+    uint32_t told_position;        /* in the last notice */
+    struct hearth_list of_noticed; /* while it waits and its client wants to know its place */
     bool is_cancelled;
     bool is_overdue;
     bool is_call;        /* it counts in the server's calls … */
     uint64_t call_bytes; /* … with so much */
     bool is_warmup;      /* the daemon's own input; ends with a warmup_response */
+    bool is_golden;      /* the daemon's own, without a client; its end is a swap's */
+    uint32_t asked_slot; /* of the model that was asked: its host's may be another */
+    uint32_t generation; /* of the alias that was asked; 0: it was none */
+    char model_id[HEARTH_MAX_MODEL_ID_BYTES + 1]; /* as at its admission */
 };
 
 /** A client that awaits the end of a load or an unload. */
@@ -132,6 +142,28 @@ struct waiter {
     uint64_t client_id;
     uint32_t slot;
     bool is_load;
+};
+
+/** The one swap that may be under way, see swaps.c. */
+struct swap {
+    enum hearth_swap_phase phase;
+    char name[HEARTH_MAX_MODEL_ID_BYTES + 1]; /* that is to stand for another model */
+    struct hearth_model *old;                 /* NULL: the name stood for none that is there */
+    struct hearth_model *new;                 /* both are pinned */
+    struct connection *client;                /* who asked; NULL: has gone */
+    uint64_t client_id;
+    bool keeps_old;
+    bool has_begun_load; /* of the new one, which is unloaded again if it comes to nothing */
+    bool has_drained;    /* drain-first: requests wait for the old one, which is held */
+    bool has_begun_restore;
+    struct hearth_golden *golden; /* NULL: there is none */
+    uint64_t recorded;            /* inputs that the old one has answered, one bit each */
+    uint32_t next;                /* input to be asked */
+    uint64_t ticket;              /* of the one that was asked; 0: none is */
+    uint32_t checked;
+    uint64_t begun_ns;
+    uint64_t drained_ns; /* since when requests wait */
+    struct hearth_error failure;
 };
 
 /** What is remembered of one lane for the list of models. */
@@ -221,6 +253,12 @@ struct hearth_server {
     struct hearth_watch listen_watch;
     struct hearth_pool *pool;
     struct hearth_sched sched;
+    struct hearth_sched_place refused; /* the place of the request that was refused last */
+    struct hearth_list users;
+    struct flow *flows[HEARTH_MAX_MODELS]; /* of the daemon's own requests */
+    struct hearth_list noticed;            /* requests whose clients want to know their place */
+    struct hearth_timer notice_timer;
+    bool notice_timer_armed;
     struct hearth_timer deadline_timer;
     struct hearth_timer lease_timer;
     struct hearth_timer drain_timer;
@@ -244,6 +282,10 @@ struct hearth_server {
     struct hearth_list tickets[TICKET_BUCKETS];
     uint64_t started_ns;
     uint64_t scanned_ns;
+    struct swap swap;
+    struct hearth_deferred move_more; /* requests are left to be moved to another lane */
+    uint32_t moving_from;
+    uint32_t moving_to;
     struct lane_record records[HEARTH_MAX_MODELS];
     struct span_ring spans;
     struct token_guard guards[TOKEN_GUARDS];
@@ -312,6 +354,32 @@ void loads_unload(struct connection *connection, const struct hearth_wire_unload
 void loads_settle(struct hearth_server *server, struct hearth_model *model);
 void loads_forget(struct connection *connection);
 void loads_refuse_all(struct hearth_server *server, int code);
+/* Begins to load @model, or makes it the guest of one that is the same; then it may be READY. */
+int loads_begin(struct hearth_server *server, struct hearth_model *model, struct hearth_error *err);
+/* Unloads @model under its own name; softly: what it has is answered first. */
+void loads_end(struct hearth_server *server, struct hearth_model *model, bool is_soft);
+/* A request of the lane has ended, or else something that a drain may wait for. */
+void drains_look(struct hearth_server *server, uint32_t slot);
+
+/* swaps.c */
+void swaps_begin(struct connection *connection, const struct hearth_wire_swap_request *asked);
+void swaps_look(struct hearth_server *server); /* a model has changed: goes on if that matters */
+void swaps_take_answer(struct hearth_server *server, uint64_t ticket,
+                       const struct hearth_wire_inference_response *answer);
+void swaps_forget(struct connection *connection); /* who asked has gone; the swap goes on */
+void swaps_abort(struct hearth_server *server, int code);
+
+/* golden.c: what a swap compares. Errors are the reason why it fails. */
+int golden_open(struct hearth_server *server, struct hearth_error *err);
+bool golden_needs_old(const struct hearth_server *server);
+/* Asks @model the next input that it is to be asked: 1, or 0 if there is none left. */
+int golden_ask_next(struct hearth_server *server, struct hearth_model *model,
+                    struct hearth_error *err);
+int golden_take(struct hearth_server *server, const struct hearth_wire_inference_response *answer,
+                struct hearth_error *err);
+
+/* names.c */
+void names_alias(struct connection *connection, const struct hearth_wire_alias_request *asked);
 
 /* reports.c */
 void report_metrics(struct connection *connection);
@@ -400,6 +468,10 @@ int request_open(struct connection *connection, const struct hearth_wire_inferen
                  struct memfds *memfds, bool is_warmup, struct hearth_error *err);
 int request_check_id(const struct connection *connection, uint64_t client_id, bool is_warmup,
                      struct hearth_error *err);
+/* Opens one of the daemon's own for @model, without a client; its end is a swap's. */
+int request_open_own(struct hearth_server *server, const struct hearth_model *model,
+                     const struct hearth_wire_inference_request *asked, uint64_t *ret_ticket,
+                     struct hearth_error *err);
 void request_admit(struct connection *connection,
                    const struct hearth_wire_inference_request *asked);
 void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text);
@@ -418,7 +490,9 @@ void request_chunk(struct request *request, const struct hearth_wire_stream_chun
 void request_end(struct request *request, const struct hearth_wire_inference_response *response,
                  int *fds, uint32_t fd_count);
 void request_fail(struct request *request, int code, const char *text);
-void request_abandon(struct request *request); /* its client has gone */
+void request_move(struct request *request, uint32_t lane); /* a queued one, to another lane */
+void requests_on_move(void *arg);                          /* the same of many, in slices */
+void request_abandon(struct request *request);             /* its client has gone */
 void requests_free_all(struct hearth_server *server);
 
 static inline struct request *request_of_job(struct hearth_job *job)
@@ -433,6 +507,21 @@ static inline struct request *request_of_ticket(struct hearth_ticket *ticket)
     HEARTH_CHECK(request, REQUEST_MAGIC);
     return request;
 }
+
+/* flows.c */
+/* Puts @request into the queue of @lane. Errors of hearth_sched_submit(), HEARTH_E_NO_MEMORY; of a
+ * refusal server->refused has the place. */
+int flows_submit(struct request *request, uint32_t lane, struct hearth_error *err);
+void flows_let_go(struct hearth_flow *flow); /* after a job of it has ended */
+void flows_forget(struct connection *connection);
+void flows_forget_own(struct hearth_server *server);
+void flows_reload(struct hearth_server *server); /* weights and limits */
+
+/* notices.c */
+void notices_begin(struct request *request); /* that was queued; before it may go */
+/* After that: tells its place if it still waits. Of one that has ended only the address counts. */
+void notices_look(struct hearth_server *server, struct request *request);
+void notices_on_timer(void *arg, uint64_t now_ns);
 
 /* lanes.c */
 void lanes_on_doom(void *arg);

@@ -64,7 +64,7 @@ static int make(struct hearth_server *server, const struct hearth_wire_warmup_re
                 struct warm_up *made, struct hearth_error *err)
 {
     const struct hearth_model *model =
-        hearth_registry_find(server->parts.registry, asked->model_id);
+        hearth_registry_resolve(server->parts.registry, asked->model_id, NULL);
     struct hearth_wire_inference_request *run = &made->run;
     struct hearth_worker_info info = {0};
     *made = (struct warm_up){.text.text = hearth_slice_of_string("warm up")};
@@ -77,7 +77,7 @@ static int make(struct hearth_server *server, const struct hearth_wire_warmup_re
     run->max_tokens = HEARTH_MAX(asked->tokens, 1u);
     run->temperature = 0;
     if (run->task == HEARTH_TASK_TENSORS) {
-        hearth_pool_info(server->pool, model->slot, &info);
+        hearth_pool_info(server->pool, hearth_model_lane(model), &info);
         return invent_tensors(made, info.ready->inputs, err);
     }
     run->texts = (struct hearth_wire_list){.count = 1, .items = &made->text};

@@ -91,7 +91,8 @@ static void every_key_is_taken(void **state)
     assert_string_equal(
         text,
         "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
-        "max_connections = 1\nqueue_limit = 2\nqueue_limit_critical = 13\nqueue_limit_high = 14\nqueue_limit_normal = 15\n"
+        "max_connections = 1\nqueue_limit = 2\nqueue_limit_critical = 13\n"
+        "queue_limit_high = 14\nqueue_limit_normal = 15\n"
         "queue_limit_low = 16\nclient_queue_limit = 17\nmemory_limit = 3221225472\n"
         "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
         "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
