@@ -333,9 +333,8 @@ static uint32_t cells_apart(const struct hearth_engine *engine, uint32_t entry,
 }
 
 /* Idle prefixes leave the cells for @sequence, which begins to run, but for those that it goes on
- * with. Each row of a call looks at each cell in use, if only to find it masked: 7,000 idle ones
- * made the steps of a small model half as long again, and a copy away and back costs what a cell
- * costs in about 30 rows. */
+ * with. Each row of a call looks at each cell in use, if only to find it masked, so thousands of
+ * idle ones slow every step of a small model down; a copy away and back is soon paid. */
 static void clear_cells(struct hearth_engine *engine, struct gguf_sequence *sequence)
 {
     for (uint32_t i = first_idle(engine); i < first_waiting(engine); i++) {
