@@ -14,12 +14,14 @@
 /* ---- refusing ----------------------------------------------------------------------------- */
 
 /* On the request, unless its id is that of one that is open: that one gets its own end. */
-void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text)
+void request_refuse(struct connection *connection,
+                    const struct hearth_wire_inference_request *asked, int code, const char *text)
 {
     static const struct hearth_sched_place nowhere;
     struct hearth_server *server = connection->server;
     bool has_place = code == HEARTH_E_QUEUE_FULL || code == HEARTH_E_EXPIRED;
     const struct hearth_sched_place *place = has_place ? &server->refused : &nowhere;
+    uint64_t client_id = asked->request_id;
     if (client_id == 0 || request_find_open(connection, client_id) != NULL) {
         connection_error(connection, code, 0, text);
         return;
@@ -33,7 +35,7 @@ void request_refuse(struct connection *connection, uint64_t client_id, int code,
                                   .queue_position = place->position,
                                   .expected_wait_ms = place->expected_wait_ms,
                                   .retry_after_ms = place->retry_after_ms}};
-    measure_refusal(connection->server, code);
+    measure_refusal(server, asked->model_id, code);
     connection_send(connection, &message);
 }
 
@@ -218,6 +220,7 @@ static int fill(struct request *request, struct connection *connection,
     request->slot = hearth_model_lane(model);
     request->asked_slot = model->slot;
     memcpy(request->model_id, model->id, sizeof request->model_id);
+    request->wants_times = (asked->flags & HEARTH_FLAG_TIMING) != 0;
     request->client_id = asked->request_id;
     request->admitted_ns = hearth_loop_now_ns(server->parts.loop);
     request_number(request);
@@ -347,7 +350,7 @@ void request_admit(struct connection *connection, const struct hearth_wire_infer
     if (request_check_id(connection, asked->request_id, false, &id_err) < 0) {
         connection_error(connection, id_err.code, 0, id_err.text);
     } else if (rc < 0 || request_open(connection, asked, &memfds, false, &err) < 0) {
-        request_refuse(connection, asked->request_id, err.code, err.text);
+        request_refuse(connection, asked, err.code, err.text);
     }
     memfds_release(connection->server, connection, &memfds);
 }

@@ -77,6 +77,7 @@ static int hand_over(struct hearth_server *server, struct request *request,
                               request->memfds.count, err);
     hearth_buf_wipe(&request->bytes);
     memfds_release(server, request->client, &request->memfds);
+    measure_start(request);
     return rc;
 }
 

@@ -133,7 +133,7 @@ static void refuse_field(struct connection *connection, const struct hearth_mess
 {
     uint64_t id = 0;
     if (message->type == HEARTH_MSG_inference_request) {
-        request_refuse(connection, message->as.inference_request.request_id, err->code, err->text);
+        request_refuse(connection, &message->as.inference_request, err->code, err->text);
         refuse_strays(connection);
         return;
     }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_LABELS_BYTES (1u << 20) /* of all series of one answer */
+
 /* ---- metrics ------------------------------------------------------------------------------ */
 
 /* One answer; the lists of the message point into it. */
@@ -14,7 +16,13 @@ struct report {
     struct hearth_wire_gauge gauges[HEARTH_GAUGE_COUNT_];
     struct hearth_wire_histogram histograms[HEARTH_HISTOGRAM_COUNT_];
     struct hearth_wire_bucket buckets[HEARTH_HISTOGRAM_COUNT_][HEARTH_HISTOGRAM_BUCKETS];
+    struct hearth_wire_series series[HEARTH_FAMILY_CELLS_];
+    uint32_t series_count;
+    struct hearth_buf labels; /* of them, one behind the other */
 };
+_Static_assert(HEARTH_FAMILY_CELLS_ <= HEARTH_MAX_SERIES, "series fit into an answer");
+_Static_assert(HEARTH_METRIC_MODELS == HEARTH_MAX_MODELS, "a slot has a place in families");
+_Static_assert(HEARTH_METRIC_NAME_BYTES == HEARTH_MAX_MODEL_ID_BYTES, "names fit");
 
 _Static_assert(HEARTH_COUNTER_COUNT_ <= HEARTH_MAX_METRICS, "counters fit into an answer");
 _Static_assert(HEARTH_HISTOGRAM_BUCKETS <= HEARTH_MAX_BUCKETS, "buckets fit into an answer");
@@ -41,12 +49,36 @@ static uint32_t count_incomplete(const struct hearth_server *server)
     return count;
 }
 
+static uint32_t count_sessions(const struct hearth_server *server)
+{
+    uint32_t count = 0;
+    HEARTH_LIST_EACH(struct connection, link, connection, &server->connections) {
+        count += connection->state == CONNECTION_OPEN;
+    }
+    return count;
+}
+
+/* Gauges by model, as they are now. */
+static void gather_families(struct hearth_server *server)
+{
+    struct hearth_metrics *metrics = server->parts.metrics;
+    for (uint32_t slot = 0; slot < HEARTH_MAX_MODELS; slot++) {
+        const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
+        struct hearth_worker_info info;
+        hearth_metrics_name_model(metrics, slot, model != NULL ? model->id : "");
+        hearth_pool_info(server->pool, slot, &info);
+        *hearth_metrics_cell(metrics, HEARTH_FAMILY_RESIDENT, slot, 0, 0) =
+            memory_of_worker(server, slot, info.pid);
+    }
+}
+
 static void gather_gauges(struct hearth_server *server)
 {
     const struct hearth_server_parts *parts = &server->parts;
     struct hearth_metrics *metrics = parts->metrics;
     uint64_t age_ns = hearth_loop_now_ns(parts->loop) - server->started_ns;
     hearth_metrics_set(metrics, HEARTH_GAUGE_CONNECTIONS, server->connection_count);
+    hearth_metrics_set(metrics, HEARTH_GAUGE_SESSIONS, count_sessions(server));
     hearth_metrics_set(metrics, HEARTH_GAUGE_QUEUE_DEPTH, server->sched.queued_count);
     hearth_metrics_set(metrics, HEARTH_GAUGE_QUEUE_BYTES, server->sched.queued_bytes);
     hearth_metrics_set(metrics, HEARTH_GAUGE_RUNNING, server->sched.running_count);
@@ -58,6 +90,7 @@ static void gather_gauges(struct hearth_server *server)
     hearth_metrics_set(metrics, HEARTH_GAUGE_WORKERS_INCOMPLETE, count_incomplete(server));
     hearth_metrics_set(metrics, HEARTH_GAUGE_UPTIME, age_ns / HEARTH_NS_PER_SEC);
     gather_log_losses(metrics);
+    gather_families(server);
 }
 
 /* Empty buckets are left out. */
@@ -111,6 +144,30 @@ static void fill(const struct hearth_metrics *metrics, struct report *report)
     }
 }
 
+/* The labels are written first: while they are, their buffer moves. */
+static int fill_series(const struct hearth_metrics *metrics, struct report *report)
+{
+    struct hearth_series series;
+    size_t cursor = 0;
+    while (hearth_metrics_next_series(metrics, &cursor, &series)) {
+        size_t begin = report->labels.size;
+        int rc = hearth_metrics_labels(metrics, &series, &report->labels);
+        if (rc < 0) {
+            return rc;
+        }
+        report->series[report->series_count++] =
+            (struct hearth_wire_series){.name = hearth_slice_of_string(series.family->name),
+                                        .labels = {.size = report->labels.size - begin},
+                                        .value = series.value};
+    }
+    const uint8_t *at = report->labels.data;
+    for (uint32_t i = 0; i < report->series_count; i++) {
+        report->series[i].labels.data = at;
+        at += report->series[i].labels.size;
+    }
+    return 0;
+}
+
 static void tell_no_memory(struct connection *connection)
 {
     connection_error(connection, HEARTH_E_NO_MEMORY, 0, hearth_error_sentence(HEARTH_E_NO_MEMORY));
@@ -126,13 +183,21 @@ void report_metrics(struct connection *connection)
     }
     gather_gauges(server);
     fill(server->parts.metrics, report);
+    hearth_buf_init(&report->labels, MAX_LABELS_BYTES);
+    if (fill_series(server->parts.metrics, report) < 0) {
+        hearth_buf_finish(&report->labels);
+        tell_no_memory(connection);
+        return;
+    }
     struct hearth_message message = {
         .type = HEARTH_MSG_metrics_response,
         .as.metrics_response = {
             .counters = {.count = HEARTH_COUNTER_COUNT_, .items = report->counters},
             .gauges = {.count = HEARTH_GAUGE_COUNT_, .items = report->gauges},
-            .histograms = {.count = HEARTH_HISTOGRAM_COUNT_, .items = report->histograms}}};
+            .histograms = {.count = HEARTH_HISTOGRAM_COUNT_, .items = report->histograms},
+            .series = {.count = report->series_count, .items = report->series}}};
     connection_send(connection, &message);
+    hearth_buf_finish(&report->labels);
 }
 
 void report_prometheus(struct connection *connection)

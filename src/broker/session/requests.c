@@ -216,8 +216,12 @@ static void finish_request(struct request *request,
     told.first_us = us_between(request->admitted_ns, first_ns);
     told.total_us = us_between(request->admitted_ns, now_ns);
     told.generation = request->generation;
+    told.worst_gap_us = request->worst_gap_us;
     measure_end(request, &told);
     idle_on_end(server, request->slot);
+    if (!request->wants_times) {
+        told.tokenize_us = told.prefill_us = told.decode_us = told.worst_gap_us = 0;
+    }
     if (client != NULL) {
         hearth_list_remove(&request->of_client);
         client->open_count--;
@@ -251,9 +255,7 @@ static void charge_chunk(struct request *request, const struct hearth_wire_strea
 
 void request_chunk(struct request *request, const struct hearth_wire_stream_chunk *chunk)
 {
-    if (request->first_ns == 0) {
-        request->first_ns = hearth_clock_ns();
-    }
+    measure_chunk(request);
     charge_chunk(request, chunk);
     if (request->client == NULL) {
         return;
@@ -361,6 +363,7 @@ static void cancel_running(struct request *request)
 {
     if (!request->is_cancelled) {
         request->is_cancelled = true;
+        request->cancelled_ns = hearth_clock_ns();
         hearth_pool_cancel(request->server->pool, &request->ticket);
     }
 }

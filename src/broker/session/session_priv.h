@@ -120,10 +120,14 @@ struct request {
     uint64_t admitted_ns;
     uint64_t started_ns;           /* 0 until a worker has it */
     uint64_t first_ns;             /* 0 until the first piece */
+    uint64_t last_ns;              /* of the last piece */
+    uint64_t cancelled_ns;         /* when its worker was told to end it; 0: it was not */
+    uint32_t worst_gap_us;         /* between two pieces */
     uint32_t prompt_work;          /* of a generator: what its prompt is taken for */
     uint32_t served;               /* work that it is known to have got */
     uint32_t told_position;        /* in the last notice */
     struct hearth_list of_noticed; /* while it waits and its client wants to know its place */
+    bool wants_times;              /* its flags ask for all of them */
     bool is_cancelled;
     bool is_overdue;
     bool is_call;        /* it counts in the server's calls … */
@@ -390,7 +394,9 @@ void report_requests(struct connection *connection);
 /* measures.c */
 void measure_admission(const struct request *request,
                        const struct hearth_wire_inference_request *asked);
-void measure_refusal(struct hearth_server *server, int code);
+void measure_refusal(struct hearth_server *server, struct hearth_slice model_id, int code);
+void measure_start(const struct request *request); /* a worker has it now */
+void measure_chunk(struct request *request);       /* a piece of its answer has come */
 void measure_end(const struct request *request,
                  const struct hearth_wire_inference_response *response);
 void measure_callback(void *arg, uint64_t ns); /* the hook of the loop */
@@ -474,7 +480,8 @@ int request_open_own(struct hearth_server *server, const struct hearth_model *mo
                      struct hearth_error *err);
 void request_admit(struct connection *connection,
                    const struct hearth_wire_inference_request *asked);
-void request_refuse(struct connection *connection, uint64_t client_id, int code, const char *text);
+void request_refuse(struct connection *connection,
+                    const struct hearth_wire_inference_request *asked, int code, const char *text);
 
 /* requests.c */
 struct request *request_new(struct hearth_server *server);
