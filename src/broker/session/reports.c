@@ -22,6 +22,7 @@ struct report {
 };
 _Static_assert(HEARTH_FAMILY_CELLS_ <= HEARTH_MAX_SERIES, "series fit into an answer");
 _Static_assert(HEARTH_METRIC_MODELS == HEARTH_MAX_MODELS, "a slot has a place in families");
+_Static_assert(HEARTH_LABEL_SIZE_HOLDER == HEARTH_MEMORY_KINDS, "holders are the ledger's kinds");
 _Static_assert(HEARTH_METRIC_NAME_BYTES == HEARTH_MAX_MODEL_ID_BYTES, "names fit");
 
 _Static_assert(HEARTH_COUNTER_COUNT_ <= HEARTH_MAX_METRICS, "counters fit into an answer");
@@ -69,6 +70,15 @@ static void gather_families(struct hearth_server *server)
         hearth_pool_info(server->pool, slot, &info);
         *hearth_metrics_cell(metrics, HEARTH_FAMILY_RESIDENT, slot, 0, 0) =
             memory_of_worker(server, slot, info.pid);
+        const struct hearth_lane *lane = hearth_sched_lane(&server->sched, slot);
+        for (unsigned i = 0; i < HEARTH_SCHED_PRIORITIES; i++) {
+            *hearth_metrics_cell(metrics, HEARTH_FAMILY_QUEUED, slot, i, 0) =
+                lane->classes[i].queued_count;
+        }
+        for (unsigned i = 0; i < HEARTH_MEMORY_KINDS; i++) {
+            *hearth_metrics_cell(metrics, HEARTH_FAMILY_MEMORY, slot, i, 0) =
+                info.hold->is_held ? info.hold->need.parts[i] : 0;
+        }
     }
 }
 

@@ -48,14 +48,6 @@ enum hearth_lookup_outcome {
     HEARTH_LOOKUP_OFF,
     HEARTH_LOOKUP_NOT_CACHEABLE,
 };
-enum hearth_memory_holder {
-    HEARTH_HOLDER_WEIGHTS,
-    HEARTH_HOLDER_CACHE,
-    HEARTH_HOLDER_COMPUTE,
-    HEARTH_HOLDER_TOKENIZER,
-    HEARTH_HOLDER_PREFIX,
-    HEARTH_HOLDER_OTHER,
-};
 enum hearth_death_cause {
     HEARTH_DEATH_DIED,
     HEARTH_DEATH_HANG,
