@@ -22,7 +22,8 @@ struct report {
 };
 _Static_assert(HEARTH_FAMILY_CELLS_ <= HEARTH_MAX_SERIES, "series fit into an answer");
 _Static_assert(HEARTH_METRIC_MODELS == HEARTH_MAX_MODELS, "a slot has a place in families");
-_Static_assert(HEARTH_LABEL_SIZE_HOLDER == HEARTH_MEMORY_KINDS, "holders are the ledger's kinds");
+_Static_assert((int)HEARTH_LABEL_SIZE_HOLDER == (int)HEARTH_MEMORY_KINDS,
+               "holders are the ledger's kinds");
 _Static_assert(HEARTH_METRIC_NAME_BYTES == HEARTH_MAX_MODEL_ID_BYTES, "names fit");
 
 _Static_assert(HEARTH_COUNTER_COUNT_ <= HEARTH_MAX_METRICS, "counters fit into an answer");

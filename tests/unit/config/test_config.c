@@ -88,20 +88,19 @@ static void every_key_is_taken(void **state)
                               "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
                      0);
     char *text = printed(&w->config);
-    assert_string_equal(
-        text,
-        "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
-        "max_connections = 1\nqueue_limit = 2\nqueue_limit_critical = 13\n"
-        "queue_limit_high = 14\nqueue_limit_normal = 15\n"
-        "queue_limit_low = 16\nclient_queue_limit = 17\nmemory_limit = 3221225472\n"
-        "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
-        "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
-        "progress_timeout_ms = 18\nready_models = 1\n"
-        "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
-        "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
-        "eviction = idle\nswap = drain-first\nper_call_memory = 1073741824\n"
-        "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
-        "containment = strict\nlog_level = debug\n");
+    assert_string_equal(text,
+                        "socket = /s\nmodels = /a:/b\npreload = x, y, z\nworkers = /w\n"
+                        "max_connections = 1\nqueue_limit = 2\nqueue_limit_critical = 13\n"
+                        "queue_limit_high = 14\nqueue_limit_normal = 15\n"
+                        "queue_limit_low = 16\nclient_queue_limit = 17\nmemory_limit = 3221225472\n"
+                        "threads = 4\nworker_nice = 5\ndrain_timeout_ms = 6\n"
+                        "request_timeout_ms = 7\nload_timeout_ms = 8\nhang_timeout_ms = 9\n"
+                        "progress_timeout_ms = 18\nready_models = 1\n"
+                        "handshake_timeout_ms = 10\nframe_timeout_ms = 11\n"
+                        "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
+                        "eviction = idle\nswap = drain-first\nper_call_memory = 1073741824\n"
+                        "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
+                        "containment = strict\nlog_level = debug\n");
     hearth_free(text);
     const struct hearth_config_model *model = hearth_config_model(&w->config, "x");
     assert_non_null(model);
