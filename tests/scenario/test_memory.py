@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
 import v2                                                               # noqa: E402
-from daemon import Daemon, must, poll, run_tests, write_echo_model      # noqa: E402
+from daemon import Daemon, Skipped, must, poll, run_tests, write_echo_model      # noqa: E402
 
 MIB = 1 << 20
 RINGS = 8 * MIB
@@ -190,6 +190,40 @@ def a_model_that_nobody_uses_is_unloaded_after_its_time_and_the_others_stay():
         must('hearth_model_evictions_total{model="a",reason="idle"} 1\n' in text, text[-800:])
 
 
+# ---- the limit of a worker ---------------------------------------------------------------------
+
+def must_be_limited(daemon, name):
+    pid = daemon.model(name)["worker_pid"]
+    if "unlimited" in next(line for line in Path(f"/proc/{pid}/limits").read_text().splitlines()
+                           if line.startswith("Max data size")):
+        raise Skipped("workers of a sanitized build have no limit")
+    return pid
+
+
+def what_a_worker_may_not_have_ends_as_no_room_with_the_numbers():
+    with World(250, worker_headroom="128M") as daemon:
+        daemon.load("a")
+        daemon.load("b")
+        pid = must_be_limited(daemon, "a")
+        must(daemon.generate("a", "alloc:100 abc")["code"] == 0, "what fits is given")
+        answer = daemon.generate("a", "alloc:400 abc")
+        must(answer["code"] == NO_ROOM and f"may have {228 * MIB} bytes, {100 * MIB} of them reserved"
+             in answer["error"], answer)
+        must(daemon.model("a")["worker_pid"] == pid, "the worker goes on")
+        must(daemon.generate("a")["code"] == 0 and daemon.generate("b")["code"] == 0, "all serve")
+
+
+def a_model_that_needs_more_than_it_said_is_not_loaded():
+    with World(250, worker_headroom="1M") as daemon:
+        write_echo_model(daemon.models_folder.name, "liar", "text_generation", need_bytes=1, load_mib=64)
+        daemon.load("a")
+        must_be_limited(daemon, "a")
+        daemon.ask("unload_request", "unload_response", request_id=1, model_id="a")
+        answer = daemon.load("liar", NO_ROOM)
+        must(f"may have {9 * MIB + 1} bytes, {8 * MIB + 1} of them reserved" in answer["error"], answer)
+        must(daemon.reserved() == 0, daemon.models())
+
+
 # ---- calls -------------------------------------------------------------------------------------
 
 def a_call_that_needs_more_than_one_may_is_refused_with_both_numbers():
@@ -248,6 +282,8 @@ def main():
         a_dry_run_tells_the_plan_and_does_nothing,
         a_dry_run_of_what_fits_says_so_and_of_what_is_loaded_too,
         a_model_that_nobody_uses_is_unloaded_after_its_time_and_the_others_stay,
+        what_a_worker_may_not_have_ends_as_no_room_with_the_numbers,
+        a_model_that_needs_more_than_it_said_is_not_loaded,
         a_call_that_needs_more_than_one_may_is_refused_with_both_numbers,
         the_total_of_all_calls_trips_and_comes_back,
         one_more_than_may_be_open_is_refused_until_one_ends,

@@ -47,6 +47,8 @@ const struct config_key config_keys[] = {
     KEY("total_call_memory", CONFIG_AUTO_BYTES, total_call_memory, "auto", 4096, UINT64_MAX / 2,
         LIVE),
     KEY("concurrent_requests", CONFIG_AUTO_NUMBER, concurrent_requests, "auto", 1, 1048576, LIVE),
+    KEY("worker_headroom", CONFIG_AUTO_BYTES, worker_headroom_bytes, "auto", 1 << 20,
+        UINT64_MAX / 4, LIVE),
     KEY("containment", CONFIG_CONTAINMENT, is_containment_strict, "required", 0, 0, START),
     KEY("log_level", CONFIG_LOG_LEVEL, log_level, "info", 0, 0, LIVE),
 };

@@ -220,8 +220,12 @@ void worker_failed(struct worker *worker, const struct hearth_wire_worker_failed
     }
     int code = -(int)failed->code;
     code = hearth_error_is_known(code) ? code : HEARTH_E_INTERNAL;
-    hearth_fail(&err, code, "load \"%.64s\": %.*s", worker->model->id,
-                HEARTH_SLICE_ARGS(failed->error));
+    if (code == HEARTH_E_NO_MEMORY && worker->hold.is_held) {
+        worker_no_room(worker, "load", &err);
+    } else {
+        hearth_fail(&err, code, "load \"%.64s\": %.*s", worker->model->id,
+                    HEARTH_SLICE_ARGS(failed->error));
+    }
     worker_fail_load(worker, &err);
 }
 

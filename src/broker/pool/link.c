@@ -87,9 +87,15 @@ static void take_end(struct worker *worker, const struct hearth_wire_inference_r
         worker_break(worker, wrong);
         return;
     }
+    struct hearth_wire_inference_response told = *response;
+    struct hearth_error err = {0};
+    if (-(int)response->code == HEARTH_E_NO_MEMORY) {
+        told.code = (uint16_t)-worker_no_room(worker, "ask", &err);
+        told.error = hearth_slice_of_string(err.text);
+    }
     worker->deaths_without_answer = 0;
     hearth_list_remove(&ticket->link);
-    worker->pool->events->on_end(worker->pool->arg, ticket, response, fds, fd_count);
+    worker->pool->events->on_end(worker->pool->arg, ticket, &told, fds, fd_count);
     discard_all(fds, fd_count);
 }
 

@@ -54,6 +54,7 @@ struct worker {
     struct hearth_buf identity; /* of what it was started with, see identity.c */
     struct hearth_hold hold;
     struct hearth_need need; /* as it told; zero before */
+    uint64_t limit_bytes;    /* that the kernel gives it at the most; 0 before it may load */
     bool awaits_room;        /* it has told, and is to wait before it may load */
     uint32_t token_bytes;
     uint32_t load_ms; /* of its last load: outlives the process */
@@ -136,6 +137,8 @@ uint64_t worker_progress_limit_ms(const struct worker *worker); /* 0: none */
 /* room.c */
 void worker_need(struct worker *worker, const struct hearth_wire_worker_need *need);
 void worker_measure(struct worker *worker);
+/* Fills @err with HEARTH_E_NO_ROOM and the numbers: @what ("load", "ask") could not be done. */
+int worker_no_room(const struct worker *worker, const char *what, struct hearth_error *err);
 
 /* liveness.c: is progress made? */
 void worker_expect_steps(struct worker *worker); /* an idle one was handed a request */

@@ -2,13 +2,18 @@
  *
  * Between the two phases of a load the worker waits, with nothing but its program in memory. Who
  * owns the pool may make it wait longer, while others leave to make room. The limit that the kernel
- * then enforces is what was reserved and HEADROOM_BYTES: estimates are no exact science, and the
- * kernel counts promised pages where the ledger counts those that are there.                     */
+ * then enforces is what was reserved and some headroom: estimates are no exact science, and the
+ * kernel counts stacks and pages that were only promised, where the ledger counts those that are
+ * there. What a worker cannot have ends as NO_ROOM, with these numbers.                          */
 
 #include "pool_priv.h"
 
+#include "hearth_config.h"
 #include "hearth_log.h"
+#include <inttypes.h>
 #include <string.h>
+
+#define DEFAULT_HEADROOM_BYTES (UINT64_C(1) << 30)
 
 /* The digest under which pages of a mapped file are the same for all who map it. */
 static const char *mapped_file(const struct hearth_manifest *manifest)
@@ -38,6 +43,31 @@ static void keep_need(struct worker *worker, const struct hearth_wire_worker_nee
     };
 }
 
+static uint64_t headroom_bytes(const struct worker *worker)
+{
+    uint64_t told = worker->pool->config->worker_headroom_bytes;
+    return told != 0 ? told : DEFAULT_HEADROOM_BYTES;
+}
+
+/* Not a wall: where it cannot be set, the ledger still sees what is used. */
+static void limit_memory(struct worker *worker)
+{
+    struct hearth_error err = {0};
+    worker->limit_bytes = worker->hold.bytes + headroom_bytes(worker);
+    if (hearth_process_limit_memory(worker->pid, worker->limit_bytes, &err) < 0) {
+        hearth_log(HEARTH_LOG_WARN, "worker.unlimited", "model", hearth_log_s(worker->model->id),
+                   "error", hearth_log_err(&err), NULL);
+    }
+}
+
+int worker_no_room(const struct worker *worker, const char *what, struct hearth_error *err)
+{
+    return hearth_fail(err, HEARTH_E_NO_ROOM,
+                       "%s \"%.64s\": its worker may have %" PRIu64 " bytes, %" PRIu64
+                       " of them reserved, and that was not enough",
+                       what, worker->model->id, worker->limit_bytes, worker->hold.bytes);
+}
+
 static void take_room(struct worker *worker, const char *advice)
 {
     struct hearth_pool *pool = worker->pool;
@@ -52,6 +82,7 @@ static void take_room(struct worker *worker, const char *advice)
         worker_fail_load(worker, &err);
         return;
     }
+    limit_memory(worker);
     struct hearth_message proceed = {.type = HEARTH_MSG_worker_proceed};
     worker->phase = WORKER_LOADING;
     rc = worker_post(worker, &proceed);

@@ -107,6 +107,24 @@ int hearth_process_raise_fd_limit(struct hearth_error *err)
     return 0;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED true /* its shadow memory alone would be beyond any limit */
+#else
+#define IS_SANITIZED false
+#endif
+
+int hearth_process_limit_memory(pid_t pid, uint64_t bytes, struct hearth_error *err)
+{
+    if (IS_SANITIZED) {
+        return 0;
+    }
+    struct rlimit limit = {.rlim_cur = (rlim_t)bytes, .rlim_max = (rlim_t)bytes};
+    if (prlimit(pid, RLIMIT_DATA, &limit, NULL) != 0) {
+        return hearth_fail_errno(err, HEARTH_E_SYSTEM, "limit the memory of process %d", (int)pid);
+    }
+    return 0;
+}
+
 void hearth_process_set_name(const char *name)
 {
     prctl(PR_SET_NAME, name, 0ul, 0ul, 0ul); /* fails only for a bad address; the kernel cuts */

@@ -46,6 +46,12 @@ int hearth_process_raise_fd_limit(struct hearth_error *err);
 /** Sets the name of the calling thread (15 bytes are kept), which `ps` shows. */
 void hearth_process_set_name(const char *name);
 
+/**
+ * Has the kernel refuse @pid, a process of the same user, more than @bytes of private writable
+ * memory, promised or touched (RLIMIT_DATA); what it has stays. HEARTH_E_SYSTEM.
+ */
+int hearth_process_limit_memory(pid_t pid, uint64_t bytes, struct hearth_error *err);
+
 /** Ignores SIGPIPE: for programs; never for the library. */
 void hearth_process_ignore_sigpipe(void);
 

@@ -28,6 +28,9 @@ struct hearth_engine_need {
     uint64_t cache_bytes; /* KV of all sequences */
     uint64_t compute_bytes;
     uint64_t tokenizer_bytes;
+    uint64_t prefix_bytes; /* of a prefix cache beside the cells, when it is full */
+    uint64_t mapped_bytes; /* of the weights: pages of the file, shared by all who map it */
+    uint64_t token_bytes;  /* of the cells, that one token takes */
 };
 
 /** One named input or output of a loaded model. Strings live as long as the engine. */
@@ -97,6 +100,10 @@ struct hearth_engine_ops {
 
     /** Compute threads from the next step or run on. May be NULL: then width alone is set. */
     void (*set_threads)(struct hearth_engine *engine, unsigned threads);
+
+    /** Memory is short: give back soon what is kept for speed alone. From the link thread at any
+     *  time; a take that waits returns NULL once after it. NULL: there is nothing such. */
+    void (*shed)(struct hearth_engine *engine);
 
     /** Ends what load() made; called when no work() runs. NULL is fine. */
     void (*unload)(struct hearth_engine *engine);

@@ -259,7 +259,8 @@ static struct hearth_item *take(struct hearth_inbox *inbox, int lowest, bool may
     HEARTH_CHECK(inbox, INBOX_MAGIC);
     pthread_mutex_lock(&inbox->lock);
     struct job_item *item = next_item(inbox, lowest);
-    while (item == NULL && may_wait && !atomic_load(&inbox->is_closed)) {
+    while (item == NULL && may_wait && !atomic_load(&inbox->is_closed) &&
+           !atomic_exchange(&inbox->is_nudged, false)) {
         wait_for_work(inbox);
         item = next_item(inbox, lowest);
     }
@@ -279,6 +280,14 @@ struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait)
 struct hearth_item *hearth_inbox_take_above(struct hearth_inbox *inbox, unsigned priority)
 {
     return take(inbox, (int)priority + 1, false);
+}
+
+void hearth_inbox_nudge(struct hearth_inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    atomic_store(&inbox->is_nudged, true);
+    wake_takers(inbox, 1);
+    pthread_mutex_unlock(&inbox->lock);
 }
 
 bool hearth_inbox_is_closed(const struct hearth_inbox *inbox)

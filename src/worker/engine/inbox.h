@@ -97,6 +97,10 @@ void hearth_inbox_close(struct hearth_inbox *inbox);
 /** Where progress is told from now on: @where outlives the inbox. Before any work() runs. */
 void hearth_inbox_tell_progress(struct hearth_inbox *inbox, _Atomic uint64_t *where);
 
+/** Has one take that waits, or the next that would, return NULL although the inbox is open: so that
+ *  an idle engine looks at something else. */
+void hearth_inbox_nudge(struct hearth_inbox *inbox);
+
 struct hearth_inbox_counts {
     uint32_t open_jobs;
     uint32_t waiting_items;

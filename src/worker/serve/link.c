@@ -118,6 +118,14 @@ static void take_lease(struct hearth_worker *worker, uint32_t threads)
     }
 }
 
+static void shed(struct hearth_worker *worker)
+{
+    if (worker->ops->shed != NULL) {
+        worker->ops->shed(worker->engine);
+        hearth_inbox_nudge(worker->inbox);
+    }
+}
+
 static int take_message(struct hearth_worker *worker, struct hearth_error *err)
 {
     struct hearth_message message = {0};
@@ -136,6 +144,8 @@ static int take_message(struct hearth_worker *worker, struct hearth_error *err)
         hearth_inbox_cancel(worker->inbox, message.as.cancel_request.request_id);
     } else if (message.type == HEARTH_MSG_worker_lease) {
         take_lease(worker, message.as.worker_lease.threads);
+    } else if (message.type == HEARTH_MSG_worker_shed) {
+        shed(worker);
     } else if (message.type == HEARTH_MSG_worker_stop) {
         atomic_store(&worker->must_stop, true);
     } else {

@@ -95,7 +95,10 @@ static int tell_need(struct hearth_worker *worker, struct hearth_error *err)
                                      .as.worker_need = {.weights_bytes = need.weights_bytes,
                                                         .cache_bytes = need.cache_bytes,
                                                         .compute_bytes = need.compute_bytes,
-                                                        .tokenizer_bytes = need.tokenizer_bytes}};
+                                                        .tokenizer_bytes = need.tokenizer_bytes,
+                                                        .prefix_bytes = need.prefix_bytes,
+                                                        .mapped_bytes = need.mapped_bytes,
+                                                        .token_bytes = need.token_bytes}};
     return tell(worker, &message, err);
 }
 

@@ -84,6 +84,7 @@ static void every_key_is_taken(void **state)
                               "handshake_timeout_ms=10\nframe_timeout_ms=11\nidle_timeout_ms=12\n"
                               "token_sha256=" DIGEST
                               "\neviction=idle\nswap=drain-first\nper_call_memory=1G\n"
+                              "worker_headroom=64M\n"
                               "total_call_memory=2G\nconcurrent_requests=2\ncontainment=strict\n"
                               "log_level=debug\n[model x]\ncontext_tokens = 512\nmmap=true\n"),
                      0);
@@ -100,6 +101,7 @@ static void every_key_is_taken(void **state)
                         "idle_timeout_ms = 12\ntoken_sha256 = " DIGEST "\n"
                         "eviction = idle\nswap = drain-first\nper_call_memory = 1073741824\n"
                         "total_call_memory = 2147483648\nconcurrent_requests = 2\n"
+                        "worker_headroom = 67108864\n"
                         "containment = strict\nlog_level = debug\n");
     hearth_free(text);
     const struct hearth_config_model *model = hearth_config_model(&w->config, "x");
@@ -275,6 +277,7 @@ static const struct setting {
     {"per_call_memory", "4096", true},
     {"total_call_memory", "8192", true},
     {"concurrent_requests", "15", true},
+    {"worker_headroom", "1048577", true},
     {"containment", "strict", false},
     {"swap", "drain-first", true},
     {"log_level", "error", true},

@@ -536,6 +536,27 @@ static void what_was_taken_at_once_can_be_cancelled(void **state)
     assert_string_equal(w->told, "i x0=cancelled e ");
 }
 
+/* Without the nudge the thread would wait for ever, and so would the join. */
+static void *take_once(void *inbox)
+{
+    return hearth_inbox_take(inbox, true);
+}
+
+static void a_nudge_ends_one_wait_of_an_open_inbox(void **state)
+{
+    struct world *w = *state;
+    pthread_t thread;
+    void *taken = w;
+    assert_int_equal(pthread_create(&thread, NULL, take_once, w->inbox), 0);
+    hearth_inbox_nudge(w->inbox); /* it waits, or is about to */
+    assert_int_equal(pthread_join(thread, &taken), 0);
+    assert_null(taken);
+    assert_false(hearth_inbox_is_closed(w->inbox));
+    hearth_inbox_nudge(w->inbox);
+    assert_null(hearth_inbox_take(w->inbox, false)); /* did not wait: the nudge stays */
+    assert_null(hearth_inbox_take(w->inbox, true));
+}
+
 #define LONGEST_FIRST(test) cmocka_unit_test_setup_teardown(test, make_longest_first, unmake)
 
 KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
@@ -549,6 +570,7 @@ KIT_MAIN(BY_ARRIVAL(higher_priority_comes_first_then_arrival),
          BY_ARRIVAL(a_deadline_ends_its_job_and_the_next_is_told),
          BY_ARRIVAL(close_ends_what_waits_and_refuses_more),
          BY_ARRIVAL(an_open_id_is_refused_and_free_again_when_ended),
+         BY_ARRIVAL(a_nudge_ends_one_wait_of_an_open_inbox),
          BY_ARRIVAL(steady_state_allocates_nothing),
          BY_ARRIVAL(one_text_is_taken_at_once_only_by_an_idle_engine),
          BY_ARRIVAL(what_was_taken_at_once_can_be_cancelled),

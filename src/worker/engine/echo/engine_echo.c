@@ -11,8 +11,9 @@
  * decimal number and a space; the hash is that of the ids as they stand in the message.
  *
  * Load options: capacity (items held, 4), run_threads (= capacity), context_tokens (4096),
- * dimensions (8), need_bytes (1048576), fail = inspect | load (refuses there), fail = crash (aborts
- * while loading). directives.h lists what a text may ask for. */
+ * dimensions (8), need_bytes (1048576), load_mib (0: memory that it touches and keeps), fail =
+ * inspect | load (refuses there), fail = crash (aborts while loading). directives.h lists what a
+ * text may ask for. */
 
 #include "hearth_engine.h"
 
@@ -34,6 +35,7 @@
 #define ECHO_MAX_CAPACITY   64u
 #define ECHO_MAX_CONTEXT    1048576u
 #define ECHO_MAX_DIMENSIONS 4096u
+#define ECHO_MAX_LOAD_MIB   65536u
 #define MIB                 (UINT64_C(1) << 20)
 #define MOST_SILENT_MS      100u   /* between two signs of progress */
 #define CHEAP_STEPS         16384u /* of the hash: about 20 us */
@@ -46,6 +48,7 @@ struct hearth_engine {
     enum hearth_task task;
     uint64_t context_tokens;
     uint64_t dimensions;
+    uint8_t *taken; /* while loading, see load_mib */
 };
 
 /* ---- loading ------------------------------------------------------------------------------- */
@@ -117,6 +120,17 @@ static int read_facts(const struct hearth_engine_plan *plan, struct hearth_engin
     return rc;
 }
 
+/* Not only promised: every page is there. */
+static int take_memory(uint64_t mib, uint8_t **ret, struct hearth_error *err)
+{
+    volatile uint8_t *block = mib > 0 ? hearth_alloc(mib, MIB) : NULL;
+    for (uint64_t i = 0; block != NULL && i < mib * MIB; i += 4096) {
+        block[i] = 1;
+    }
+    *ret = (uint8_t *)block;
+    return mib > 0 && block == NULL ? hearth_fail_oom(err) : 0;
+}
+
 static int echo_load(const struct hearth_engine_plan *plan, struct hearth_engine **ret,
                      struct hearth_engine_facts *ret_facts, struct hearth_error *err)
 {
@@ -136,8 +150,12 @@ static int echo_load(const struct hearth_engine_plan *plan, struct hearth_engine
     engine->label_count = plan->label_count;
     engine->context_tokens = 4096;
     engine->dimensions = 8;
-    int rc = read_facts(plan, engine, ret_facts, err);
+    uint64_t load_mib = 0;
+    int rc = hearth_plan_number(plan, "load_mib", 0, ECHO_MAX_LOAD_MIB, &load_mib, err);
+    rc = rc != 0 ? rc : take_memory(load_mib, &engine->taken, err);
+    rc = rc != 0 ? rc : read_facts(plan, engine, ret_facts, err);
     if (rc != 0) {
+        hearth_free(engine->taken);
         hearth_free(engine);
         return rc;
     }
@@ -156,6 +174,7 @@ static void echo_unload(struct hearth_engine *engine)
     if (engine != NULL) {
         pthread_cond_destroy(&engine->interrupted);
         pthread_mutex_destroy(&engine->lock);
+        hearth_free(engine->taken);
         hearth_free(engine);
     }
 }
@@ -281,18 +300,6 @@ static struct hearth_slice input_of(const struct hearth_item *item)
 }
 
 /* Takes memory as a large model would, so that limits can be met. */
-static int take_memory(uint64_t mib, struct hearth_error *err)
-{
-    volatile char *block = hearth_alloc(mib, MIB);
-    if (block == NULL) {
-        return hearth_fail_oom(err);
-    }
-    for (uint64_t i = 0; i < mib * MIB; i += 4096) {
-        block[i] = 1;
-    }
-    hearth_free((void *)block);
-    return 0;
-}
 
 /* What happens before the answer. Returns 0 or why there will be none. */
 static int meet_fate(struct hearth_engine *engine, const struct hearth_item *item,
@@ -305,9 +312,11 @@ static int meet_fate(struct hearth_engine *engine, const struct hearth_item *ite
     if (code != 0) {
         return code;
     }
-    if (asked->alloc_mib > 0 && take_memory(asked->alloc_mib, err) != 0) {
+    uint8_t *block = NULL;
+    if (take_memory(asked->alloc_mib, &block, err) != 0) {
         return HEARTH_E_NO_MEMORY;
     }
+    hearth_free(block);
     switch (asked->fate) {
     case ECHO_ANSWER: return 0;
     case ECHO_CRASH: abort();
@@ -406,13 +415,11 @@ static void echo_work(struct hearth_engine *engine, struct hearth_inbox *inbox)
 }
 
 /* A model that does something else ignores dimensions, so that tests need one manifest only. */
-static const struct hearth_engine_option option_table[] = {{"capacity", HEARTH_EVERY_TASK},
-                                                           {"run_threads", HEARTH_EVERY_TASK},
-                                                           {"context_tokens", HEARTH_EVERY_TASK},
-                                                           {"dimensions", HEARTH_EVERY_TASK},
-                                                           {"need_bytes", HEARTH_EVERY_TASK},
-                                                           {"fail", HEARTH_EVERY_TASK},
-                                                           {NULL, 0}};
+static const struct hearth_engine_option option_table[] = {
+    {"capacity", HEARTH_EVERY_TASK},       {"run_threads", HEARTH_EVERY_TASK},
+    {"context_tokens", HEARTH_EVERY_TASK}, {"dimensions", HEARTH_EVERY_TASK},
+    {"need_bytes", HEARTH_EVERY_TASK},     {"load_mib", HEARTH_EVERY_TASK},
+    {"fail", HEARTH_EVERY_TASK},           {NULL, 0}};
 
 const struct hearth_engine_ops hearth_engine_echo = {
     .name = "echo",

@@ -2,6 +2,8 @@
 
 #include "gguf_engine.h"
 
+#include "hearth_os.h"
+
 static llama_memory_t memory_of(const struct hearth_engine *engine)
 {
     return llama_get_memory(engine->shared.context);
@@ -67,13 +69,24 @@ static void drop_blob(struct gguf_cache *cache, uint32_t number)
     hearth_prefix_remove(cache->saved, number);
 }
 
-void gguf_cache_destroy(struct gguf_cache *cache)
+static void drop_blobs(struct gguf_cache *cache)
 {
     for (uint32_t i = 0; i < GGUF_MAX_BLOBS; i++) {
         if (cache->blobs[i].data != NULL) {
             drop_blob(cache, i);
         }
     }
+}
+
+void gguf_cache_shed(struct gguf_cache *cache)
+{
+    drop_blobs(cache);
+    hearth_heap_trim();
+}
+
+void gguf_cache_destroy(struct gguf_cache *cache)
+{
+    drop_blobs(cache);
     hearth_prefix_destroy(cache->index);
     hearth_prefix_destroy(cache->saved);
     *cache = (struct gguf_cache){.index = NULL};

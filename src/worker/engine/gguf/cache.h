@@ -38,6 +38,10 @@ struct gguf_cache {
 int gguf_cache_create(struct hearth_engine *engine, struct hearth_error *err);
 void gguf_cache_destroy(struct gguf_cache *cache);
 
+/* Memory is short: all blobs go, and what libc keeps of freed memory with them. Idle prefixes stay:
+ * their cells are part of the pool, which nothing gives back. */
+void gguf_cache_shed(struct gguf_cache *cache);
+
 /* What a reply says of the cache for @sequence. */
 enum hearth_cache_state gguf_cache_state(const struct hearth_engine *engine,
                                          const struct gguf_sequence *sequence);

@@ -20,10 +20,14 @@ void gguf_estimate(const struct hearth_gguf_facts *facts, const struct gguf_shap
 {
     uint64_t vocabulary = facts->vocabulary_size;
     uint64_t scores = shape->visible_tokens * (facts->head_count * 8 + 4); /* and their softmax */
+    uint64_t token_bytes = hearth_gguf_kv_bytes_per_token(facts, shape->cache_type);
     *ret = (struct hearth_engine_need){
         /* Mapped pages stay beside the copies that are packed for the CPU's instructions. */
         .weights_bytes = facts->tensor_bytes * (shape->is_mapped ? 2 : 1),
-        .cache_bytes = hearth_gguf_kv_bytes_per_token(facts, shape->cache_type) * shape->cells +
+        .mapped_bytes = shape->is_mapped ? facts->tensor_bytes : 0,
+        .prefix_bytes = shape->saved_bytes,
+        .token_bytes = shape->cells > 0 ? token_bytes : 0,
+        .cache_bytes = token_bytes * shape->cells +
                        hearth_gguf_kv_bytes_per_token(facts, CACHE_IS_F16) * shape->exact_cells,
         .compute_bytes = shape->chunk_tokens * (bytes_per_row(facts) + shape->cells * MASK_BYTES) +
                          shape->exact_tokens * (bytes_per_row(facts) + scores) +

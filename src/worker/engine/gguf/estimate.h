@@ -14,6 +14,7 @@ struct gguf_shape {
     uint32_t cache_type;     /* of the pool: 1 for F16, 8 for Q8_0; the second has F16 */
     uint32_t chunk_tokens;   /* n_ubatch with flash attention; 0: no such context */
     uint32_t exact_tokens;   /* n_ubatch without it; 0: no such context */
+    uint64_t saved_bytes;    /* of prefixes that are kept beside the cells */
     uint32_t outputs;        /* rows with logits in one call; 0: vectors and no logits */
     bool is_mapped;
 };

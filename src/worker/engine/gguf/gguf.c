@@ -101,6 +101,7 @@ static int inspect(const struct hearth_engine_plan *plan, struct hearth_engine_n
         .cache_type = (uint32_t)options.kv_type,
         .chunk_tokens = GGUF_SHARED_ROWS,
         .exact_tokens = options.exact_sequences > 0 ? GGUF_EXACT_ROWS : 0,
+        .saved_bytes = options.cache_sequences > 0 ? options.cache_mb << 20 : 0,
         .outputs = (uint32_t)options.sequences + GGUF_SPARE_LOGITS,
         .is_mapped = options.use_mmap,
     };
@@ -252,6 +253,11 @@ static void set_threads(struct hearth_engine *engine, unsigned threads)
                  HEARTH_MIN(HEARTH_MAX(threads, 1u), engine->most_threads));
 }
 
+static void shed(struct hearth_engine *engine)
+{
+    atomic_store(&engine->wants_shed, true);
+}
+
 const struct hearth_engine_ops hearth_engine_gguf = {
     .name = "gguf",
     .options = gguf_option_table,
@@ -261,5 +267,6 @@ const struct hearth_engine_ops hearth_engine_gguf = {
     .load = load,
     .work = work,
     .set_threads = set_threads,
+    .shed = shed,
     .unload = unload,
 };

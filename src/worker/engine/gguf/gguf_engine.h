@@ -128,6 +128,7 @@ struct hearth_engine {
     unsigned most_threads;
     unsigned threads; /* in force */
     atomic_uint wanted_threads;
+    atomic_bool wants_shed;
     struct ggml_threadpool *pool;
     struct gguf_tempo tempo;
     struct gguf_cores cores;

@@ -50,6 +50,9 @@ static unsigned class_to_beat(const struct hearth_engine *engine)
 bool gguf_take_items(struct hearth_engine *engine, struct hearth_inbox *inbox)
 {
     struct gguf_sequence *place;
+    if (atomic_exchange(&engine->wants_shed, false)) {
+        gguf_cache_shed(&engine->cache);
+    }
     while ((place = free_place(engine)) != NULL) {
         bool is_idle = engine->busy == 0;
         struct hearth_item *item = engine->busy < engine->options.sequences

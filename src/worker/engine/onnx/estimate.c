@@ -76,6 +76,7 @@ int executor_estimate(const struct hearth_engine_plan *plan, size_t max_tokens,
     int rc = estimate_budget(plan, max_tokens, &shape, &budget_bytes, &arena_bytes, err);
     if (rc == 0) {
         ret->weights_bytes = weights_bytes(&shape);
+        ret->mapped_bytes = shape.external_bytes;
         ret->compute_bytes = budget_bytes;
     }
     return rc;
