@@ -322,9 +322,7 @@ static void write_line(yyjson_mut_doc *doc)
 
 static uint64_t steps(const struct driver *driver)
 {
-    struct hearth_inbox_counts counts;
-    hearth_inbox_counts(driver->inbox, &counts);
-    return counts.progress;
+    return atomic_load(&driver->engine->steps);
 }
 
 static void shut_gate(struct driver *driver, bool is_shut)
@@ -349,7 +347,7 @@ static void damage_blobs(struct hearth_engine *engine)
 /* Cancels the first request while the library is computing. */
 static void cancel_in_call(struct driver *driver)
 {
-    while (__atomic_load_n(&driver->engine->called, __ATOMIC_RELAXED) == NULL) {
+    while (atomic_load(&driver->engine->called) == NULL) {
         usleep(50);
     }
     (void)hearth_inbox_cancel(driver->inbox, 1);

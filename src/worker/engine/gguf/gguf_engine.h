@@ -119,7 +119,7 @@ struct hearth_engine {
     uint32_t places; /* of sequences[]; options.sequences of them run at a time */
     uint32_t busy;
     uint64_t turns;
-    uint64_t steps;
+    _Atomic uint64_t steps; /* tests read it while they are taken */
     uint64_t put_aside; /* how often one stood back, for tests */
     struct hearth_engine_fact told[GGUF_MAX_TOLD];
     char build[96];         /* what all fingerprints begin with */
@@ -133,7 +133,7 @@ struct hearth_engine {
     struct gguf_tempo tempo;
     struct gguf_cores cores;
     /* Looked at in the middle of llama_decode(). */
-    const struct gguf_lane *called; /* NULL: no call of a lane is under way */
+    const struct gguf_lane *_Atomic called; /* NULL: no call of a lane is under way */
     struct hearth_inbox *inbox;
     /* Chat. */
     struct hearth_template *chat_template;  /* of the model file; NULL: template_error says why */
