@@ -71,8 +71,9 @@ ABOUT = {
     "tokenizer_json": ([*TEXT_TO_TOKENS, *TOKENIZER_FILE], 8192),
     "tokenizer_text": (TEXT_TO_TOKENS, 2048),
     "manifest": (["src/broker/registry/manifest.c"], 4096),
+    "golden": ([f"src/broker/registry/golden{part}.c" for part in ("", "_compare")], 4096),
     "config": ([f"src/broker/config/config{part}.c" for part in
-                ("", "_defaults", "_file", "_values")], 4096),
+                ("", "_alias", "_defaults", "_file", "_values")], 4096),
     "npy": (["src/cli/npy.c"], 1024),
     "pull_head": (["src/pull/head.c"], 2048),
     "pull_catalogue": (["src/pull/catalogue.c", "src/pull/source.c"], 4096),

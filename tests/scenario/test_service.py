@@ -329,7 +329,7 @@ VARIABLES = {
     "socket": "/run/x.sock", "models": "/a:/b", "preload": "x, y", "workers": "/w",
     "max_connections": "3", "queue_limit": "4", "memory_limit": "5368709120", "threads": "6",
     "worker_nice": "7", "drain_timeout_ms": "8", "request_timeout_ms": "9", "load_timeout_ms": "10",
-    "hang_timeout_ms": "11", "handshake_timeout_ms": "12", "frame_timeout_ms": "13",
+    "swap": "drain-first", "hang_timeout_ms": "11", "handshake_timeout_ms": "12", "frame_timeout_ms": "13",
     "idle_timeout_ms": "14", "token_sha256": "ab" * 32, "containment": "strict",
     "queue_limit_critical": "15", "queue_limit_high": "16", "queue_limit_normal": "17",
     "queue_limit_low": "18", "client_queue_limit": "19", "eviction": "idle",

@@ -32,7 +32,7 @@ static uint64_t due_ns(const struct hearth_server *server, uint32_t slot)
 {
     const struct room *room = &server->rooms[slot];
     const struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
-    if (room->keep_alive_ms == 0 || room->is_pinned || model == NULL ||
+    if (room->keep_alive_ms == 0 || room->is_pinned || model == NULL || model->is_pinned ||
         model->state != HEARTH_MODEL_READY || !is_idle(server, slot)) {
         return HEARTH_NEVER;
     }

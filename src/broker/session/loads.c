@@ -158,6 +158,15 @@ void loads_end(struct hearth_server *server, struct hearth_model *model, bool is
     }
 }
 
+void loads_keep(struct hearth_server *server, struct hearth_model *model)
+{
+    if (model->is_retiring) {
+        model->is_retiring = false;
+        answer_all(server, model->slot, false, HEARTH_E_CANCELLED, "it was loaded again", 0);
+    }
+    model->is_hidden = false;
+}
+
 void drains_look(struct hearth_server *server, uint32_t slot)
 {
     struct hearth_model *model = hearth_registry_at(server->parts.registry, slot);
@@ -267,11 +276,7 @@ static void begin_load(struct connection *connection, struct hearth_model *model
     uint64_t client_id = asked->request_id;
     struct hearth_error err = {0};
     struct hearth_worker_info info;
-    if (model->is_retiring) {
-        model->is_retiring = false;
-        answer_all(server, model->slot, false, HEARTH_E_CANCELLED, "it was loaded again", 0);
-    }
-    model->is_hidden = false;
+    loads_keep(server, model);
     switch (model->state) {
     case HEARTH_MODEL_READY:
         hearth_pool_info(server->pool, hearth_model_lane(model), &info);

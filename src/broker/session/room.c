@@ -53,7 +53,7 @@ uint32_t room_list(struct hearth_server *server, uint32_t slot,
             .reload_ms = info.load_ms,
             .worth = room->worth,
             .open_requests = lane->queued_count + lane->running_count,
-            .is_pinned = room->is_pinned,
+            .is_pinned = room->is_pinned || model->is_pinned, /* by a swap */
         };
     }
     return count;

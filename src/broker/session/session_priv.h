@@ -362,6 +362,8 @@ void loads_refuse_all(struct hearth_server *server, int code);
 int loads_begin(struct hearth_server *server, struct hearth_model *model, struct hearth_error *err);
 /* Unloads @model under its own name; softly: what it has is answered first. */
 void loads_end(struct hearth_server *server, struct hearth_model *model, bool is_soft);
+/* Has one that was to end after its last request, or lives for its guests only, go on. */
+void loads_keep(struct hearth_server *server, struct hearth_model *model);
 /* A request of the lane has ended, or else something that a drain may wait for. */
 void drains_look(struct hearth_server *server, uint32_t slot);
 

@@ -170,15 +170,10 @@ static void take_over(struct hearth_server *server)
 static void begin_load(struct hearth_server *server)
 {
     struct swap *swap = &server->swap;
-    struct hearth_error err = {0};
     hearth_swap_move(&swap->phase, HEARTH_SWAP_LOADING);
-    if (!hearth_model_has_worker(swap->new)) {
+    if (swap->new->is_retiring || swap->new->is_hidden) { /* back to what was there before */
+        loads_keep(server, swap->new);
         swap->has_begun_load = true;
-        int rc = loads_begin(server, swap->new, &err);
-        if (rc < 0) {
-            fail(server, &err);
-            return;
-        }
     }
     swaps_look(server);
 }
@@ -234,20 +229,39 @@ static void ask_next(struct hearth_server *server, struct hearth_model *model)
     }
 }
 
+/* It has no worker: not yet, or not any more. */
+static void load_or_fail(struct hearth_server *server)
+{
+    struct swap *swap = &server->swap;
+    struct hearth_model *new = swap->new;
+    struct hearth_error err = {0};
+    int rc = 0;
+    if (!swap->has_begun_load) {
+        swap->has_begun_load = true;
+        rc = loads_begin(server, new, &err);
+    } else if (new->state == HEARTH_MODEL_FAILED) {
+        err = new->failure;
+        rc = err.code;
+    } else {
+        rc = hearth_fail(&err, HEARTH_E_CANCELLED, "\"%.64s\" was unloaded while it loaded",
+                         new->id);
+    }
+    if (rc < 0) {
+        fail(server, &err);
+    } else if (new->state == HEARTH_MODEL_READY) { /* the guest of one that serves */
+        swaps_look(server);
+    }
+}
+
 static void look_at_loading(struct hearth_server *server)
 {
     struct swap *swap = &server->swap;
-    struct hearth_error err = {0};
     switch (swap->new->state) {
     case HEARTH_MODEL_LOADING:
     case HEARTH_MODEL_DRAINING:
     case HEARTH_MODEL_RESTARTING: return;
-    case HEARTH_MODEL_FAILED: fail(server, &swap->new->failure); return;
-    case HEARTH_MODEL_ABSENT:
-        hearth_fail(&err, HEARTH_E_CANCELLED, "\"%.64s\" was unloaded while it loaded",
-                    swap->new->id);
-        fail(server, &err);
-        return;
+    case HEARTH_MODEL_FAILED:
+    case HEARTH_MODEL_ABSENT: load_or_fail(server); return;
     case HEARTH_MODEL_READY:
         hearth_swap_move(&swap->phase, HEARTH_SWAP_TESTING);
         ask_next(server, swap->new);
@@ -322,9 +336,6 @@ static int check_new(const struct hearth_model *new, const struct hearth_model *
     if (new == old) {
         return hearth_fail(err, HEARTH_E_INPUT_INVALID, "the name stands for \"%.64s\" already",
                            new->id);
-    }
-    if (new->state == HEARTH_MODEL_DRAINING || new->is_hidden || new->is_retiring) {
-        return hearth_fail(err, HEARTH_E_BUSY, "\"%.64s\" is being unloaded; try again", new->id);
     }
     if (old != NULL && old->manifest != NULL && old->manifest->task != new->manifest->task) {
         return hearth_fail(err, HEARTH_E_UNSUPPORTED,
