@@ -132,6 +132,17 @@ def a_generator_tells_its_options():
             connection.close()
 
 
+def options_that_the_model_cannot_have_are_refused_with_what_would_be_right():
+    wrong = {"pooling = mean": ("option pooling has no meaning for the task generate", "known are context_tokens"),
+             "max_tokens = 8": ("has no option max_tokens", "known are context_tokens"),
+             "kv_type = q8_0": ("a head of this model has keys of 16", "use kv_type = f16")}
+    for line, words in wrong.items():
+        with a_daemon(f"[model {MODEL}]\n{line}\n", names=()) as server:
+            told = server.ask("load_request", "load_response", request_id=1, model_id=MODEL)
+            must(v2.ERRORS.get(told["code"]) == "config", f"{line}: {told['code']} {told['error']}")
+            must(all(w in told["error"] for w in words), f"{line}: {told['error']}")
+
+
 def two_workers_that_map_one_file_share_its_pages():
     if os.geteuid() != 0:   # nobody else may look into a process that is not dumpable
         raise Skipped("only root can see what a worker maps")
@@ -144,7 +155,8 @@ def two_workers_that_map_one_file_share_its_pages():
                 (place / "m.gguf").write_bytes(SMOL.read_bytes())
             else:
                 (place / "m.gguf").hardlink_to(Path(folder) / "one" / "m.gguf")
-            options = {"mmap": name != "read", "context_tokens": 256, "sequences": 1}
+            # other options, or one worker would serve both
+            options = {"mmap": name != "read", "context_tokens": 256, "sequences": 1 + (name == "two")}
             (place / "manifest.json").write_text(json.dumps({
                 "model_id": name, "name": name, "version": "1.0.0", "license": "Apache-2.0",
                 "capabilities": ["text_generation"], "architecture": "gguf", "options": options,
@@ -170,5 +182,6 @@ if __name__ == "__main__":
         the_next_turn_of_a_chat_computes_its_own_words_alone,
         a_saved_prefix_is_found_though_all_cells_are_taken,
         a_generator_tells_its_options,
+        options_that_the_model_cannot_have_are_refused_with_what_would_be_right,
         two_workers_that_map_one_file_share_its_pages,
     ]))
