@@ -32,6 +32,26 @@ function(hearth_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# Gives a test, besides its own label, those of the predecessor's suites whose rows name it: see
+# tests/suites/rows.txt. A name in a row may end with a star.
+set(HEARTH_SUITE_ROWS ${PROJECT_SOURCE_DIR}/tests/suites/rows.txt)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${HEARTH_SUITE_ROWS})
+file(STRINGS ${HEARTH_SUITE_ROWS} HEARTH_SUITE_LINES REGEX "^[a-z]+ [|]")
+function(hearth_label_suites test)
+  foreach(line IN LISTS HEARTH_SUITE_LINES)
+    string(REGEX MATCH "^[a-z]+" suite "${line}")
+    string(REGEX REPLACE "_[0-9]+$" "_*" any "${test}")
+    foreach(name IN ITEMS "${test}" "${any}")
+      string(FIND "${line} " "| ${name}:" with_case)
+      string(FIND "${line} " "| ${name} " whole)
+      if(with_case GREATER -1 OR whole GREATER -1)
+        set_property(TEST ${test} APPEND PROPERTY LABELS ${suite})
+        break()
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
 # A unit test: hearth_unit_test(ROOM test_thing [USES room ...]) builds test_thing.c of this folder
 # with cmocka and the kit, and runs it under ctest with the label `unit`.
 function(hearth_unit_test room name)
@@ -46,6 +66,7 @@ function(hearth_unit_test room name)
   add_test(NAME unit/${room}/${name} COMMAND unit_${room}_${name})
   set_tests_properties(unit/${room}/${name} PROPERTIES LABELS unit TIMEOUT 60
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  hearth_label_suites(unit/${room}/${name})
 endfunction()
 
 # A fuzz target: hearth_fuzz_target(NAME USES room ...) builds fuzz_NAME.c, which defines
@@ -85,4 +106,5 @@ function(hearth_engine_test name label timeout)
   endif()
   add_test(NAME ${name} COMMAND ${ARG_COMMAND})
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
+  hearth_label_suites(${name})
 endfunction()

@@ -3,6 +3,7 @@
 #
 # usage: scripts/test.sh [--list] [NAME...]
 #        scripts/test.sh --combinations [NAME...]
+#        scripts/test.sh --suites [SUITE...]
 #        scripts/test.sh --arm64
 #
 #   NAME     runs only tests whose name contains it: `unit/wire`, `gates`, `unit-asan`, `tsan`.
@@ -11,6 +12,9 @@
 #   --combinations   builds with both, one and no engine, each anew in a folder of its own, and runs
 #            in each what can run; what a missing engine would test is skipped by name. Ends with a
 #            table. Takes about half an hour.
+#   --suites only the tests of docs/validation/infrastructure-tests.md, of all suites or of those named:
+#            lib, integration, connections, health, memory, protocol, scheduler. A row whose test did
+#            not pass is named.
 #   --arm64  only cross-compiles for arm64 as users would build it, optimised and without engines. A
 #            full run compiles the same without optimising. Nothing of it is run.
 #
@@ -22,8 +26,8 @@ set -euo pipefail
 cd "$TOP"
 
 # What a full run must have run. -asan and -tsan: the same tests in a sanitizer build.
-SUITES=(gates setup unit fuzz-replay scenario anomaly compat models)
-SANITIZED=(unit-asan fuzz-replay-asan scenario-asan anomaly-asan unit-tsan)
+SUITES=(gates setup unit fuzz-replay scenario suites anomaly compat models)
+SANITIZED=(unit-asan fuzz-replay-asan scenario-asan suites-asan anomaly-asan unit-tsan)
 
 # expectations ONNX GGUF: options for run-tests that name the suites of a build with these engines.
 expectations() {
@@ -34,13 +38,14 @@ expectations() {
     printf -- '--expect %s ' "${suites[@]}"
 }
 
-list='' combinations='' arm64='' names=()
+list='' combinations='' arm64='' suites='' names=()
 for argument in "$@"; do
     case $argument in
     -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 0 ;;
     --list) list=yes ;;
     --combinations) combinations=yes ;;
     --arm64) arm64=yes ;;
+    --suites) suites=yes ;;
     -*) echo "test.sh: unknown option $argument (see scripts/test.sh --help)" >&2 && exit 2 ;;
     *) names+=("$argument") ;;
     esac
@@ -48,7 +53,7 @@ done
 
 presets=(--preset release) folders=(build/release)
 if [ ${#names[@]} = 0 ] || [[ "${names[*]}" == *asan* ]]; then
-    presets+=(--preset asan) folders+=(build/asan:-asan:unit,fuzz-replay,scenario,anomaly)
+    presets+=(--preset asan) folders+=(build/asan:-asan:unit,fuzz-replay,scenario,suites,anomaly)
 fi
 if [ ${#names[@]} = 0 ] || [[ "${names[*]}" == *tsan* ]]; then
     presets+=(--preset tsan) folders+=(build/tsan:-tsan:unit)
@@ -79,6 +84,10 @@ if [ -n "$arm64" ]; then
     scripts/setup.sh --no-build --no-models --no-engines --with-arm64
     HEARTH_ARM64_FLAGS='-O2 -g' tools/check-arm64 "$TOP" build/arm64-optimised
     exit
+fi
+if [ -n "$suites" ]; then
+    scripts/setup.sh --preset release
+    exec tools/suites --run "${names[@]}" build/release
 fi
 if [ -n "$combinations" ]; then
     scripts/setup.sh --no-build
