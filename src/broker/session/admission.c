@@ -140,10 +140,14 @@ static int fill_bytes(struct request *request, const struct connection *connecti
         given->max_tokens = asked->max_tokens != 0 ? asked->max_tokens : DEFAULT_MAX_TOKENS;
         given->cache_domain = domain_of(request->server, &connection->peer, asked->cache_domain);
     }
-    request_take_spare(request, connection->frame.size);
-    int rc = is_taken ? hearth_buf_append(&request->bytes, connection->frame.data,
-                                          connection->frame.size)
-                      : hearth_wire_encode(&message, &request->bytes);
+    size_t expected = HEARTH_MIN(connection->frame.size, (size_t)HEARTH_MAX_RING_MESSAGE_BYTES);
+    int rc = hearth_buf_pool_acquire(&request->server->request_bytes, expected, &request->bytes);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = is_taken
+             ? hearth_buf_append(&request->bytes, connection->frame.data, connection->frame.size)
+             : hearth_wire_encode(&message, &request->bytes);
     if (rc == 0) {
         hearth_wire_patch(request->bytes.data, HEARTH_MSG_inference_request,
                           offsetof(struct hearth_wire_inference_request, request_id),
@@ -156,7 +160,9 @@ static int fill_bytes(struct request *request, const struct connection *connecti
 static int keep_choices(struct request *request, struct hearth_wire_list choices)
 {
     struct hearth_wire_choice choice;
-    int rc = 0;
+    int rc = choices.count == 0
+                 ? 0
+                 : hearth_buf_pool_acquire(&request->server->request_bytes, 0, &request->choices);
     request->ticket.choice_count = choices.count;
     while (rc == 0 && hearth_wire_next(&choices, HEARTH_RECORD_choice, &choice)) {
         uint8_t size = (uint8_t)choice.text.size; /* at most HEARTH_MAX_LABEL_BYTES */

@@ -14,88 +14,27 @@
 
 struct request *request_new(struct hearth_server *server)
 {
-    struct request *request = HEARTH_LIST_FIRST(struct request, of_client, &server->free_requests);
-    if (request != NULL) {
-        hearth_list_remove(&request->of_client);
-        server->free_count--;
-        return request;
-    }
-    request = hearth_alloc(1, sizeof *request);
+    struct request *request = hearth_slab_take(&server->request_slab);
     if (request != NULL) {
         request->magic = REQUEST_MAGIC;
         request->server = server;
         hearth_list_init(&request->of_client);
         hearth_list_init(&request->of_ticket);
         hearth_list_init(&request->of_noticed);
-        hearth_buf_init(&request->bytes, HEARTH_MAX_RING_MESSAGE_BYTES);
-        hearth_buf_init(&request->choices, HEARTH_MAX_CHOICES * (1 + HEARTH_MAX_LABEL_BYTES));
     }
     return request;
-}
-
-/* Fresh memory costs more than the copy into it, so one large buffer is kept for the next large
- * request; the others are given back. */
-static void drop_bytes(struct request *request)
-{
-    struct hearth_buf *spare = &request->server->spare;
-    hearth_buf_wipe(&request->bytes);
-    if (request->bytes.room > REQUEST_KEEP_BYTES) {
-        if (spare->room == 0) {
-            *spare = request->bytes;
-            hearth_buf_init(&request->bytes, spare->cap);
-        }
-        hearth_buf_finish(&request->bytes);
-    }
-}
-
-void request_take_spare(struct request *request, size_t bytes)
-{
-    struct hearth_buf *spare = &request->server->spare;
-    if (bytes > REQUEST_KEEP_BYTES && bytes <= spare->room) {
-        hearth_buf_finish(&request->bytes);
-        request->bytes = *spare;
-        hearth_buf_init(spare, spare->cap);
-    }
-}
-
-static void free_request(struct request *request)
-{
-    hearth_buf_finish(&request->bytes);
-    hearth_buf_finish(&request->choices);
-    hearth_free(request);
 }
 
 void request_recycle(struct request *request)
 {
     struct hearth_server *server = request->server;
     HEARTH_ASSERT(request->job.state == HEARTH_JOB_IDLE);
-    drop_bytes(request);
-    hearth_buf_wipe(&request->choices);
+    hearth_buf_pool_release(&server->request_bytes, &request->bytes);
+    hearth_buf_pool_release(&server->request_bytes, &request->choices);
     memfds_release(server, request->client, &request->memfds);
     call_end(request);
     hearth_list_remove(&request->of_ticket);
-    hearth_list_remove(&request->of_noticed);
-    if (server->free_count >= REQUESTS_KEPT) {
-        free_request(request);
-        return;
-    }
-    struct hearth_buf bytes = request->bytes;
-    struct hearth_buf choices = request->choices;
-    *request = (struct request){
-        .magic = REQUEST_MAGIC, .server = server, .bytes = bytes, .choices = choices};
-    hearth_list_init(&request->of_ticket);
-    hearth_list_init(&request->of_noticed);
-    hearth_list_append(&server->free_requests, &request->of_client);
-    server->free_count++;
-}
-
-void requests_free_all(struct hearth_server *server)
-{
-    HEARTH_LIST_EACH(struct request, of_client, request, &server->free_requests) {
-        hearth_list_remove(&request->of_client);
-        free_request(request);
-    }
-    hearth_buf_finish(&server->spare);
+    hearth_slab_give(&server->request_slab, request);
 }
 
 /* ---- finding ------------------------------------------------------------------------------ */

@@ -287,8 +287,9 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     server->started_ns = hearth_clock_ns();
     hearth_random_bytes(server->domain_key, sizeof server->domain_key);
     hearth_list_init(&server->connections);
-    hearth_list_init(&server->free_requests);
-    hearth_buf_init(&server->spare, HEARTH_MAX_RING_MESSAGE_BYTES);
+    hearth_slab_init(&server->request_slab, sizeof(struct request), REQUESTS_KEPT);
+    hearth_buf_pool_init(&server->request_bytes, REQUESTS_KEPT, REQUEST_BYTES, REQUEST_KEEP_BYTES,
+                         HEARTH_MAX_RING_MESSAGE_BYTES);
     for (size_t i = 0; i < TICKET_BUCKETS; i++) {
         hearth_list_init(&server->tickets[i]);
     }
@@ -390,7 +391,8 @@ void hearth_server_destroy(struct hearth_server *server)
         }
     }
     hearth_pool_destroy(server->pool);
-    requests_free_all(server);
+    hearth_slab_finish(&server->request_slab);
+    hearth_buf_pool_finish(&server->request_bytes);
     flows_forget_own(server);
     hearth_json_room_finish(&server->json_in);
     hearth_json_room_finish(&server->json_out);

@@ -30,8 +30,9 @@
 #define SLICE_NS           (HEARTH_NS_PER_MS / 2)
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
-#define REQUEST_KEEP_BYTES (64u << 10) /* a free request with a larger buffer gives it back */
-#define REQUESTS_KEPT      256u        /* free requests; with their buffers 16 MiB at the most */
+#define REQUEST_BYTES      4096u       /* of a new buffer of a request */
+#define REQUEST_KEEP_BYTES (64u << 10) /* a larger one is given back, but for one */
+#define REQUESTS_KEPT      256u        /* free requests and buffers: 16 MiB at the most */
 #define NOTICE_MS          1000u
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC
 #define SCAN_ENTRIES       8u          /* of a models folder, looked at in a row */
@@ -275,9 +276,8 @@ struct hearth_server {
     struct hearth_list connections;
     uint32_t connection_count; /* without the refused and the gone */
     uint32_t refused_count;
-    struct hearth_list free_requests;
-    struct hearth_buf spare; /* for one large request */
-    uint32_t free_count;
+    struct hearth_slab request_slab;
+    struct hearth_buf_pool request_bytes;
     uint64_t last_ticket_id;
     uint64_t domain_key[2]; /* random, of this daemon's life */
     uint32_t held_fds;      /* of clients: unclaimed, or of requests that wait */
@@ -487,7 +487,6 @@ void request_refuse(struct connection *connection,
 
 /* requests.c */
 struct request *request_new(struct hearth_server *server);
-void request_take_spare(struct request *request, size_t bytes); /* before so many come */
 void request_number(struct request *request);                   /* gives it its ticket */
 void request_recycle(struct request *request);
 struct request *request_find_open(const struct connection *connection, uint64_t client_id);
@@ -502,7 +501,6 @@ void request_fail(struct request *request, int code, const char *text);
 void request_move(struct request *request, uint32_t lane); /* a queued one, to another lane */
 void requests_on_move(void *arg);                          /* the same of many, in slices */
 void request_abandon(struct request *request);             /* its client has gone */
-void requests_free_all(struct hearth_server *server);
 
 static inline struct request *request_of_job(struct hearth_job *job)
 {

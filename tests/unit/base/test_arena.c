@@ -1,5 +1,8 @@
 #include "kit.h"
 
+#include <pthread.h>
+#include <string.h>
+
 #include <stdalign.h>
 
 static void memory_is_zeroed_aligned_and_apart(void **state)
@@ -84,7 +87,76 @@ static void arena_survives_any_failed_allocation(void **state)
     }
 }
 
-KIT_MAIN(cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
+/* Arenas are not shared: each thread has its own, and what they hand out is apart. */
+#define THREADS      4u
+#define BLOCKS       100u
+#define THREAD_BYTES 64u
+
+struct taker {
+    pthread_t thread;
+    struct hearth_arena arena;
+    uint8_t mark;
+    uint8_t *blocks[BLOCKS];
+};
+
+static void *take_blocks(void *arg)
+{
+    struct taker *taker = arg;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        taker->blocks[i] = hearth_arena_alloc(&taker->arena, THREAD_BYTES, 1);
+        if (taker->blocks[i] == NULL) {
+            return taker;
+        }
+        memset(taker->blocks[i], taker->mark + (int)i, THREAD_BYTES);
+    }
+    return NULL;
+}
+
+static void four_threads_take_a_hundred_blocks_each_and_none_overlap(void **state)
+{
+    (void)state;
+    static struct taker takers[THREADS];
+    for (size_t t = 0; t < THREADS; t++) {
+        takers[t].mark = (uint8_t)(t * 50);
+        hearth_arena_init(&takers[t].arena, 1u << 20);
+        assert_int_equal(pthread_create(&takers[t].thread, NULL, take_blocks, &takers[t]), 0);
+    }
+    for (size_t t = 0; t < THREADS; t++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(takers[t].thread, &failed), 0);
+        assert_null(failed);
+    }
+    for (size_t t = 0; t < THREADS; t++) {
+        for (size_t i = 0; i < BLOCKS; i++) {
+            for (size_t k = 0; k < THREAD_BYTES; k++) {
+                assert_int_equal(takers[t].blocks[i][k], (uint8_t)(takers[t].mark + i));
+            }
+        }
+        hearth_arena_finish(&takers[t].arena);
+    }
+}
+
+static void a_slice_of_numbers_reads_as_it_was_written(void **state)
+{
+    (void)state;
+    struct hearth_arena arena;
+    hearth_arena_init(&arena, 4096);
+    assert_non_null(hearth_arena_alloc(&arena, 1, 1)); /* so that alignment is not by chance */
+    uint32_t *numbers = hearth_arena_alloc(&arena, 10, sizeof *numbers);
+    assert_int_equal((uintptr_t)numbers % _Alignof(uint32_t), 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        numbers[i] = i * i;
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(numbers[i], i * i);
+    }
+    assert_null(hearth_arena_alloc(&arena, SIZE_MAX / 2, sizeof *numbers)); /* no wrap-around */
+    hearth_arena_finish(&arena);
+}
+
+KIT_MAIN(cmocka_unit_test(four_threads_take_a_hundred_blocks_each_and_none_overlap),
+         cmocka_unit_test(a_slice_of_numbers_reads_as_it_was_written),
+         cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
          cmocka_unit_test(cap_is_an_ordinary_refusal),
          cmocka_unit_test(reset_wipes_and_reuses_without_allocating),
          cmocka_unit_test(large_requests_get_their_own_block),
