@@ -52,8 +52,7 @@ static void submit(struct sched_bench *bench, struct hearth_job *job, struct hea
 {
     job->deadline_ms = bench->now_ms + 60000 + draw(bench) % 300000;
     bench->numbers[job - bench->jobs] = ++bench->next_number;
-    bench->wrong +=
-        hearth_sched_submit(&bench->sched, job, flow, bench->now_ms, NULL, NULL) != 0;
+    bench->wrong += hearth_sched_submit(&bench->sched, job, flow, bench->now_ms, NULL, NULL) != 0;
 }
 
 /* A millisecond every 64 requests: some 64,000 a second. */
@@ -191,10 +190,10 @@ static int check(void *state, struct hearth_error *err)
             }
         }
     }
-    return bench->wrong == 0 ? 0
-                             : hearth_fail(err, HEARTH_E_INTERNAL,
-                                           "%" PRIu64 " decisions of the scheduler were wrong",
-                                           bench->wrong);
+    return bench->wrong == 0
+               ? 0
+               : hearth_fail(err, HEARTH_E_INTERNAL,
+                             "%" PRIu64 " decisions of the scheduler were wrong", bench->wrong);
 }
 
 static void close_bench(void *state)

@@ -47,8 +47,9 @@ class Client:
 
     def send(self, text, **values):
         self.last_id += 1
-        self.connection.send("inference_request", request_id=self.last_id, model_id=MODEL, task=2,
-                             texts=[{"text": text}], **{**v2.SAMPLING, "priority": NORMAL, **values})
+        self.connection.send("inference_request", request_id=self.last_id, task=2,
+                             texts=[{"text": text}],
+                             **{**v2.SAMPLING, "model_id": MODEL, "priority": NORMAL, **values})
         return self.last_id
 
     def queue(self, tokens, **values):
@@ -67,8 +68,8 @@ class Client:
 
 
 class World(Daemon):
-    def __init__(self, prefix=(), **settings):
-        super().__init__(BIN, "fixtures/models/echo", [MODEL], prefix=prefix, **settings)
+    def __init__(self, prefix=(), preload=(MODEL,), **settings):
+        super().__init__(BIN, "fixtures/models/echo", list(preload), prefix=prefix, **settings)
         if prefix:
             shutil.chown(self.home, NOBODY, NOBODY)
 
@@ -176,10 +177,13 @@ def users_are_served_work_in_proportion_to_their_weights():
 
 def a_low_request_ends_though_high_ones_never_cease():
     with World() as daemon:
-        high, low = Client(daemon, 1), Client(daemon, 2)
+        holder, high, low = daemon.hold(), Client(daemon, 1), Client(daemon, 2)
         for _ in range(8):
             high.send("slow:20ms xxxxxxxxxxx", priority=HIGH)
+        daemon.queued(8)
         low.queue(2, priority=LOW)
+        daemon.queued(9)
+        daemon.let_go(holder)
         end, done = time.monotonic() + WAIT_SECONDS, 0
         low.connection.socket.setblocking(False)
         while time.monotonic() < end:
@@ -216,6 +220,17 @@ def of_four_that_go_one_is_a_low_one_that_has_waited():
         places = [place for place, priority in enumerate(order) if priority == LOW]
         must(all(b - a == AGED_TURN for a, b in zip(places, places[1:])) and len(places) == 10,
              f"low ones went at {places}")
+
+
+def models_that_compute_are_no_more_than_there_are_cores():
+    with World(preload=[MODEL, "other"], threads=1) as daemon:
+        holder, client = daemon.hold(), Client(daemon, 1)
+        client.queue(1, model_id="other")
+        daemon.queued(1)
+        must(daemon.ask("health_check", "health_response", check_type=2)["running"] == 1,
+             "two models compute on one core")
+        daemon.let_go(holder)
+        client.receive_all(1)
 
 
 # ---- what those who wait are told
@@ -333,6 +348,7 @@ def main():
         users_are_served_work_in_proportion_to_their_weights,
         a_low_request_ends_though_high_ones_never_cease,
         of_four_that_go_one_is_a_low_one_that_has_waited,
+        models_that_compute_are_no_more_than_there_are_cores,
         a_full_queue_tells_place_and_wait_and_lets_others_in,
         a_class_has_a_limit_of_its_own,
         a_user_has_a_limit_of_its_own,

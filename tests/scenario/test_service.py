@@ -329,12 +329,13 @@ VARIABLES = {
     "socket": "/run/x.sock", "models": "/a:/b", "preload": "x, y", "workers": "/w",
     "max_connections": "3", "queue_limit": "4", "memory_limit": "5368709120", "threads": "6",
     "worker_nice": "7", "drain_timeout_ms": "8", "request_timeout_ms": "9", "load_timeout_ms": "10",
-    "swap": "drain-first", "hang_timeout_ms": "11", "handshake_timeout_ms": "12", "frame_timeout_ms": "13",
+    "swap": "drain-first", "hang_timeout_ms": "11", "handshake_timeout_ms": "12",
+    "frame_timeout_ms": "13",
     "idle_timeout_ms": "14", "token_sha256": "ab" * 32, "containment": "strict",
     "queue_limit_critical": "15", "queue_limit_high": "16", "queue_limit_normal": "17",
     "queue_limit_low": "18", "client_queue_limit": "19", "eviction": "idle",
     "per_call_memory": "4096", "total_call_memory": "8192", "concurrent_requests": "20",
-    "progress_timeout_ms": "21", "ready_models": "2", "swap": "drain-first",
+    "progress_timeout_ms": "21", "ready_models": "2", "worker_headroom": "1048576",
     "log_level": "error"}
 
 

@@ -96,9 +96,9 @@ struct hearth_config {
     bool is_drain_first;           /* a swap ends the old model before it loads the new one */
     bool may_evict;                /* idle models leave for one that is loaded and does not fit */
     uint64_t worker_headroom_bytes; /* that a worker may take beyond its promise; 0 = 1 GiB */
-    uint64_t per_call_memory;      /* bytes that one request may keep; 0 = no limit of its own */
-    uint64_t total_call_memory;    /* bytes of all requests that are open; 0 = the same */
-    uint64_t concurrent_requests;  /* that are open at the same time; 0 = the same */
+    uint64_t per_call_memory;       /* bytes that one request may keep; 0 = no limit of its own */
+    uint64_t total_call_memory;     /* bytes of all requests that are open; 0 = the same */
+    uint64_t concurrent_requests;   /* that are open at the same time; 0 = the same */
     const char *log_level;
 
     struct hearth_config_model model_options[HEARTH_CONFIG_MODELS];

@@ -1,9 +1,10 @@
 /* lanes.c — between the scheduler, which decides, and the pool, which carries: handing jobs over,
  * deadlines, and the lease of cores.
  *
- * Cores: each lane with running requests may compute on threads/lanes cores, at least one. A share
- * that shrinks is told at once; one that grows only after a pause, so that short requests of one
- * model do not make the others change their width all the time.                                  */
+ * Cores: a lane with running requests has a lease of some of the cores (leases.h). A share that
+ * shrinks is told at once; one that grows only after a pause, so that short requests of one model
+ * do not make the others change their width all the time. So what workers were told never adds up
+ * to more than the cores; a worker takes a smaller share over with its next step or run. */
 
 #include "session_priv.h"
 
@@ -14,40 +15,55 @@
 
 /* ---- lease -------------------------------------------------------------------------------- */
 
-static uint32_t share_of_threads(const struct hearth_server *server)
+/* Tells each lane that computes its share; with @only_less, those that have more than that. */
+static void apply_shares(struct hearth_server *server, bool only_less)
 {
-    uint32_t active = 0;
+    struct hearth_loop *loop = server->parts.loop;
     for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
-        active += hearth_sched_lane(&server->sched, slot)->running_count > 0;
-    }
-    uint32_t threads = (uint32_t)server->parts.config->threads;
-    return active > 1 ? HEARTH_MAX(1u, threads / active) : threads;
-}
-
-/* Tells each active lane its share; with @only_less, those that have more than that. */
-static void apply_share(struct hearth_server *server, bool only_less)
-{
-    uint32_t share = share_of_threads(server);
-    for (uint32_t slot = 0; slot < HEARTH_SCHED_LANES; slot++) {
+        uint32_t share = hearth_leases_share(&server->leases, slot);
         struct hearth_worker_info info;
-        if (hearth_sched_lane(&server->sched, slot)->running_count == 0) {
+        if (share == 0) {
             continue;
         }
         hearth_pool_info(server->pool, slot, &info);
         if (!only_less || info.threads > share) {
             hearth_pool_lease(server->pool, slot, share);
         } else if (info.threads < share) {
-            hearth_loop_arm(
-                server->parts.loop, &server->lease_timer,
-                hearth_clock_deadline_ns(hearth_loop_now_ns(server->parts.loop), LEASE_RAISE_MS));
+            hearth_loop_arm(loop, &server->lease_timer,
+                            hearth_clock_deadline_ns(hearth_loop_now_ns(loop), LEASE_RAISE_MS));
         }
+    }
+}
+
+/* May the lane begin something? When it begins to compute, the others have less from now on. */
+static bool take_lease(struct hearth_server *server, uint32_t slot)
+{
+    uint64_t holders = server->leases.holders;
+    bool may = hearth_leases_take(&server->leases, slot, server_now_ms(server));
+    if (server->leases.holders != holders) {
+        apply_shares(server, true);
+    }
+    return may;
+}
+
+/* A lane without running requests gives its lease back. */
+static void settle_lease(struct hearth_server *server, uint32_t slot)
+{
+    if (hearth_sched_lane(&server->sched, slot)->running_count > 0 ||
+        hearth_leases_share(&server->leases, slot) == 0) {
+        return;
+    }
+    uint32_t next = hearth_leases_leave(&server->leases, slot);
+    apply_shares(server, true);
+    if (next != HEARTH_LEASE_NOBODY) {
+        lane_dispatch_soon(server, next);
     }
 }
 
 void lanes_on_lease(void *arg, uint64_t now_ns)
 {
     (void)now_ns;
-    apply_share(HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC), false);
+    apply_shares(HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC), false);
 }
 
 /* ---- handing over ------------------------------------------------------------------------- */
@@ -83,16 +99,11 @@ static int hand_over(struct hearth_server *server, struct request *request,
 
 void lane_dispatch(struct hearth_server *server, uint32_t slot)
 {
-    /* The shares only change when a lane begins or ends to work. */
-    bool was_idle = hearth_sched_lane(&server->sched, slot)->running_count == 0;
-    while (hearth_pool_has_room(server->pool, slot)) {
+    while (hearth_sched_lane(&server->sched, slot)->queued_count > 0 &&
+           hearth_pool_has_room(server->pool, slot) && take_lease(server, slot)) {
         struct hearth_job *job = hearth_sched_next(&server->sched, slot, server_now_ms(server));
         if (job == NULL) {
             break;
-        }
-        if (was_idle) {
-            apply_share(server, true);
-            was_idle = false;
         }
         struct hearth_error err = {0};
         struct request *request = request_of_job(job);
@@ -101,6 +112,7 @@ void lane_dispatch(struct hearth_server *server, uint32_t slot)
             request_fail(request, rc, err.text);
         }
     }
+    settle_lease(server, slot);
 }
 
 /* A large request is copied to the worker in a callback of its own. */
@@ -125,10 +137,10 @@ void lanes_on_dispatch(void *arg)
 
 void lanes_ended(struct hearth_server *server, uint32_t slot)
 {
-    lane_dispatch(server, slot);
-    if (hearth_sched_lane(&server->sched, slot)->running_count == 0) {
-        apply_share(server, true); /* others may have more now */
+    if (server->leases.waiting_count > 0) { /* who waits for it goes before what is next here */
+        settle_lease(server, slot);
     }
+    lane_dispatch(server, slot);
     lanes_arm_deadline(server);
 }
 

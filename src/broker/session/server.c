@@ -296,6 +296,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_json_room_init(&server->json_in, JSON_ROOM_BYTES);
     hearth_json_room_init(&server->json_out, JSON_ROOM_BYTES);
     hearth_sched_init(&server->sched, &(struct hearth_sched_limits){0});
+    hearth_leases_init(&server->leases, (uint32_t)config->threads);
     hearth_list_init(&server->users);
     hearth_list_init(&server->noticed);
     flows_reload(server);

@@ -9,6 +9,7 @@
 #include "hearth_sched.h"
 #include "hearth_session.h"
 #include "hearth_transport.h"
+#include "leases.h"
 
 #define SERVER_MAGIC     0x53525652u
 #define CONNECTION_MAGIC 0x434f4e4eu
@@ -258,6 +259,7 @@ struct hearth_server {
     struct hearth_watch listen_watch;
     struct hearth_pool *pool;
     struct hearth_sched sched;
+    struct hearth_leases leases;
     struct hearth_sched_place refused; /* the place of the request that was refused last */
     struct hearth_list users;
     struct flow *flows[HEARTH_MAX_MODELS]; /* of the daemon's own requests */
