@@ -45,10 +45,14 @@ static const struct cli_command commands[] = {
      "Prints probability and choice, the likeliest first; nothing is generated. Without --prompt\n"
      "and --message all of standard input is the prompt (but a last newline).",
      "hearth choose --prompt \"The sky is\" \" blue\" \" green\"", cli_run_choose},
-    {"models", CLI_MODELS, "[OPTION…] [list | show NAME | load NAME | unload NAME | warmup NAME]",
-     "list, describe, load, unload or warm up models",
+    {"models", CLI_MODELS,
+     "[OPTION…] [list | show NAME | load NAME | unload NAME | warmup NAME | swap NAME MODEL | "
+     "alias NAME MODEL]",
+     "list, describe, load, unload, warm up, swap or name models",
      "show prints what a loaded model takes and gives, its labels and what else is known of it.\n"
-     "The others answer when the model is ready, or its memory is free again, or it has run once.",
+     "load, unload and warmup answer when the model is ready, or its memory is free again, or it\n"
+     "has run once. swap loads MODEL, checks its golden inputs and has NAME stand for it, while\n"
+     "requests go on; alias makes a NAME for it, alias NAME --remove takes that away.",
      "hearth models load all-minilm-l6-v2", cli_run_models},
     {"status", CLI_STATUS, "[OPTION…]", "show the daemon, its models and its times",
      "Times are half of / 95 % / 99 % of the requests since the daemon's start, at most a quarter\n"

@@ -72,7 +72,9 @@ void cli_json_fill_model(struct cli_json *json, yyjson_mut_val *o, const hearth_
     yyjson_mut_obj_add_str(doc, o, "task", hearth_task_name(model->task));
     yyjson_mut_obj_add_str(doc, o, "engine", hearth_engine_name(model->engine));
     yyjson_mut_obj_add_str(doc, o, "state", hearth_model_state_name(model->state));
+    yyjson_mut_obj_add_strcpy(doc, o, "version", model->version);
     yyjson_mut_obj_add_strcpy(doc, o, "digest", model->digest);
+    yyjson_mut_obj_add_strcpy(doc, o, "shares", model->shares);
     yyjson_mut_obj_add_uint(doc, o, "worker_pid", model->worker_pid);
     yyjson_mut_obj_add_uint(doc, o, "restarts", model->restarts);
     yyjson_mut_obj_add_uint(doc, o, "size_bytes", model->size_bytes);

@@ -25,10 +25,22 @@ void cli_print_models(const hearth_model_list *list)
         if (model->error[0] != '\0') {
             printf("  %s\n", model->error);
         }
+        if (model->shares[0] != '\0') {
+            printf("  served by the worker of %s: files and options are the same\n", model->shares);
+        }
         const char *missing = strstr(model->containment, "missing: ");
         if (missing != NULL) {
             printf("  walls %s (SECURITY.md tells what that means)\n", missing);
         }
+    }
+}
+
+static void print_aliases(const hearth_model_list *list)
+{
+    for (size_t i = 0; i < hearth_model_list_alias_count(list); i++) {
+        const hearth_alias *alias = hearth_model_list_alias_at(list, i);
+        printf("%-24s stands for %s, generation %u\n", alias->name, alias->model,
+               alias->generation);
     }
 }
 
@@ -37,6 +49,14 @@ void cli_json_add_models(struct cli_json *json, const hearth_model_list *list)
     yyjson_mut_val *array = yyjson_mut_obj_add_arr(json->doc, json->root, "models");
     for (size_t i = 0; i < hearth_model_list_count(list); i++) {
         cli_json_add_model(json, array, hearth_model_list_at(list, i));
+    }
+    yyjson_mut_val *aliases = yyjson_mut_obj_add_arr(json->doc, json->root, "aliases");
+    for (size_t i = 0; i < hearth_model_list_alias_count(list); i++) {
+        const hearth_alias *alias = hearth_model_list_alias_at(list, i);
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(json->doc, aliases);
+        yyjson_mut_obj_add_strcpy(json->doc, o, "name", alias->name);
+        yyjson_mut_obj_add_strcpy(json->doc, o, "model", alias->model);
+        yyjson_mut_obj_add_uint(json->doc, o, "generation", alias->generation);
     }
 }
 
@@ -55,6 +75,7 @@ static int list_models(const struct cli_settings *settings, hearth_client *clien
         cli_json_print(&json);
     } else {
         cli_print_models(list);
+        print_aliases(list);
     }
     hearth_model_list_free(list);
     return 0;
@@ -66,8 +87,9 @@ static int change_model(const struct cli_settings *settings, hearth_client *clie
     uint32_t pid = 0;
     uint32_t timeout_ms = (uint32_t)(settings->timeout_secs * 1000);
     uint64_t start_ns = hearth_clock_ns();
-    int rc = is_load ? hearth_load(client, name, timeout_ms, &pid, err)
-                     : hearth_unload(client, name, timeout_ms, err);
+    int rc = is_load              ? hearth_load(client, name, timeout_ms, &pid, err)
+             : settings->is_drain ? hearth_drain(client, name, timeout_ms, err)
+                                  : hearth_unload(client, name, timeout_ms, err);
     if (rc < 0) {
         return rc;
     }
@@ -110,8 +132,9 @@ static int warm_up(const struct cli_settings *settings, hearth_client *client, c
 }
 
 /* What `models` may be told to do. */
-enum verb { LIST, SHOW, LOAD, UNLOAD, WARMUP, VERB_COUNT_ };
-static const char *const verbs[VERB_COUNT_] = {"list", "show", "load", "unload", "warmup"};
+enum verb { LIST, SHOW, LOAD, UNLOAD, WARMUP, SWAP, ALIAS, VERB_COUNT_ };
+static const char *const verbs[VERB_COUNT_] = {"list",   "show", "load", "unload",
+                                               "warmup", "swap", "alias"};
 
 static enum verb find_verb(const char *word)
 {
@@ -126,12 +149,20 @@ static int check_usage(const struct cli_settings *settings, enum verb verb, int 
 {
     const struct cli_command *self = cli_command_find("models");
     if (verb == VERB_COUNT_) {
-        return cli_usage(self, "'%s' is not list, show, load, unload or warmup", argv[0]);
+        return cli_usage(self, "'%s' is not list, show, load, unload, warmup, swap or alias",
+                         argv[0]);
     }
     if (verb == LIST && argc > 1) {
         return cli_usage(self, "list takes no argument '%s'", argv[1]);
     }
-    if (verb != LIST && argc != 2) {
+    if ((verb == SWAP || (verb == ALIAS && !settings->is_remove)) && argc != 3) {
+        return cli_usage(self, "%s wants a name and the model that it shall stand for",
+                         verbs[verb]);
+    }
+    if (verb == ALIAS && settings->is_remove && argc != 2) {
+        return cli_usage(self, "alias --remove wants one name");
+    }
+    if (verb != LIST && verb < SWAP && argc != 2) {
         return cli_usage(self, "%s wants the name of one model", verbs[verb]);
     }
     if (settings->warm_tokens < 1 || settings->warm_tokens > 64) {
@@ -156,6 +187,9 @@ int cli_run_models(const struct cli_settings *settings, int argc, char **argv)
         rc = verb == LIST     ? list_models(settings, client, &err)
              : verb == SHOW   ? cli_show_model(settings, client, argv[1], &err)
              : verb == WARMUP ? warm_up(settings, client, argv[1], &err)
+             : verb == SWAP   ? cli_swap_model(settings, client, argv[1], argv[2], &err)
+             : verb == ALIAS  ? cli_set_alias(settings, client, argv[1],
+                                             settings->is_remove ? NULL : argv[2], &err)
                               : change_model(settings, client, verb == LOAD, argv[1], &err);
     }
     hearth_disconnect(client);

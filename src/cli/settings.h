@@ -45,6 +45,9 @@ struct cli_settings {
     bool is_exact;
     bool is_shift;
     bool is_no_cache;
+    bool is_drain;
+    bool is_keep;
+    bool is_remove;
     const char *socket;
     const char *token_file;
     const char *token_ids;

@@ -45,6 +45,9 @@ static void print_details(const hearth_model_details *details)
         printf("  %s\n", model->error);
     }
     printf("  %-24s %s\n", "digest", model->digest[0] != '\0' ? model->digest : "none");
+    if (model->shares[0] != '\0') {
+        printf("  %-24s %s\n", "served by the worker of", model->shares);
+    }
     printf("  %-24s %.1f MiB\n", "files", (double)model->size_bytes / (1024.0 * 1024.0));
     if (model->worker_pid != 0) {
         printf("  %-24s %.1f MiB of %.1f MiB reserved\n", "memory",

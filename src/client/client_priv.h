@@ -127,6 +127,8 @@ struct hearth_client {
     struct hearth_frame_reader reader;
     struct client_question *question;
     struct client_shared shared;
+    struct hearth_swap_report swap;                    /* the last one … */
+    char swap_names[2][HEARTH_MAX_MODEL_ID_BYTES + 1]; /* … and what it points to */
     struct hearth_health_report report;
     struct hearth_buf prometheus;
     char *program;

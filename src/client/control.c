@@ -46,7 +46,8 @@ static int take_unload(void *arg, const struct hearth_message *answer, struct he
     return client_answer_code(response->code, response->error, err);
 }
 
-int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms, hearth_error *err)
+static int unload(hearth_client *client, const char *model, bool is_drain, uint32_t timeout_ms,
+                  hearth_error *err)
 {
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
     int rc = check_name(model, err);
@@ -56,9 +57,20 @@ int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms,
     struct hearth_message message = {.type = HEARTH_MSG_unload_request};
     message.as.unload_request.request_id = ++client->last_id;
     message.as.unload_request.model_id = hearth_slice_of_string(model);
+    message.as.unload_request.drain = is_drain;
     struct client_question question = {
         .wanted = HEARTH_MSG_unload_response, .id = client->last_id, .take = take_unload};
     return client_ask(client, &message, &question, timeout_ms, err);
+}
+
+int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms, hearth_error *err)
+{
+    return unload(client, model, false, timeout_ms, err);
+}
+
+int hearth_drain(hearth_client *client, const char *model, uint32_t timeout_ms, hearth_error *err)
+{
+    return unload(client, model, true, timeout_ms, err);
 }
 
 /* ── Warm-up ─────────────────────────────────────────────────────────────────────────────────── */

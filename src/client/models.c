@@ -8,6 +8,8 @@ struct hearth_model_list {
     struct hearth_arena arena;
     hearth_model *models;
     size_t count;
+    hearth_alias *aliases;
+    size_t alias_count;
 };
 
 static int unpack_names(struct hearth_arena *arena, const struct hearth_wire_list *list,
@@ -54,9 +56,11 @@ int client_unpack_model(struct hearth_arena *arena, const struct hearth_wire_mod
         .containment = hearth_arena_copy(arena, info->containment),
         .error = hearth_arena_copy(arena, info->error),
         .error_code = -(int)info->error_code,
+        .version = hearth_arena_copy(arena, info->version),
+        .shares = hearth_arena_copy(arena, info->shares),
     };
     bool has_all = model->name != NULL && model->digest != NULL && model->containment != NULL &&
-                   model->error != NULL;
+                   model->error != NULL && model->version != NULL && model->shares != NULL;
     return has_all ? unpack_names(arena, &info->labels, model) : HEARTH_E_NO_MEMORY;
 }
 
@@ -78,6 +82,25 @@ static int unpack_list(struct hearth_model_list *list, const struct hearth_wire_
     return 0;
 }
 
+static int unpack_aliases(struct hearth_model_list *list, struct hearth_wire_list cursor)
+{
+    struct hearth_wire_alias_info info;
+    list->aliases = hearth_arena_alloc(&list->arena, cursor.count + 1u, sizeof *list->aliases);
+    if (list->aliases == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    while (hearth_wire_next(&cursor, HEARTH_RECORD_alias_info, &info)) {
+        hearth_alias *alias = &list->aliases[list->alias_count++];
+        *alias = (hearth_alias){.name = hearth_arena_copy(&list->arena, info.name),
+                                .model = hearth_arena_copy(&list->arena, info.model_id),
+                                .generation = info.generation};
+        if (alias->name == NULL || alias->model == NULL) {
+            return HEARTH_E_NO_MEMORY;
+        }
+    }
+    return 0;
+}
+
 static int take_models(void *arg, const struct hearth_message *answer, struct hearth_error *err)
 {
     struct hearth_model_list *list = hearth_alloc(1, sizeof *list);
@@ -85,7 +108,8 @@ static int take_models(void *arg, const struct hearth_message *answer, struct he
         return hearth_fail_oom(err);
     }
     hearth_arena_init(&list->arena, LIST_BYTES);
-    if (unpack_list(list, &answer->as.models_response.models) < 0) {
+    if (unpack_list(list, &answer->as.models_response.models) < 0 ||
+        unpack_aliases(list, answer->as.models_response.aliases) < 0) {
         hearth_model_list_free(list);
         return hearth_fail_oom(err);
     }
@@ -110,6 +134,16 @@ size_t hearth_model_list_count(const hearth_model_list *list)
 const hearth_model *hearth_model_list_at(const hearth_model_list *list, size_t index)
 {
     return index < list->count ? &list->models[index] : NULL;
+}
+
+size_t hearth_model_list_alias_count(const hearth_model_list *list)
+{
+    return list->alias_count;
+}
+
+const hearth_alias *hearth_model_list_alias_at(const hearth_model_list *list, size_t index)
+{
+    return index < list->alias_count ? &list->aliases[index] : NULL;
 }
 
 void hearth_model_list_free(hearth_model_list *list)

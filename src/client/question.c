@@ -14,6 +14,12 @@ static uint64_t id_of(const struct hearth_message *message)
     if (message->type == HEARTH_MSG_warmup_response) {
         return message->as.warmup_response.request_id;
     }
+    if (message->type == HEARTH_MSG_swap_response) {
+        return message->as.swap_response.request_id;
+    }
+    if (message->type == HEARTH_MSG_alias_response) {
+        return message->as.alias_response.request_id;
+    }
     if (message->type == HEARTH_MSG_model_response) {
         return message->as.model_response.request_id;
     }

@@ -9,6 +9,7 @@ Prints TAP and the figures.
 import argparse
 import hashlib
 import json
+import subprocess
 import sys
 import tempfile
 import threading
@@ -355,7 +356,7 @@ def a_bare_name_means_the_only_version():
         asked = daemon.infer(model_id="b", **CLASSIFY)
         must((label_of(asked), asked["generation"]) == ("b@2", 1), f"{asked}")
         taken = daemon.ask("alias_request", "alias_response", request_id=1, name="b", model_id="b@1")
-        must_be_refused(taken, "in_use", "models swap")
+        must_be_refused(taken, "argument", "models swap")
         gone = daemon.ask("alias_request", "alias_response", request_id=1, name="b")
         must(gone["code"] == 0 and alias_of(daemon, "b") is None, f"{gone}")
 
@@ -373,7 +374,38 @@ def load_options_and_request_options_stay_apart():
         must_be_refused(long, "too_long", "64")
 
 
-TESTS = [no_request_fails_and_none_is_mixed_under_swaps,
+def hearth(daemon, *words, code=0):
+    run = subprocess.run([Path(ARGS.bin) / "hearth", *words, "--socket", daemon.socket_path], text=True,
+                         capture_output=True, timeout=60, check=False)
+    must(run.returncode == code, f"hearth {words} ended with {run.returncode}: {run.stderr}")
+    return run.stdout if code == 0 else run.stderr
+
+
+def the_command_line_swaps_names_and_says_why_not():
+    models = Models().add("a@1").add("a@2", golden=expects("a@2")).add("a@3", golden=expects("?"))
+    with models, start(models) as daemon:
+        said = hearth(daemon, "models", "swap", "a", "a@2")
+        must("a stands for a@2, generation 2; before: a@1" in said, said)
+        must("2 golden inputs compared with the answers written down for it" in said, said)
+        must("[alias a] model = a@2" in said, said)
+        said = hearth(daemon, "models", "swap", "a", "a@3", code=1)
+        must("the model cannot be used" in said and 'wanted "?"' in said and "try:" in said, said)
+        said = hearth(daemon, "models", "list")
+        must("a                        stands for a@2, generation 2" in said, said)
+        told = json.loads(hearth(daemon, "models", "--json"))
+        must(told["aliases"] == [{"name": "a", "model": "a@2", "generation": 2}], f"{told['aliases']}")
+        must({m["name"]: m["version"] for m in told["models"]} == {"a@1": "1", "a@2": "2", "a@3": "3"},
+             f"{told['models']}")
+        must("b stands for a@2" in hearth(daemon, "models", "alias", "b", "a@2"), "alias")
+        must(hearth(daemon, "models", "show", "b").startswith("a@2: "), "an alias is described as its model")
+        must("models swap" in hearth(daemon, "models", "alias", "b", "a@1", code=1), "a second alias")
+        must("no alias any more" in hearth(daemon, "models", "alias", "b", "--remove"), "remove")
+        must("is unloaded" in hearth(daemon, "models", "unload", "a", "--drain"), "unload")
+        hearth(daemon, "models", "swap", "a", code=2)
+
+
+TESTS = [the_command_line_swaps_names_and_says_why_not,
+         no_request_fails_and_none_is_mixed_under_swaps,
          a_drain_first_swap_makes_requests_wait_and_none_fail, a_version_with_wrong_outputs_is_refused,
          a_version_that_cannot_be_loaded_is_refused, a_version_that_dies_in_its_golden_run_is_refused,
          without_room_for_both_it_is_refused_with_the_numbers,

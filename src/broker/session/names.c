@@ -33,12 +33,12 @@ static int make(struct hearth_server *server, struct hearth_slice name, struct h
     }
     if (alias != NULL &&
         !hearth_slice_equals_string(hearth_slice_of_string(model->id), alias->model_id)) {
-        return hearth_fail(err, HEARTH_E_IN_USE,
+        return hearth_fail(err, HEARTH_E_ARGUMENT,
                            "\"%.60s\" stands for \"%.60s\"; `hearth models swap` changes that",
                            alias->name, alias->model_id);
     }
     if (alias == NULL && hearth_registry_find(registry, name) != NULL) {
-        return hearth_fail(err, HEARTH_E_IN_USE,
+        return hearth_fail(err, HEARTH_E_ARGUMENT,
                            "\"%.60s\" is a model; `hearth models swap` has its name stand for "
                            "another",
                            room);
