@@ -398,7 +398,7 @@ def the_command_line_swaps_names_and_says_why_not():
              f"{told['models']}")
         must("b stands for a@2" in hearth(daemon, "models", "alias", "b", "a@2"), "alias")
         must(hearth(daemon, "models", "show", "b").startswith("a@2: "), "an alias is described as its model")
-        must("models swap" in hearth(daemon, "models", "alias", "b", "a@1", code=1), "a second alias")
+        must("models swap" in hearth(daemon, "models", "alias", "b", "a@1", code=2), "a second alias")
         must("no alias any more" in hearth(daemon, "models", "alias", "b", "--remove"), "remove")
         must("is unloaded" in hearth(daemon, "models", "unload", "a", "--drain"), "unload")
         hearth(daemon, "models", "swap", "a", code=2)

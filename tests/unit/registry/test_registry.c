@@ -219,6 +219,68 @@ static void a_look_at_one_model_finds_replaces_and_forgets_it(void **state)
     assert_int_equal(hearth_registry_count(&w->registry, HEARTH_MODEL_ABSENT), 0);
 }
 
+static void versions_lie_beside_each_other(void **state)
+{
+    struct world *w = *state;
+    char path[256];
+    given_folder(w->root, "a@1", "1");
+    given_file(w->root, "a@2.manifest.json", "a", "2"); /* as the model is called without it */
+    given_folder(w->root, "a@3", "4");
+    snprintf(path, sizeof path, "%s/b@1", w->root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    given_file(w->root, "b@1/manifest.json", "c", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_string_equal(find(w, "a@1")->manifest->model_id, "a@1");
+    assert_string_equal(find(w, "a@2")->manifest->model_id, "a@2");
+    assert_int_equal(find(w, "a@2")->state, HEARTH_MODEL_ABSENT);
+    KIT_ASSERT_ERROR(find(w, "a@3")->failure, HEARTH_E_MODEL_INVALID,
+                     "what follows the @ must be the version");
+    KIT_ASSERT_ERROR(find(w, "b@1")->failure, HEARTH_E_MODEL_INVALID, "they must be equal");
+}
+
+static void a_pinned_model_is_neither_forgotten_nor_replaced(void **state)
+{
+    struct world *w = *state;
+    char path[256];
+    given_folder(w->root, "a", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    find(w, "a")->is_pinned = true;
+    given_folder(w->root, "a", "2");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_string_equal(find(w, "a")->manifest->version, "1");
+    snprintf(path, sizeof path, "%s/a/manifest.json", w->root);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_non_null(find(w, "a"));
+    find(w, "a")->is_pinned = false;
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_null(find(w, "a"));
+}
+
+static void golden_inputs_lie_beside_the_manifest(void **state)
+{
+    struct world *w = *state;
+    struct hearth_golden *golden = NULL;
+    char path[256];
+    given_folder(w->root, "a", "1");
+    given_file(w->root, "b.manifest.json", "b", "1");
+    assert_int_equal(hearth_registry_scan(&w->registry, &w->err), 0);
+    assert_int_equal(hearth_registry_read_golden(&w->registry, find(w, "a"), &golden, &w->err), 0);
+    static const char *const places[] = {"a/golden.json", "b.golden.json"};
+    static const char *const ids[] = {"a", "b"};
+    for (size_t i = 0; i < HEARTH_COUNT(places); i++) {
+        snprintf(path, sizeof path, "%s/%s", w->root, places[i]);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs("{\"inputs\":[{\"text\":\"x\"}]}", file);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(
+            hearth_registry_read_golden(&w->registry, find(w, ids[i]), &golden, &w->err), 1);
+        assert_int_equal(golden->count, 1);
+        hearth_golden_destroy(golden);
+    }
+}
+
 static void only_the_moves_of_the_table_are_lawful(void **state)
 {
     (void)state;
@@ -248,4 +310,7 @@ KIT_MAIN(TEST(folders_and_files_are_found), TEST(folder_wins_over_file_and_first
          TEST(a_scan_in_steps_finds_what_one_in_one_go_finds),
          TEST(a_look_at_one_model_finds_replaces_and_forgets_it),
          TEST(a_missing_root_is_told_and_the_other_is_read), TEST(the_model_too_many_is_told),
+         TEST(versions_lie_beside_each_other),
+         TEST(a_pinned_model_is_neither_forgotten_nor_replaced),
+         TEST(golden_inputs_lie_beside_the_manifest),
          cmocka_unit_test(only_the_moves_of_the_table_are_lawful))
