@@ -145,6 +145,21 @@ static enum verb find_verb(const char *word)
     return (enum verb)verb;
 }
 
+/* What a verb wants behind it: so many words, and what they are. */
+static int check_words(const struct cli_settings *settings, enum verb verb, int count)
+{
+    const struct cli_command *self = cli_command_find("models");
+    if (verb == SWAP || (verb == ALIAS && !settings->is_remove)) {
+        return count == 2 ? 0
+                          : cli_usage(self, "%s wants a name and the model that it shall stand for",
+                                      verbs[verb]);
+    }
+    if (verb == ALIAS) {
+        return count == 1 ? 0 : cli_usage(self, "alias --remove wants one name");
+    }
+    return count == 1 ? 0 : cli_usage(self, "%s wants the name of one model", verbs[verb]);
+}
+
 static int check_usage(const struct cli_settings *settings, enum verb verb, int argc, char **argv)
 {
     const struct cli_command *self = cli_command_find("models");
@@ -155,15 +170,9 @@ static int check_usage(const struct cli_settings *settings, enum verb verb, int 
     if (verb == LIST && argc > 1) {
         return cli_usage(self, "list takes no argument '%s'", argv[1]);
     }
-    if ((verb == SWAP || (verb == ALIAS && !settings->is_remove)) && argc != 3) {
-        return cli_usage(self, "%s wants a name and the model that it shall stand for",
-                         verbs[verb]);
-    }
-    if (verb == ALIAS && settings->is_remove && argc != 2) {
-        return cli_usage(self, "alias --remove wants one name");
-    }
-    if (verb != LIST && verb < SWAP && argc != 2) {
-        return cli_usage(self, "%s wants the name of one model", verbs[verb]);
+    int rc = verb != LIST ? check_words(settings, verb, argc - 1) : 0;
+    if (rc != 0) {
+        return rc;
     }
     if (settings->warm_tokens < 1 || settings->warm_tokens > 64) {
         return cli_usage(self, "--tokens: wanted 1 to 64");
