@@ -277,6 +277,13 @@ static struct hearth_call_limits call_limits(const struct hearth_config *config)
                                        .concurrent = config->concurrent_requests};
 }
 
+static const struct hearth_buf_pool_limits request_bytes_limits = {
+    .max_kept = REQUESTS_KEPT,
+    .first_bytes = REQUEST_BYTES,
+    .keep_bytes = REQUEST_KEEP_BYTES,
+    .large_bytes = REQUEST_MOST_BYTES,
+    .cap = HEARTH_MAX_RING_MESSAGE_BYTES};
+
 static void prepare(struct hearth_server *server, const struct hearth_server_parts *parts)
 {
     const struct hearth_config *config = parts->config;
@@ -288,8 +295,7 @@ static void prepare(struct hearth_server *server, const struct hearth_server_par
     hearth_random_bytes(server->domain_key, sizeof server->domain_key);
     hearth_list_init(&server->connections);
     hearth_slab_init(&server->request_slab, sizeof(struct request), REQUESTS_KEPT);
-    hearth_buf_pool_init(&server->request_bytes, REQUESTS_KEPT, REQUEST_BYTES, REQUEST_KEEP_BYTES,
-                         HEARTH_MAX_RING_MESSAGE_BYTES);
+    hearth_buf_pool_init(&server->request_bytes, &request_bytes_limits);
     for (size_t i = 0; i < TICKET_BUCKETS; i++) {
         hearth_list_init(&server->tickets[i]);
     }

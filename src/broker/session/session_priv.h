@@ -32,7 +32,8 @@
 #define UNLOAD_GRACE_MS    10000u
 #define LEASE_RAISE_MS     50u         /* a share of threads grows only after a pause */
 #define REQUEST_BYTES      4096u       /* of a new buffer of a request */
-#define REQUEST_KEEP_BYTES (64u << 10) /* a larger one is given back, but for one */
+#define REQUEST_KEEP_BYTES (64u << 10) /* larger ones are kept up to … */
+#define REQUEST_MOST_BYTES (8u << 20)  /* … so much together */
 #define REQUESTS_KEPT      256u        /* free requests and buffers: 16 MiB at the most */
 #define NOTICE_MS          1000u
 #define RESCAN_PAUSE_NS    HEARTH_NS_PER_SEC

@@ -1,4 +1,4 @@
-/* buf_pool.c — a stack of free memory: what was used last is the warmest. */
+/* buf_pool.c — stacks of free memory: what was used last is the warmest. */
 
 #include "buf_pool.h"
 
@@ -11,66 +11,83 @@ struct hearth_buf_pool_free {
     size_t room;
 };
 
-void hearth_buf_pool_init(struct hearth_buf_pool *pool, uint32_t max_kept, size_t first_bytes,
-                          size_t keep_bytes, size_t cap)
+void hearth_buf_pool_init(struct hearth_buf_pool *pool, const struct hearth_buf_pool_limits *limits)
 {
-    HEARTH_ASSERT(first_bytes >= sizeof(struct hearth_buf_pool_free) && first_bytes <= keep_bytes);
-    *pool = (struct hearth_buf_pool){
-        .first_bytes = first_bytes, .keep_bytes = keep_bytes, .cap = cap, .max_kept = max_kept};
-    hearth_buf_init(&pool->large, cap);
+    HEARTH_ASSERT(limits->first_bytes >= sizeof(struct hearth_buf_pool_free) &&
+                  limits->first_bytes <= limits->keep_bytes && limits->keep_bytes <= limits->cap);
+    *pool = (struct hearth_buf_pool){.limits = *limits};
+}
+
+static void free_all(struct hearth_buf_pool_free **stack)
+{
+    while (*stack != NULL) {
+        struct hearth_buf_pool_free *first = *stack;
+        *stack = first->next;
+        hearth_free(first);
+    }
 }
 
 void hearth_buf_pool_finish(struct hearth_buf_pool *pool)
 {
-    while (pool->free != NULL) {
-        struct hearth_buf_pool_free *first = pool->free;
-        pool->free = first->next;
-        hearth_free(first);
-    }
+    free_all(&pool->free);
+    free_all(&pool->free_large);
     pool->kept = 0;
-    hearth_buf_finish(&pool->large);
+    pool->kept_large_bytes = 0;
 }
 
-static void take_free(struct hearth_buf_pool *pool, struct hearth_buf *ret)
+/* The first on @stack with room for @bytes becomes @ret; false if there is none. */
+static bool take_free(const struct hearth_buf_pool *pool, struct hearth_buf_pool_free **stack,
+                      size_t bytes, struct hearth_buf *ret)
 {
-    struct hearth_buf_pool_free *first = pool->free;
-    pool->free = first->next;
-    pool->kept--;
-    *ret = (struct hearth_buf){.data = (uint8_t *)first, .room = first->room, .cap = pool->cap};
+    while (*stack != NULL && (*stack)->room < bytes) {
+        stack = &(*stack)->next;
+    }
+    struct hearth_buf_pool_free *found = *stack;
+    if (found == NULL) {
+        return false;
+    }
+    *stack = found->next;
+    *ret = (struct hearth_buf){.data = (void *)found, .room = found->room, .cap = pool->limits.cap};
+    return true;
 }
 
 int hearth_buf_pool_acquire(struct hearth_buf_pool *pool, size_t bytes, struct hearth_buf *ret)
 {
     HEARTH_ASSERT(ret->data == NULL);
-    if (bytes > pool->keep_bytes && bytes <= pool->large.room) {
-        *ret = pool->large;
-        hearth_buf_init(&pool->large, pool->cap);
-    } else if (bytes <= pool->keep_bytes && pool->free != NULL) {
-        take_free(pool, ret);
+    if (bytes > pool->limits.keep_bytes && take_free(pool, &pool->free_large, bytes, ret)) {
+        pool->kept_large_bytes -= ret->room;
+    } else if (bytes <= pool->limits.keep_bytes && take_free(pool, &pool->free, 0, ret)) {
+        pool->kept--;
     } else {
-        hearth_buf_init(ret, pool->cap);
+        hearth_buf_init(ret, pool->limits.cap);
     }
-    int rc = hearth_buf_reserve(ret, HEARTH_MAX(bytes, HEARTH_MIN(pool->first_bytes, pool->cap)));
+    int rc = hearth_buf_reserve(ret, HEARTH_MAX(bytes, pool->limits.first_bytes));
     if (rc < 0) {
         hearth_buf_pool_release(pool, ret);
     }
     return rc;
 }
 
+static void keep(struct hearth_buf_pool_free **stack, struct hearth_buf *buf)
+{
+    struct hearth_buf_pool_free *first = (void *)buf->data;
+    *first = (struct hearth_buf_pool_free){*stack, buf->room};
+    *stack = first;
+    buf->data = NULL;
+}
+
 void hearth_buf_pool_release(struct hearth_buf_pool *pool, struct hearth_buf *buf)
 {
+    const struct hearth_buf_pool_limits *limits = &pool->limits;
     hearth_buf_wipe(buf);
-    if (buf->room > pool->keep_bytes && pool->large.room < buf->room) {
-        struct hearth_buf smaller = pool->large;
-        pool->large = *buf;
-        *buf = smaller;
-    } else if (buf->room >= pool->first_bytes && buf->room <= pool->keep_bytes &&
-               pool->kept < pool->max_kept) {
-        struct hearth_buf_pool_free *first = (void *)buf->data;
-        *first = (struct hearth_buf_pool_free){pool->free, buf->room};
-        pool->free = first;
+    if (buf->room > limits->keep_bytes) {
+        if (buf->room <= limits->large_bytes - pool->kept_large_bytes) {
+            pool->kept_large_bytes += buf->room;
+            keep(&pool->free_large, buf);
+        }
+    } else if (buf->room >= limits->first_bytes && pool->kept < limits->max_kept) {
         pool->kept++;
-        buf->data = NULL;
+        keep(&pool->free, buf);
     }
     hearth_buf_finish(buf);
 }

@@ -6,24 +6,32 @@
 
 #include "buf.h"
 
+struct hearth_buf_pool_free;
+
+struct hearth_buf_pool_limits {
+    uint32_t max_kept;
+    size_t first_bytes; /* of a new buffer */
+    size_t keep_bytes;
+    size_t large_bytes;
+    size_t cap; /* of each buffer */
+};
+
 /**
- * Keeps at most @max_kept free buffers of at most @keep_bytes each, and beside them one that is
- * larger: fresh memory costs more than the copy into it, and one large use is often followed by
- * another. One thread at a time. Fields are private but for reading.
+ * Keeps at most @max_kept free buffers of at most @keep_bytes each, and beside them larger ones of
+ * @large_bytes together: fresh memory costs more than the copy into it, and one large use is often
+ * followed by another. One thread at a time. Fields are private but for reading.
  */
 struct hearth_buf_pool {
     struct hearth_buf_pool_free *free; /* linked through the memory that is free */
-    struct hearth_buf large;
-    size_t first_bytes; /* of a new buffer */
-    size_t keep_bytes;
-    size_t cap; /* of all its buffers */
-    uint32_t max_kept;
+    struct hearth_buf_pool_free *free_large;
+    struct hearth_buf_pool_limits limits;
     uint32_t kept;
+    size_t kept_large_bytes;
 };
 
-/** Prepares an empty pool of buffers that may grow to @cap bytes; allocates nothing yet. */
-void hearth_buf_pool_init(struct hearth_buf_pool *pool, uint32_t max_kept, size_t first_bytes,
-                          size_t keep_bytes, size_t cap);
+/** Prepares an empty pool; allocates nothing yet. */
+void hearth_buf_pool_init(struct hearth_buf_pool *pool,
+                          const struct hearth_buf_pool_limits *limits);
 
 /** Frees what is kept. Buffers that are out stay their owners' and are ended as any buf. */
 void hearth_buf_pool_finish(struct hearth_buf_pool *pool);

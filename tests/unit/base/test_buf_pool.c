@@ -4,11 +4,17 @@
 
 #define FIRST_BYTES 1024u
 #define KEEP_BYTES  4096u
+#define LARGE_BYTES 40000u
 #define CAP_BYTES   65536u
 
 static void make(struct hearth_buf_pool *pool, uint32_t max_kept)
 {
-    hearth_buf_pool_init(pool, max_kept, FIRST_BYTES, KEEP_BYTES, CAP_BYTES);
+    const struct hearth_buf_pool_limits limits = {.max_kept = max_kept,
+                                                  .first_bytes = FIRST_BYTES,
+                                                  .keep_bytes = KEEP_BYTES,
+                                                  .large_bytes = LARGE_BYTES,
+                                                  .cap = CAP_BYTES};
+    hearth_buf_pool_init(pool, &limits);
 }
 
 static struct hearth_buf acquire(struct hearth_buf_pool *pool, size_t bytes)
@@ -59,28 +65,30 @@ static void nothing_that_was_written_is_left_for_the_next(void **state)
     hearth_buf_pool_finish(&pool);
 }
 
-static void no_more_buffers_are_kept_than_asked_and_one_large_one(void **state)
+static void no_more_buffers_are_kept_than_asked_and_large_ones_by_bytes(void **state)
 {
     (void)state;
     struct hearth_buf_pool pool;
     struct hearth_buf all[4];
-    struct hearth_buf large[2];
+    struct hearth_buf large[3];
     make(&pool, 2);
     for (size_t i = 0; i < 4; i++) {
         all[i] = acquire(&pool, 1);
     }
     large[0] = acquire(&pool, 2 * KEEP_BYTES);
-    large[1] = acquire(&pool, 3 * KEEP_BYTES);
+    large[1] = acquire(&pool, 4 * KEEP_BYTES);
+    large[2] = acquire(&pool, 4 * KEEP_BYTES);
     for (size_t i = 0; i < 4; i++) {
         hearth_buf_pool_release(&pool, &all[i]);
     }
     assert_int_equal(pool.kept, 2);
     hearth_buf_pool_release(&pool, &large[0]);
     hearth_buf_pool_release(&pool, &large[1]);
+    hearth_buf_pool_release(&pool, &large[2]); /* the third is more than 40,000 bytes */
     assert_int_equal(pool.kept, 2);
-    assert_true(pool.large.room >= 3 * KEEP_BYTES); /* of two the larger */
-    struct hearth_buf buf = acquire(&pool, 2 * KEEP_BYTES);
-    assert_null(pool.large.data);
+    assert_int_equal(pool.kept_large_bytes, 6 * KEEP_BYTES);
+    struct hearth_buf buf = acquire(&pool, 3 * KEEP_BYTES);
+    assert_int_equal(pool.kept_large_bytes, 2 * KEEP_BYTES);
     hearth_buf_finish(&buf); /* its owner may end it as well */
     hearth_buf_pool_finish(&pool);
 }
@@ -128,7 +136,7 @@ static void out_of_memory_is_told_and_loses_nothing(void **state)
 
 KIT_MAIN(cmocka_unit_test(a_released_buffer_is_the_next_one),
          cmocka_unit_test(nothing_that_was_written_is_left_for_the_next),
-         cmocka_unit_test(no_more_buffers_are_kept_than_asked_and_one_large_one),
+         cmocka_unit_test(no_more_buffers_are_kept_than_asked_and_large_ones_by_bytes),
          cmocka_unit_test(steady_use_allocates_nothing),
          cmocka_unit_test(more_than_the_cap_is_refused),
          cmocka_unit_test(out_of_memory_is_told_and_loses_nothing))
