@@ -332,7 +332,9 @@ int request_open_own(struct hearth_server *server, const struct hearth_model *mo
     request->job.deadline_ms =
         request->admitted_ns / HEARTH_NS_PER_MS + server->parts.config->request_timeout_ms;
     message.as.inference_request.request_id = request->ticket.id;
-    int rc = hearth_wire_encode(&message, &request->bytes);
+    int rc = hearth_buf_pool_acquire(&server->request_bytes, hearth_wire_size(&message),
+                                     &request->bytes);
+    rc = rc < 0 ? rc : hearth_wire_encode(&message, &request->bytes);
     request->job.bytes = request->bytes.size;
     rc = rc < 0 ? hearth_fail(err, rc, "a golden input: %s", hearth_error_sentence(rc))
                 : flows_submit(request, request->slot, err);
