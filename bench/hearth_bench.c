@@ -18,6 +18,7 @@ static const struct hearth_harness_case *const families[] = {
     bench_frames,
     bench_wire,
     bench_scheduler,
+    bench_memory,
     bench_grammar,
     bench_ring,
     bench_noop_latency,

@@ -11,6 +11,7 @@ extern const struct hearth_harness_case bench_frames[];
 extern const struct hearth_harness_case bench_ring[];
 extern const struct hearth_harness_case bench_wire[];
 extern const struct hearth_harness_case bench_scheduler[];
+extern const struct hearth_harness_case bench_memory[];
 extern const struct hearth_harness_case bench_grammar[];
 extern const struct hearth_harness_case bench_noop_latency[];
 extern const struct hearth_harness_case bench_noop_throughput[];

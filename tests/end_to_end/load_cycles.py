@@ -13,11 +13,12 @@ skipped by its name: what is free of the machine is everybody's.
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kit"))
 import v2                                                               # noqa: E402
-from daemon import Daemon, Skipped, must, poll, run_tests               # noqa: E402
+from daemon import Daemon, Skipped, must, poll, run_tests, write_echo_model  # noqa: E402
 
 ROOTS = ["fixtures/models/onnx", "models/store", "fixtures/models/echo"]
 ALLOWED = 2_000_000
@@ -133,6 +134,30 @@ def measure(options):
         group.remove()
 
 
+# ---- evictions ---------------------------------------------------------------------------------
+
+def evict_cycles(bin_folder, cycles=100):
+    """Two models share a place: each load has the other evicted. The budget returns to zero."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in "ab":
+            write_echo_model(folder, name, "text_generation", need_bytes=100 << 20)
+        with Daemon(bin_folder, folder, memory_limit="150M", eviction="idle", log_level="error") as daemon:
+            pids = [daemon.process.pid, *children(daemon.process.pid)]
+            for number in range(cycles):
+                answer = daemon.ask("load_request", "load_response", request_id=1, model_id="ab"[number % 2])
+                gone = [eviction["name"] for eviction in answer["evictions"]]
+                must(answer["code"] == 0 and gone == (["ab"[1 - number % 2]] if number else []), answer)
+                if number == 9:
+                    before = sum(map(resident, pids))
+            after = sum(map(resident, pids))
+            last = "ab"[(cycles - 1) % 2]
+            daemon.ask("unload_request", "unload_response", request_id=1, model_id=last)
+            gauges = daemon.ask("metrics_request", "metrics_response")["gauges"]
+            must(grown("daemon and spawner while models evict each other", before, after) <= ALLOWED, "grown")
+            must({g["name"]: g["value"] for g in gauges}["memory_reserved_bytes"] == 0, gauges)
+            poll(lambda: len(children(pids[1])) == 0, "the workers to be reaped")
+
+
 def grown(what, before, after):
     print(f"# {what}: {before / 1e6:.2f} MB at the start, {after / 1e6:.2f} MB at the end")
     return after - before
@@ -165,7 +190,10 @@ def main():
             raise Skipped("only root can count them")
         must(after.descriptors <= before.descriptors, f"{before.descriptors}, then {after.descriptors}")
 
-    return run_tests([the_memory_of_the_daemon_is_back, the_memory_of_the_machine_is_back,
+    def a_hundred_evictions_leave_nothing_held():
+        evict_cycles(options.bin)
+
+    return run_tests([a_hundred_evictions_leave_nothing_held, the_memory_of_the_daemon_is_back, the_memory_of_the_machine_is_back,
                       no_descriptor_stays])
 
 
