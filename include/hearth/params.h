@@ -66,6 +66,7 @@ typedef struct hearth_request_params {
     uint64_t cache_domain; /* requests that differ in it share no prefix; nor do users, ever */
     const char *const *choices; /* choice: 2 to 128 different texts */
     size_t choice_count;
+    int shorten; /* 1: a prompt that is too long loses its oldest part (hearth_usage tells) */
 } hearth_request_params;
 
 /** Fills the first @size bytes with defaults. Use hearth_request_params_default(). */

@@ -22,11 +22,12 @@ typedef struct hearth_request_info {
     const char *model;
     enum hearth_task task;
     enum hearth_priority priority;
-    int is_running;     /* else it waits */
-    uint32_t position;  /* waiting: requests that would run before it */
-    uint32_t age_ms;    /* since its admission */
-    uint32_t pid;       /* of its program */
-    const char *client; /* name that the program gave itself */
+    int is_running;            /* else it waits */
+    uint32_t position;         /* waiting: requests that would run before it */
+    uint32_t age_ms;           /* since its admission */
+    uint32_t pid;              /* of its program */
+    const char *client;        /* name that the program gave itself */
+    uint32_t expected_wait_ms; /* waiting: until it runs, as measured lately; 0: not known */
 } hearth_request_info;
 
 /**

@@ -27,6 +27,7 @@ typedef struct hearth_usage {
     uint32_t drafted_tokens;  /* guessed ahead … */
     uint32_t accepted_tokens; /* … and guessed right */
     const char *fingerprint;  /* what must be the same for the same tokens; "" if not told */
+    uint32_t left_out_tokens; /* of a prompt that was too long, with params.shorten */
 } hearth_usage;
 
 /** Returns how many inputs are answered; for generate and chat how many answers were asked for; 0

@@ -111,6 +111,7 @@ int cli_generation_params(struct cli_answer *answer, struct hearth_error *err)
     params->exact = settings->is_exact;
     params->shift = settings->is_shift;
     params->no_cache = settings->is_no_cache;
+    params->shorten = settings->is_shorten;
     params->cache_domain = settings->cache_domain;
     rc = read_grammar(answer, err);
     return rc < 0 ? rc : read_tools(answer, err);

@@ -202,4 +202,5 @@ void cli_generated_add_usage(struct cli_json *json, const hearth_usage *usage)
     yyjson_mut_obj_add_uint(json->doc, o, "drafted_tokens", usage->drafted_tokens);
     yyjson_mut_obj_add_uint(json->doc, o, "accepted_tokens", usage->accepted_tokens);
     yyjson_mut_obj_add_strcpy(json->doc, o, "fingerprint", usage->fingerprint);
+    yyjson_mut_obj_add_uint(json->doc, o, "left_out_tokens", usage->left_out_tokens);
 }

@@ -70,6 +70,8 @@ static const struct option_row rows[] = {
      "a full context forgets its middle; default: it ends the answer"},
     {"no-cache", FLAG, PROMPTS, AT(is_no_cache), NULL,
      "take no prefix from the cache and leave none in it"},
+    {"shorten", FLAG, SAMPLES, AT(is_shorten), NULL,
+     "a prompt that is too long loses its oldest part; default: it is refused"},
     {"cache-domain", COUNT, PROMPTS, AT(cache_domain), "N",
      "share prefixes only with requests of the same N (default 0)"},
     {"stream", FLAG, SAMPLES, AT(is_stream), NULL,

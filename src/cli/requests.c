@@ -19,16 +19,19 @@ static bool is_meant(const struct cli_settings *settings, const hearth_request_i
 
 static void print_requests(const struct cli_settings *settings, const hearth_request_list *list)
 {
-    printf("%10s %-24s %-9s %-8s %-14s %9s %8s %s\n", "TICKET", "MODEL", "TASK", "PRIORITY",
+    printf("%10s %-24s %-9s %-8s %-21s %9s %8s %s\n", "TICKET", "MODEL", "TASK", "PRIORITY",
            "STATE", "AGE", "PID", "PROGRAM");
     for (size_t i = 0; i < hearth_request_list_count(list); i++) {
         const hearth_request_info *request = hearth_request_list_at(list, i);
-        char state[32] = "running";
-        if (!request->is_running) {
+        char state[48] = "running";
+        if (!request->is_running && request->expected_wait_ms == 0) {
             snprintf(state, sizeof state, "waits, %u first", request->position);
+        } else if (!request->is_running) {
+            snprintf(state, sizeof state, "waits, %u first, %.1f s", request->position,
+                     request->expected_wait_ms / 1e3);
         }
         if (is_meant(settings, request)) {
-            printf("%10llu %-24s %-9s %-8s %-14s %7.1f s %8u ", (unsigned long long)request->ticket,
+            printf("%10llu %-24s %-9s %-8s %-21s %7.1f s %8u ", (unsigned long long)request->ticket,
                    request->model, hearth_task_name(request->task),
                    hearth_priority_name(request->priority), state, request->age_ms / 1e3,
                    request->pid);
@@ -60,6 +63,7 @@ static void print_json(const struct cli_settings *settings, const hearth_request
         yyjson_mut_obj_add_str(doc, o, "priority", hearth_priority_name(request->priority));
         yyjson_mut_obj_add_str(doc, o, "state", request->is_running ? "running" : "queued");
         yyjson_mut_obj_add_uint(doc, o, "position", request->position);
+        yyjson_mut_obj_add_uint(doc, o, "expected_wait_ms", request->expected_wait_ms);
         yyjson_mut_obj_add_uint(doc, o, "age_ms", request->age_ms);
         yyjson_mut_obj_add_uint(doc, o, "pid", request->pid);
         yyjson_mut_obj_add_strcpy(doc, o, "program", request->client);

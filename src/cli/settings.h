@@ -45,6 +45,7 @@ struct cli_settings {
     bool is_exact;
     bool is_shift;
     bool is_no_cache;
+    bool is_shorten;
     bool is_drain;
     bool is_keep;
     bool is_remove;

@@ -95,6 +95,9 @@ void cli_stream_stats(const struct cli_stream *stream, const hearth_usage *usage
     } else {
         print_time(stream, usage);
     }
+    if (usage->left_out_tokens > 0) {
+        fprintf(stderr, "%u tokens of the prompt were left out\n", usage->left_out_tokens);
+    }
     if (usage->fingerprint != NULL && usage->fingerprint[0] != '\0') {
         print_cache(usage);
         fprintf(stderr, "%u of %u drafted tokens accepted; fingerprint %s\n",

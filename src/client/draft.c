@@ -13,7 +13,8 @@ static unsigned flags_of(const struct hearth_request_params *params, enum hearth
            (task == HEARTH_TASK_TENSORS ? HEARTH_FLAG_MEMFDS : 0u) |
            (params->wants_logprobs ? HEARTH_FLAG_LOGPROBS : 0u) |
            (params->exact ? HEARTH_FLAG_EXACT : 0u) | (params->shift ? HEARTH_FLAG_SHIFT : 0u) |
-           (params->no_cache ? HEARTH_FLAG_NO_CACHE : 0u);
+           (params->no_cache ? HEARTH_FLAG_NO_CACHE : 0u) |
+           (params->shorten ? HEARTH_FLAG_SHORTEN : 0u);
 }
 
 /* Lists of texts and numbers that the wire has as records. */

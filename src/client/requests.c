@@ -32,6 +32,7 @@ static int unpack_requests(struct hearth_request_list *list, struct hearth_wire_
             .age_ms = info.age_ms,
             .pid = info.pid,
             .client = hearth_arena_copy(&list->arena, info.client),
+            .expected_wait_ms = info.expected_wait_ms,
         };
         if (request->model == NULL || request->client == NULL) {
             return HEARTH_E_NO_MEMORY;

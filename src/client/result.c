@@ -209,6 +209,7 @@ int client_result_end(struct hearth_result *result,
         .drafted_tokens = response->drafted_tokens,
         .accepted_tokens = response->accepted_tokens,
         .fingerprint = fingerprint,
+        .left_out_tokens = response->left_out_tokens,
     };
     int rc = 0;
     for (size_t i = 0; i < result->count && rc == 0; i++) {

@@ -160,8 +160,8 @@ static const char *check_cache(const struct hearth_ticket *ticket,
 {
     bool is_generator = answer_is_text(ticket) || ticket->task == HEARTH_TASK_CHOICE;
     uint64_t told = (uint64_t)response->cached_tokens + response->evicted_tokens + response->cache +
-                    response->evicted_of_others + response->drafted_tokens +
-                    response->fingerprint.size;
+                    response->evicted_of_others + response->left_out_tokens +
+                    response->drafted_tokens + response->fingerprint.size;
     if (!is_generator && told > 0) {
         return "prefix cache of a model that has none";
     }

@@ -490,7 +490,7 @@ void request_refuse(struct connection *connection,
 
 /* requests.c */
 struct request *request_new(struct hearth_server *server);
-void request_number(struct request *request);                   /* gives it its ticket */
+void request_number(struct request *request); /* gives it its ticket */
 void request_recycle(struct request *request);
 struct request *request_find_open(const struct connection *connection, uint64_t client_id);
 bool request_is_visible(const struct request *request, const struct hearth_peer *peer);

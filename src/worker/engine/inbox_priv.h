@@ -58,7 +58,7 @@ struct hearth_inbox {
     atomic_bool is_closed;
     _Atomic uint64_t own_progress;
     _Atomic uint64_t *progress; /* where it is told */
-    atomic_bool is_nudged; /* the next take that would wait returns without an item */
+    atomic_bool is_nudged;      /* the next take that would wait returns without an item */
 };
 
 /* Copies, decodes and checks @frame into @job and maps its memfds; its items are set up, not

@@ -35,8 +35,8 @@ const struct hearth_wire_inference_request *hearth_job_request(const struct hear
 struct hearth_slice hearth_job_memfd(const struct hearth_job *job, uint32_t index);
 
 /** Takes the next item by priority, then by the engine's order. With @may_wait, blocks until there
- *  is one and returns NULL only when the inbox is closed, or once after the engine was told to shed;
- *  without, NULL means none now. */
+ *  is one and returns NULL only when the inbox is closed, or once after the engine was told to
+ * shed; without, NULL means none now. */
 struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait);
 
 /** The same, but only an item of a higher class than @priority, and it never waits. */
@@ -106,6 +106,7 @@ struct hearth_item_result {
     uint32_t cached_tokens;     /* of prompt_tokens: taken from the prefix cache */
     uint32_t evicted_tokens;    /* of its cache domain, that left the cache for this item */
     uint32_t evicted_of_others; /* of other domains: the client is not told */
+    uint32_t left_out_tokens;   /* of the prompt, which was too long; not in prompt_tokens */
     enum hearth_cache_state cache;
     uint32_t drafted_tokens;
     uint32_t accepted_tokens;

@@ -298,6 +298,7 @@ void told_add(struct told *told, uint32_t index, bool is_one_prompt,
     }
     told->evicted_tokens += result->evicted_tokens;
     told->evicted_of_others += result->evicted_of_others;
+    told->left_out_tokens = HEARTH_MAX(told->left_out_tokens, result->left_out_tokens);
     told->drafted_tokens += result->drafted_tokens;
     told->accepted_tokens += result->accepted_tokens;
     if (index == 0) {

@@ -414,7 +414,8 @@ static void send_terminal(struct reply *reply, const struct hearth_job *job)
             .drafted_tokens = reply->told.drafted_tokens,
             .accepted_tokens = reply->told.accepted_tokens,
             .fingerprint = hearth_slice_of_string(reply->told.fingerprint),
-            .evicted_of_others = reply->told.evicted_of_others}};
+            .evicted_of_others = reply->told.evicted_of_others,
+            .left_out_tokens = reply->told.left_out_tokens}};
     int fds[HEARTH_MAX_TENSORS];
     uint32_t fd_count = outputs_fds(reply, fds);
     int rc = outbox_send_fds(&reply->worker->outbox, &message, reply->request_id, fds, fd_count);

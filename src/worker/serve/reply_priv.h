@@ -62,6 +62,7 @@ struct told {
     uint32_t cached_tokens;
     uint32_t evicted_tokens;
     uint32_t evicted_of_others;
+    uint32_t left_out_tokens;
     uint32_t drafted_tokens;
     uint32_t accepted_tokens;
     enum hearth_cache_state cache;

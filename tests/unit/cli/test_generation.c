@@ -46,11 +46,13 @@ static void tokens_are_shown_with_their_chances(void **state)
 static void usage_tells_cache_drafts_and_fingerprint(void **state)
 {
     RUN("", GENERATE, "--stats", "x");
+    assert_contains(ran.err, "6 tokens of the prompt were left out\n");
     assert_contains(ran.err, "prefix cache had 7 of 11 prompt tokens, 3 evicted; 8 of 9 drafted "
                              "tokens accepted; fingerprint f1\n");
     RUN("", GENERATE, "--json", "x");
     assert_contains(ran.out, "\"cache\":\"used\",\"cached_tokens\":7,\"evicted_tokens\":3,"
-                             "\"drafted_tokens\":9,\"accepted_tokens\":8,\"fingerprint\":\"f1\"}");
+                             "\"drafted_tokens\":9,\"accepted_tokens\":8,\"fingerprint\":\"f1\","
+                             "\"left_out_tokens\":6}");
 }
 
 static void every_option_reaches_the_daemon(void **state)
@@ -58,11 +60,11 @@ static void every_option_reaches_the_daemon(void **state)
     char *schema = file_with("{\"type\":\"object\"}");
     RUN("", GENERATE, "--json-schema", schema, "--typical-p", "0.5", "--frequency-penalty", "-1.5",
         "--presence-penalty", "1.25", "--logit-bias", "77=-2.5", "--logit-bias", "8=1",
-        "--logprobs=4", "--exact", "--shift", "--no-cache", "--cache-domain", "9", "--no-stream",
-        "tell");
+        "--logprobs=4", "--exact", "--shift", "--no-cache", "--cache-domain", "9", "--shorten",
+        "--no-stream", "tell");
     unlink(schema);
     assert_int_equal(ran.code, 0);
-    assert_contains(ran.out, "flags 240 n 1 typical 0.5 frequency -1.5 presence 1.25 biases 2 "
+    assert_contains(ran.out, "flags 496 n 1 typical 0.5 frequency -1.5 presence 1.25 biases 2 "
                              "77=-2.5 top 4 grammar 1 '{\"type\":\"object\"}' tools '' 0 domain 9");
     char *grammar = file_with("root ::= \"a\"\n");
     RUN("", GENERATE, "--grammar", grammar, "--no-stream", "tell");
@@ -161,7 +163,8 @@ static void help_names_every_option(void **state)
     static const char *const options[] = {
         "-n, --answers N", "--logprobs[=N]", "--json-schema FILE",  "--grammar FILE",
         "--typical-p P",   "--logit-bias",   "--frequency-penalty", "--presence-penalty",
-        "--exact",         "--shift",        "--no-cache",          "--cache-domain N"};
+        "--exact",         "--shift",        "--no-cache",          "--cache-domain N",
+        "--shorten"};
     RUN("", "generate", "--help");
     for (size_t i = 0; i < HEARTH_COUNT(options); i++) {
         assert_contains(ran.out, options[i]);

@@ -57,15 +57,17 @@ static void requests_are_listed(void **state)
     RUN("", "requests");
     assert_int_equal(ran.code, 0);
     assert_contains(ran.out,
-                    "        41 mirror                   generate  high     running        "
+                    "        41 mirror                   generate  high     running               "
                     "    1.5 s       77 wri?[2J?t?er \303\251\n");
-    assert_contains(ran.out, "        42 parity                   classify  normal   waits, 3 first"
-                             "     0.0 s       78 -\n");
+    assert_contains(ran.out,
+                    "        42 parity                   classify  normal   waits, 3 first, 2.5 s"
+                    "     0.0 s       78 -\n");
     assert_contains(ran.out, "and 3 more\n");
     RUN("", "requests", "--model", "parity", "--json");
     assert_contains(ran.out,
                     "{\"requests\":[{\"ticket\":42,\"model\":\"parity\",\"task\":\"classify\","
-                    "\"priority\":\"normal\",\"state\":\"queued\",\"position\":3,\"age_ms\":20,"
+                    "\"priority\":\"normal\",\"state\":\"queued\",\"position\":3,"
+                    "\"expected_wait_ms\":2500,\"age_ms\":20,"
                     "\"pid\":78,\"program\":\"\"}],\"total\":5}\n");
 }
 

@@ -31,6 +31,7 @@ static void scripted_end_generation(struct scripted_peer *peer, uint64_t id,
         .drafted_tokens = 9,
         .accepted_tokens = 8,
         .fingerprint = hearth_slice_of_string("f1"),
+        .left_out_tokens = 6,
         .results = {.count = count, .items = results},
     };
     scripted_send(peer, &message);

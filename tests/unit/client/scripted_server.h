@@ -471,7 +471,8 @@ static void scripted_requests(struct scripted_peer *peer)
          .priority = HEARTH_NORMAL,
          .position = 3,
          .age_ms = 20,
-         .pid = 78},
+         .pid = 78,
+         .expected_wait_ms = 2500},
     };
     struct hearth_message message = {.type = HEARTH_MSG_requests_response};
     message.as.requests_response = (struct hearth_wire_requests_response){

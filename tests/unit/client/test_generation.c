@@ -216,6 +216,7 @@ static void several_answers_come_whole(void **state)
     assert_int_equal(usage->drafted_tokens, 9);
     assert_int_equal(usage->accepted_tokens, 8);
     assert_string_equal(usage->fingerprint, "f1");
+    assert_int_equal(usage->left_out_tokens, 6);
     hearth_result_free(result);
     hearth_disconnect(client);
 }

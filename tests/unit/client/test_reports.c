@@ -77,6 +77,7 @@ static void open_requests_are_listed_and_cancelled(void **state)
     const hearth_request_info *second = hearth_request_list_at(list, 1);
     assert_false(second->is_running);
     assert_int_equal(second->position, 3);
+    assert_int_equal(second->expected_wait_ms, 2500);
     assert_string_equal(second->client, "");
     assert_null(hearth_request_list_at(list, 2));
     hearth_request_list_free(list);

@@ -85,6 +85,7 @@ struct gguf_sequence {
     struct gguf_luck luck;
     llama_token *tokens; /* lent by the index; room for context_tokens and GGUF_APPEND_ROOM */
     uint32_t prompt_count;
+    uint32_t left_out_tokens; /* of a prompt that was shortened */
     uint32_t answer_from; /* where generated tokens begin; a shift may move it into the prompt */
     uint32_t count;
     uint32_t done;
@@ -120,7 +121,7 @@ struct hearth_engine {
     uint32_t busy;
     uint64_t turns;
     _Atomic uint64_t steps; /* tests read it while they are taken */
-    uint64_t put_aside; /* how often one stood back, for tests */
+    uint64_t put_aside;     /* how often one stood back, for tests */
     struct hearth_engine_fact told[GGUF_MAX_TOLD];
     char build[96];         /* what all fingerprints begin with */
     struct gguf_room *room; /* of what comes after the logits, for one sequence at a time */
@@ -156,6 +157,10 @@ struct hearth_engine {
  * UNSUPPORTED. */
 int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequence,
                      struct hearth_error *err);
+/* Makes the @tokens of the item's prompt, which are too many, fewer; if nothing may be left out
+ * they stay too many. Notes how many were. NO_MEMORY and errors of the chat. */
+int gguf_shorten(struct hearth_engine *engine, struct gguf_sequence *sequence,
+                 struct gguf_tokens *tokens, struct hearth_error *err);
 /* Appends the tokens of @text; what looks like a special token in it stays plain text. */
 int gguf_tokenize(const struct hearth_engine *engine, struct hearth_slice text, bool add_special,
                   struct gguf_tokens *tokens, struct hearth_error *err);

@@ -80,6 +80,13 @@ int gguf_read_prompt(struct hearth_engine *engine, struct gguf_sequence *sequenc
         return rc;
     }
     uint64_t context = engine->options.context_tokens;
+    sequence->left_out_tokens = 0;
+    if (tokens.count > context - 1 && (request->flags & HEARTH_FLAG_SHORTEN) != 0) {
+        rc = gguf_shorten(engine, sequence, &tokens, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     if (tokens.count > context - 1) { /* one place is for the first token of the answer */
         return hearth_fail(err, HEARTH_E_TOO_LONG,
                            "the prompt has %zu tokens, the model takes %" PRIu64

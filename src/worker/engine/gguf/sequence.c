@@ -109,6 +109,7 @@ void gguf_finish(struct hearth_engine *engine, struct gguf_sequence *sequence,
     struct hearth_item *item = release(engine, sequence, true);
     result->evicted_tokens = sequence->evicted_tokens; /* staying may have cost others theirs */
     result->evicted_of_others = sequence->evicted_of_others;
+    result->left_out_tokens = sequence->left_out_tokens;
     hearth_item_finish(item, result);
 }
 
