@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+HEARTH_PRINTF(4, 0)
 static void fill(struct pull_problem *problem, int code, const char *remedy, const char *format,
                  va_list args)
 {
