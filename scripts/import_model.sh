@@ -4,7 +4,8 @@
 # usage: scripts/import_model.sh [--models DIR] [--name NAME] [--task TASK] SOURCE
 #
 # SOURCE is a folder as exporters leave it (an .onnx file, tokenizer.json, config.json, 1_Pooling/) or
-# a .gguf file. DIR is models/store of this tree. `scripts/import_model.sh --help` names all options.
+# a .gguf file, which generates text or, with --task embedding, makes vectors. DIR is models/store of
+# this tree. `scripts/import_model.sh --help` names all options.
 set -euo pipefail
 # shellcheck source=scripts/progress.sh
 . "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
