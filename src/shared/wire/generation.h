@@ -4,6 +4,9 @@
 #ifndef HEARTH_WIRE_GENERATION_H
 #define HEARTH_WIRE_GENERATION_H
 
+/** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
+void hearth_wire_default_request(struct hearth_wire_inference_request *request);
+
 /** The part of hearth_wire_check_request() about generate, chat and choice. */
 HEARTH_NODISCARD int hearth_wire_check_generation(
     const struct hearth_wire_inference_request *request, struct hearth_error *err);

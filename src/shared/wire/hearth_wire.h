@@ -193,9 +193,6 @@ uint32_t hearth_wire_memfds(struct hearth_wire_list tensors,
 /** Bytes of one element; 0: no type of ours. */
 size_t hearth_wire_element_bytes(unsigned type);
 
-/** Fills the sampling fields with their defaults: 256, 0.7, 40, 0.9, 0 (off), 1.1, 64, seed 42. */
-void hearth_wire_default_request(struct hearth_wire_inference_request *request);
-
 #include "generation.h"
 #include "json.h"   /* V1 */
 #include "layout.h" /* the list as data; needs the enums above */
