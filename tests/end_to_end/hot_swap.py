@@ -361,6 +361,54 @@ def a_bare_name_means_the_only_version():
         must(gone["code"] == 0 and alias_of(daemon, "b") is None, f"{gone}")
 
 
+def who_asked_may_leave_and_the_swap_goes_on():
+    models = Models().add("a@1").add("a@2", golden={"inputs": [{"text": "slow:300ms x", "label": "a@2"}]})
+    with models, start(models) as daemon:
+        connection = daemon.connect()
+        connection.send("swap_request", request_id=1, name="a", model_id="a@2")
+        poll(lambda: (daemon.model("a@2") or {}).get("running") == 1, "the golden run")
+        connection.close()
+        poll(lambda: alias_of(daemon) == ("a@2", 2), "the swap to be done")
+
+
+def a_daemon_that_ends_amid_a_swap_ends_as_asked():
+    for settings in ({}, {"swap": "drain-first"}):
+        models = Models().add("a@1").add("a@2", golden={"inputs": [{"text": "slow:60s x", "label": "a@2"}]})
+        with models, start(models, drain_timeout_ms=2000, **settings) as daemon:
+            connection = daemon.connect()
+            connection.send("swap_request", request_id=1, name="a", model_id="a@2")
+            poll(lambda: (daemon.model("a@2") or {}).get("running") == 1, "the golden run")
+            waiting = daemon.connect()
+            waiting.send("inference_request", request_id=5, **v2.SAMPLING, priority=1, model_id="a", **CLASSIFY)
+            if settings:
+                poll(lambda: daemon.model("a@1")["queue_depth"] == 1, "the request to wait")
+            daemon.process.send_signal(15)
+            must_be_refused(connection.receive()[1], "shutting_down", "shutting down")
+            answer = waiting.receive()[1]
+            must(v2.ERRORS.get(answer["code"], "none") in ("none", "shutting_down"), f"{answer}")
+            must(daemon.process.wait(60) == 1, "the golden run was cut, which is told")
+
+
+def a_model_that_is_not_loaded_may_be_swapped_for_one():
+    models = Models().add("a@1").add("a@2").add("a@3", golden=expects("a@3"))
+    with models, start(models, preload=()) as daemon:
+        must_be_refused(daemon.infer(model_id="a", **CLASSIFY), "not_ready", "models load a@1")
+        told = swap(daemon, "a@3")
+        must((told["code"], told["checked"], told["generation"]) == (0, 2, 2), f"{told}")
+        must(label_of(daemon.infer(model_id="a", **CLASSIFY)) == "a@3", "the new one does not answer")
+        plain = swap(daemon, "a@2", name="a@3")
+        must_be_refused(plain, "argument", "a version stands for itself")
+        must_be_refused(swap(daemon, "a@2", name="nobody"), "no_model", "nothing to be swapped")
+
+
+def an_alias_of_nothing_ends_the_start():
+    with Models().add("a@1") as models:
+        daemon = Daemon(ARGS.bin, models, sections="[alias b]\nmodel = c\n")
+        daemon.spawn()
+        must(daemon.process.wait(60) == 2 and 'alias "b" stands for "c"' in daemon.log(), daemon.log())
+        daemon.finish()
+
+
 def load_options_and_request_options_stay_apart():
     """A request cannot set a load option, and what a request sets does not outlive it."""
     models = Models().add("e", labels=(), context_tokens=64)
@@ -415,7 +463,9 @@ TESTS = [the_command_line_swaps_names_and_says_why_not,
          without_answers_written_down_the_old_ones_are_compared,
          the_same_files_and_options_are_loaded_once,
          a_drain_answers_what_waits_and_returns_when_the_last_ends, a_bare_name_means_the_only_version,
-         load_options_and_request_options_stay_apart]
+         load_options_and_request_options_stay_apart, who_asked_may_leave_and_the_swap_goes_on,
+         a_daemon_that_ends_amid_a_swap_ends_as_asked, a_model_that_is_not_loaded_may_be_swapped_for_one,
+         an_alias_of_nothing_ends_the_start]
 
 
 def main():
