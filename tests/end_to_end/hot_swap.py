@@ -374,7 +374,7 @@ def who_asked_may_leave_and_the_swap_goes_on():
 def a_daemon_that_ends_amid_a_swap_ends_as_asked():
     for settings in ({}, {"swap": "drain-first"}):
         models = Models().add("a@1").add("a@2", golden={"inputs": [{"text": "slow:60s x", "label": "a@2"}]})
-        with models, start(models, drain_timeout_ms=2000, **settings) as daemon:
+        with models, start(models, drain_timeout_ms=500, **settings) as daemon:
             connection = daemon.connect()
             connection.send("swap_request", request_id=1, name="a", model_id="a@2")
             poll(lambda: (daemon.model("a@2") or {}).get("running") == 1, "the golden run")
