@@ -196,6 +196,17 @@ static int start_spawner(struct daemon *daemon, struct hearth_error *err)
     return hearth_spawner_fork(&config, &daemon->spawner, err);
 }
 
+/* Not every kernel tells of it, and it may be forbidden: then nobody is warned. */
+static int open_pressure(void)
+{
+    struct hearth_error err = {0};
+    int fd = -1;
+    if (hearth_pressure_open("", &fd, &err) < 0) {
+        hearth_log(HEARTH_LOG_INFO, "memory.pressure_unknown", "error", hearth_log_err(&err), NULL);
+    }
+    return fd;
+}
+
 static int start_server(struct daemon *daemon, struct hearth_error *err)
 {
     struct hearth_server_parts parts = {
@@ -205,6 +216,7 @@ static int start_server(struct daemon *daemon, struct hearth_error *err)
         .budget = &daemon->budget,
         .metrics = &daemon->metrics,
         .spawner_fd = HEARTH_TAKE_FD(daemon->spawner.fd),
+        .pressure_fd = open_pressure(),
         .listener = daemon->inherited,
     };
     daemon->inherited.fd = -1; /* the server closes it */

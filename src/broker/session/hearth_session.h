@@ -28,6 +28,7 @@ struct hearth_server_parts {
     int spawner_fd; /* becomes the server's */
     struct hearth_listener
         listener; /* becomes the server's; fd <= 0: it binds the configured one */
+    int pressure_fd; /* of hearth_pressure_open(), becomes the server's; <= 0: there is none */
 };
 
 /** How a drain ended. */

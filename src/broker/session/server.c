@@ -338,7 +338,9 @@ int hearth_server_create(const struct hearth_server_parts *parts,
     HEARTH_AUTO(hearth_server) struct hearth_server *server = hearth_alloc(1, sizeof *server);
     int spawner_fd = parts->spawner_fd;
     if (server == NULL) {
+        int pressure_fd = parts->pressure_fd > 0 ? parts->pressure_fd : -1;
         hearth_fd_close(&spawner_fd);
+        hearth_fd_close(&pressure_fd);
         return hearth_fail_oom(err);
     }
     prepare(server, parts);
@@ -353,6 +355,7 @@ int hearth_server_create(const struct hearth_server_parts *parts,
     rc = rc < 0 ? rc
                 : hearth_loop_watch(parts->loop, &server->listen_watch, server->listener.fd,
                                     HEARTH_READY_IN, on_listen, server, err);
+    rc = rc < 0 ? rc : pressure_begin(server, err);
     if (rc < 0) {
         return rc;
     }
@@ -407,6 +410,7 @@ void hearth_server_destroy(struct hearth_server *server)
     hearth_loop_disarm(loop, &server->lease_timer);
     hearth_loop_disarm(loop, &server->notice_timer);
     hearth_loop_disarm(loop, &server->idle_timer);
+    pressure_end(server);
     hearth_loop_disarm(loop, &server->drain_timer);
     hearth_loop_disarm(loop, &server->accept_timer);
     server->magic = 0;

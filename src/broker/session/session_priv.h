@@ -301,6 +301,9 @@ struct hearth_server {
     struct room rooms[HEARTH_MAX_MODELS];
     struct hearth_timer idle_timer; /* armed while an idle model is to be unloaded some time */
     struct hearth_calls calls;
+    struct hearth_watch pressure_watch;
+    struct hearth_timer pressure_timer; /* armed for a moment after each event */
+    uint64_t shed_ns;                   /* the last time; 0: never */
     struct hearth_json_room json_in; /* the one V1 message that is being handled */
     struct hearth_json_room json_out;
     bool is_draining;
@@ -436,6 +439,10 @@ uint32_t room_list(struct hearth_server *server, uint32_t slot,
                    uint32_t ret_slots[HEARTH_MAX_MODELS]);
 /* Unloads an idle model; @reason is an enum hearth_eviction_reason. */
 void room_unload(struct hearth_server *server, uint32_t slot, unsigned reason);
+
+/* pressure.c */
+int pressure_begin(struct hearth_server *server, struct hearth_error *err);
+void pressure_end(struct hearth_server *server);
 
 /* calls.c */
 /* Once its bytes are there. Errors of hearth_calls_admit(). */

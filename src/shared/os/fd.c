@@ -173,7 +173,8 @@ int hearth_fd_wait(int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_
 {
     struct pollfd poll = {.fd = fd};
     poll.events = (short)(((events & HEARTH_READY_IN) != 0 ? POLLIN : 0) |
-                          ((events & HEARTH_READY_OUT) != 0 ? POLLOUT : 0));
+                          ((events & HEARTH_READY_OUT) != 0 ? POLLOUT : 0) |
+                          ((events & HEARTH_READY_URGENT) != 0 ? POLLPRI : 0));
     int n = -1;
     do {
         struct timespec left;
@@ -186,6 +187,7 @@ int hearth_fd_wait(int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_
         *ret_events =
             ((poll.revents & POLLIN) != 0 ? HEARTH_READY_IN : 0u) |
             ((poll.revents & POLLOUT) != 0 ? HEARTH_READY_OUT : 0u) |
+            ((poll.revents & POLLPRI) != 0 ? HEARTH_READY_URGENT : 0u) |
             ((poll.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 ? HEARTH_READY_END : 0u);
     }
     return 0;

@@ -69,9 +69,10 @@ int hearth_fd_write_all(int fd, struct hearth_slice data);
 
 /* What to wait for, and what was found. */
 enum hearth_ready {
-    HEARTH_READY_IN = 1,  /* there is something to read, or the end */
-    HEARTH_READY_OUT = 2, /* there is room to write */
-    HEARTH_READY_END = 4, /* hung up or failed: reported always, asked for or not */
+    HEARTH_READY_IN = 1,     /* there is something to read, or the end */
+    HEARTH_READY_OUT = 2,    /* there is room to write */
+    HEARTH_READY_URGENT = 8, /* something exceptional, as of hearth_pressure_open() */
+    HEARTH_READY_END = 4,    /* hung up or failed: reported always, asked for or not */
 };
 
 /**

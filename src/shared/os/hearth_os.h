@@ -21,6 +21,7 @@
 #include "memfd.h"
 #include "new_file.h"
 #include "notify.h"
+#include "pressure.h"
 #include "proc.h"
 #include "process.h"
 #include "resident.h"

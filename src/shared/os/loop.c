@@ -81,13 +81,15 @@ void hearth_loop_destroy(struct hearth_loop *loop)
 static uint32_t to_epoll(unsigned events)
 {
     return ((events & HEARTH_READY_IN) != 0 ? (uint32_t)EPOLLIN : 0u) |
-           ((events & HEARTH_READY_OUT) != 0 ? (uint32_t)EPOLLOUT : 0u);
+           ((events & HEARTH_READY_OUT) != 0 ? (uint32_t)EPOLLOUT : 0u) |
+           ((events & HEARTH_READY_URGENT) != 0 ? (uint32_t)EPOLLPRI : 0u);
 }
 
 static unsigned from_epoll(uint32_t events)
 {
     return ((events & EPOLLIN) != 0 ? HEARTH_READY_IN : 0u) |
            ((events & EPOLLOUT) != 0 ? HEARTH_READY_OUT : 0u) |
+           ((events & EPOLLPRI) != 0 ? HEARTH_READY_URGENT : 0u) |
            ((events & (EPOLLHUP | EPOLLERR)) != 0 ? HEARTH_READY_END : 0u);
 }
 

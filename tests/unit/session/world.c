@@ -75,7 +75,8 @@ void world_start(struct world *w)
                                         &w->budget,
                                         &w->metrics,
                                         fds[0],
-                                        {.fd = -1, .lock_fd = -1}};
+                                        {.fd = -1, .lock_fd = -1},
+                                        w->pressure_fd};
     assert_int_equal(hearth_server_create(&parts, on_end, w, &w->server, NULL), 0);
 }
 

@@ -20,8 +20,9 @@ struct world {
     struct hearth_budget budget;
     struct hearth_metrics metrics;
     struct hearth_server *server;
-    int spawner_fd; /* our end */
-    bool is_json;   /* its clients speak V1 */
+    int spawner_fd;  /* our end */
+    int pressure_fd; /* of world_start(): becomes the server's */
+    bool is_json;    /* its clients speak V1 */
     char root[64];
     const char *roots[1];
     unsigned ends; /* calls of on_end */
