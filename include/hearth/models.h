@@ -82,6 +82,12 @@ typedef struct hearth_fact {
     const char *value;
 } hearth_fact;
 
+/** So much memory for one purpose: "weights", "cells", … */
+typedef struct hearth_holding {
+    const char *kind;
+    uint64_t bytes;
+} hearth_holding;
+
 /** A model with its inside. May grow at its end: do not copy it by value. */
 typedef struct hearth_model_details {
     const hearth_model *model;
@@ -91,6 +97,8 @@ typedef struct hearth_model_details {
     size_t output_count;
     const hearth_fact *facts; /* from its manifest, and once it is loaded from its engine */
     size_t fact_count;
+    const hearth_holding *memory; /* what need_bytes is for; none while it is not loaded */
+    size_t memory_count;
 } hearth_model_details;
 
 /**
@@ -119,6 +127,38 @@ HEARTH_API int hearth_load(hearth_client *client, const char *model, uint32_t ti
                            uint32_t *ret_worker_pid, hearth_error *err);
 HEARTH_API int hearth_unload(hearth_client *client, const char *model, uint32_t timeout_ms,
                              hearth_error *err);
+
+/** A model that left, or would leave, to make room for another. */
+typedef struct hearth_eviction {
+    const char *model;
+    uint64_t bytes;     /* that it gives back */
+    uint64_t idle_ms;   /* since its last request */
+    uint32_t reload_ms; /* that its last load took */
+} hearth_eviction;
+
+/** What a load took of the memory budget. May grow at its end: do not copy it by value. */
+typedef struct hearth_load_report {
+    uint32_t worker_pid; /* 0 if it was a dry run */
+    uint64_t need_bytes; /* 0: that was not found out, as of a model that was loaded already */
+    uint64_t free_bytes; /* before anybody left */
+    const hearth_eviction *evictions; /* in the order of leaving */
+    size_t eviction_count;
+} hearth_load_report;
+
+enum hearth_load_flag {
+    HEARTH_LOAD_EVICT = 1,   /* idle models may leave for it, whatever is configured */
+    HEARTH_LOAD_KEEP = 2,    /* none may */
+    HEARTH_LOAD_DRY_RUN = 4, /* only tells what would happen: nothing is loaded and nobody leaves */
+};
+
+/**
+ * As hearth_load(), with @flags (enum hearth_load_flag, ORed). *@ret_report (@ret_report may be
+ * NULL) lives in the client until its next load; it is also set when the daemon refuses, and names
+ * those without whom the model would fit.
+ */
+HEARTH_API int hearth_load_with(hearth_client *client, const char *model, uint32_t flags,
+                                uint32_t timeout_ms, const hearth_load_report **ret_report,
+                                hearth_error *err);
 
 /** As hearth_unload(), but takes nothing new and answers first what waits and runs. */
 HEARTH_API int hearth_drain(hearth_client *client, const char *model, uint32_t timeout_ms,

@@ -84,16 +84,20 @@ static int list_models(const struct cli_settings *settings, hearth_client *clien
 static int change_model(const struct cli_settings *settings, hearth_client *client, bool is_load,
                         const char *name, struct hearth_error *err)
 {
-    uint32_t pid = 0;
+    const hearth_load_report *report = NULL;
     uint32_t timeout_ms = (uint32_t)(settings->timeout_secs * 1000);
     uint64_t start_ns = hearth_clock_ns();
-    int rc = is_load              ? hearth_load(client, name, timeout_ms, &pid, err)
+    int rc = is_load              ? cli_load(settings, client, name, &report, err)
              : settings->is_drain ? hearth_drain(client, name, timeout_ms, err)
                                   : hearth_unload(client, name, timeout_ms, err);
     if (rc < 0) {
         return rc;
     }
     double seconds = (double)(hearth_clock_ns() - start_ns) / 1e9;
+    uint32_t pid = is_load ? report->worker_pid : 0;
+    if (is_load && settings->is_dry_run) {
+        return 0; /* all was said */
+    }
     if (settings->is_json) {
         HEARTH_AUTO(cli_json) struct cli_json json;
         cli_json_begin(&json);
@@ -101,8 +105,12 @@ static int change_model(const struct cli_settings *settings, hearth_client *clie
         yyjson_mut_obj_add_str(json.doc, json.root, "state", is_load ? "ready" : "absent");
         yyjson_mut_obj_add_uint(json.doc, json.root, "worker_pid", pid);
         yyjson_mut_obj_add_real(json.doc, json.root, "seconds", seconds);
+        if (is_load) {
+            cli_json_add_load(&json, report);
+        }
         cli_json_print(&json);
     } else if (is_load) {
+        cli_print_evictions(report, "left for it");
         printf("%s is ready, worker pid %u, %.2f s\n", name, pid, seconds);
     } else {
         printf("%s is unloaded, %.2f s\n", name, seconds);

@@ -17,6 +17,12 @@ int cli_set_alias(const struct cli_settings *settings, hearth_client *client, co
                   const char *model, struct hearth_error *err);
 
 /** Prints all about one model. */
+/* load.c: loads @name as the settings say; a dry run is told on standard output at once. */
+int cli_load(const struct cli_settings *settings, hearth_client *client, const char *name,
+             const hearth_load_report **ret_report, struct hearth_error *err);
+void cli_print_evictions(const hearth_load_report *report, const char *what);
+void cli_json_add_load(struct cli_json *json, const hearth_load_report *report);
+
 int cli_show_model(const struct cli_settings *settings, hearth_client *client, const char *name,
                    struct hearth_error *err);
 

@@ -47,6 +47,8 @@ struct cli_settings {
     bool is_no_cache;
     bool is_shorten;
     bool is_drain;
+    bool is_evict;
+    bool is_dry_run;
     bool is_keep;
     bool is_remove;
     const char *socket;

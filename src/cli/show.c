@@ -54,6 +54,12 @@ static void print_details(const hearth_model_details *details)
                (double)model->memory_bytes / (1024.0 * 1024.0),
                (double)model->need_bytes / (1024.0 * 1024.0));
     }
+    for (size_t i = 0; i < details->memory_count; i++) {
+        if (details->memory[i].bytes > 0) {
+            printf("    for %-18s %.1f MiB\n", details->memory[i].kind,
+                   (double)details->memory[i].bytes / (1024.0 * 1024.0));
+        }
+    }
     if (model->context_tokens > 0) {
         printf("  %-24s %u\n", "tokens at most", model->context_tokens);
     }
@@ -96,6 +102,11 @@ static void print_json(const hearth_model_details *details)
     for (size_t i = 0; i < details->fact_count; i++) {
         yyjson_mut_obj_put(facts, yyjson_mut_strcpy(json.doc, details->facts[i].key),
                            yyjson_mut_strcpy(json.doc, details->facts[i].value));
+    }
+    yyjson_mut_val *memory = yyjson_mut_obj_add_obj(json.doc, json.root, "memory");
+    for (size_t i = 0; i < details->memory_count; i++) {
+        yyjson_mut_obj_put(memory, yyjson_mut_strcpy(json.doc, details->memory[i].kind),
+                           yyjson_mut_uint(json.doc, details->memory[i].bytes));
     }
     cli_json_print(&json);
 }

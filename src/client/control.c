@@ -11,30 +11,72 @@ static int check_name(const char *model, struct hearth_error *err)
 
 /* ── Load and unload ─────────────────────────────────────────────────────────────────────────── */
 
+/* Also of a refusal. False: a name that no text can hold. */
+static bool keep_report(struct hearth_client *client,
+                        const struct hearth_wire_load_response *response)
+{
+    struct hearth_wire_list cursor = response->evictions;
+    struct hearth_wire_eviction one;
+    size_t count = 0;
+    while (hearth_wire_next(&cursor, HEARTH_RECORD_eviction, &one)) {
+        char *name = client->evicted_names[count];
+        if (!hearth_slice_to_string(one.name, name, sizeof client->evicted_names[0])) {
+            return false;
+        }
+        client->evictions[count++] = (hearth_eviction){
+            .model = name, .bytes = one.bytes, .idle_ms = one.idle_ms, .reload_ms = one.reload_ms};
+    }
+    client->load = (hearth_load_report){.worker_pid = response->worker_pid,
+                                        .need_bytes = response->need_bytes,
+                                        .free_bytes = response->free_bytes,
+                                        .evictions = client->evictions,
+                                        .eviction_count = count};
+    return true;
+}
+
 static int take_load(void *arg, const struct hearth_message *answer, struct hearth_error *err)
 {
     const struct hearth_wire_load_response *response = &answer->as.load_response;
-    *(uint32_t *)arg = response->worker_pid;
+    if (!keep_report(arg, response)) {
+        return hearth_fail(err, HEARTH_E_DISCONNECTED, "a model's name holds a NUL");
+    }
     return client_answer_code(response->code, response->error, err);
 }
 
-int hearth_load(hearth_client *client, const char *model, uint32_t timeout_ms,
-                uint32_t *ret_worker_pid, hearth_error *err)
+int hearth_load_with(hearth_client *client, const char *model, uint32_t flags, uint32_t timeout_ms,
+                     const hearth_load_report **ret_report, hearth_error *err)
 {
     HEARTH_CHECK(client, HEARTH_CLIENT_MAGIC);
     int rc = check_name(model, err);
     if (rc < 0) {
         return rc;
     }
-    uint32_t pid = 0;
+    client->load = (hearth_load_report){0};
     struct hearth_message message = {.type = HEARTH_MSG_load_request};
-    message.as.load_request.request_id = ++client->last_id;
-    message.as.load_request.model_id = hearth_slice_of_string(model);
-    struct client_question question = {
-        .wanted = HEARTH_MSG_load_response, .id = client->last_id, .take = take_load, .arg = &pid};
+    message.as.load_request =
+        (struct hearth_wire_load_request){.request_id = ++client->last_id,
+                                          .model_id = hearth_slice_of_string(model),
+                                          .evict = (flags & HEARTH_LOAD_EVICT) != 0  ? 1
+                                                   : (flags & HEARTH_LOAD_KEEP) != 0 ? 2
+                                                                                     : 0,
+                                          .is_dry_run = (flags & HEARTH_LOAD_DRY_RUN) != 0};
+    struct client_question question = {.wanted = HEARTH_MSG_load_response,
+                                       .id = client->last_id,
+                                       .take = take_load,
+                                       .arg = client};
     rc = client_ask(client, &message, &question, timeout_ms, err);
+    if (ret_report != NULL) {
+        *ret_report = &client->load;
+    }
+    return rc;
+}
+
+int hearth_load(hearth_client *client, const char *model, uint32_t timeout_ms,
+                uint32_t *ret_worker_pid, hearth_error *err)
+{
+    int rc = hearth_load_with(client, model, 0, timeout_ms, NULL, err);
     if (rc == 0 && ret_worker_pid != NULL) {
-        *ret_worker_pid = pid;
+        *ret_worker_pid = client->load.worker_pid;
     }
     return rc;
 }

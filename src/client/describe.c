@@ -58,6 +58,27 @@ static int unpack_facts(struct hearth_arena *arena, struct hearth_wire_list curs
     return 0;
 }
 
+static int unpack_memory(struct hearth_arena *arena, struct hearth_wire_list cursor,
+                         hearth_model_details *details)
+{
+    hearth_holding *memory = hearth_arena_alloc(arena, cursor.count + 1u, sizeof *memory);
+    struct hearth_wire_gauge record;
+    size_t count = 0;
+    if (memory == NULL) {
+        return HEARTH_E_NO_MEMORY;
+    }
+    for (; hearth_wire_next(&cursor, HEARTH_RECORD_gauge, &record); count++) {
+        memory[count] =
+            (hearth_holding){.kind = hearth_arena_copy(arena, record.name), .bytes = record.value};
+        if (memory[count].kind == NULL) {
+            return HEARTH_E_NO_MEMORY;
+        }
+    }
+    details->memory = memory;
+    details->memory_count = count;
+    return 0;
+}
+
 static int unpack(struct details *details, const struct hearth_wire_model_response *response,
                   const struct hearth_wire_model_info *info)
 {
@@ -67,6 +88,7 @@ static int unpack(struct details *details, const struct hearth_wire_model_respon
     face->model = &details->model;
     rc = rc < 0 ? rc : unpack_ports(arena, response->inputs, &face->inputs, &face->input_count);
     rc = rc < 0 ? rc : unpack_ports(arena, response->outputs, &face->outputs, &face->output_count);
+    rc = rc < 0 ? rc : unpack_memory(arena, response->memory, face);
     return rc < 0 ? rc : unpack_facts(arena, response->facts, face);
 }
 

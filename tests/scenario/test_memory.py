@@ -8,6 +8,8 @@ hold is what the model needs and the two rings of 4 MiB between daemon and worke
 """
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -171,6 +173,42 @@ def a_dry_run_of_what_fits_says_so_and_of_what_is_loaded_too():
         must(daemon.load("a", is_dry_run=1)["worker_pid"] != 0, "it is there already")
 
 
+def hearth(daemon, *words):
+    done = subprocess.run([Path(BIN) / "hearth", *words, "--socket", daemon.socket_path], text=True,
+                          capture_output=True, timeout=60)
+    return done.returncode, done.stdout
+
+
+def an_operator_sees_the_plan_before_and_who_left_after():
+    with World(250) as daemon:
+        daemon.load("a")
+        daemon.load("b")
+        code, text = hearth(daemon, "models", "load", "c", "--dry-run")
+        must(code == 0 and "c needs 100.0 MiB, 50.0 MiB are free: it would be refused" in text
+             and "a could leave for it (--evict): 100.0 MiB, idle for" in text, text)
+        must(daemon.ready() == "ab", daemon.ready())
+        code, text = hearth(daemon, "models", "load", "c", "--dry-run", "--evict", "--json")
+        told = json.loads(text)
+        must(code == 0 and told["fits"] and [e["model"] for e in told["evictions"]] == ["a"], told)
+        must(daemon.ready() == "ab", daemon.ready())
+        code, text = hearth(daemon, "models", "load", "c", "--evict")
+        must(code == 0 and "a left for it: 100.0 MiB" in text and "c is ready" in text, text)
+        must(daemon.ready() == "bc", daemon.ready())
+
+
+def what_a_model_holds_is_told_by_what_it_is_for():
+    with World(250) as daemon:
+        must(daemon.ask("model_request", "model_response", request_id=1, model_id="a")["memory"] == [],
+             "it holds nothing yet")
+        daemon.load("a")
+        answer = daemon.ask("model_request", "model_response", request_id=1, model_id="a")
+        memory = {part["name"]: part["value"] for part in answer["memory"]}
+        must(memory["compute"] == 92 * MIB and memory["buffers"] == RINGS, memory)
+        must(sum(memory.values()) == answer["models"][0]["need_bytes"] == 100 * MIB, answer)
+        _, text = hearth(daemon, "models", "show", "a")
+        must("for compute            92.0 MiB" in text and "for buffers            8.0 MiB" in text, text)
+
+
 # ---- time --------------------------------------------------------------------------------------
 
 def a_model_that_nobody_uses_is_unloaded_after_its_time_and_the_others_stay():
@@ -281,6 +319,8 @@ def main():
         the_budget_is_empty_when_all_have_left,
         a_dry_run_tells_the_plan_and_does_nothing,
         a_dry_run_of_what_fits_says_so_and_of_what_is_loaded_too,
+        an_operator_sees_the_plan_before_and_who_left_after,
+        what_a_model_holds_is_told_by_what_it_is_for,
         a_model_that_nobody_uses_is_unloaded_after_its_time_and_the_others_stay,
         what_a_worker_may_not_have_ends_as_no_room_with_the_numbers,
         a_model_that_needs_more_than_it_said_is_not_loaded,

@@ -239,6 +239,19 @@ static void refuse_description(struct connection *connection, uint64_t client_id
     answer_description(connection, &answer);
 }
 
+/* What the budget has given it, by what it is for; nothing without a worker. */
+static uint32_t list_memory(const struct hearth_hold *hold,
+                            struct hearth_wire_gauge ret[HEARTH_MEMORY_KINDS])
+{
+    uint32_t count = 0;
+    for (unsigned kind = 0; hold->is_held && kind < HEARTH_MEMORY_KINDS; kind++) {
+        ret[count++] = (struct hearth_wire_gauge){
+            .name = hearth_slice_of_string(hearth_memory_kind_name((enum hearth_memory_kind)kind)),
+            .value = hold->need.parts[kind]};
+    }
+    return count;
+}
+
 /* Facts and the text of those that are numbers. */
 struct facts {
     struct hearth_wire_option list[HEARTH_MAX_MODEL_FACTS];
@@ -316,12 +329,14 @@ static void describe(struct connection *connection, const struct hearth_model *m
     memory_begin(server);
     add_model(server, listing, model);
     gather_facts(model, info.ready->facts, &facts);
+    struct hearth_wire_gauge memory[HEARTH_MEMORY_KINDS];
     const struct hearth_wire_model_response answer = {
         .request_id = client_id,
         .models = {.count = 1, .items = listing->infos},
         .inputs = info.ready->inputs,
         .outputs = info.ready->outputs,
         .facts = {.count = facts.count, .items = facts.list},
+        .memory = {.count = list_memory(info.hold, memory), .items = memory},
     };
     answer_description(connection, &answer);
     hearth_free(listing->names);

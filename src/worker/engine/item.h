@@ -36,7 +36,7 @@ struct hearth_slice hearth_job_memfd(const struct hearth_job *job, uint32_t inde
 
 /** Takes the next item by priority, then by the engine's order. With @may_wait, blocks until there
  *  is one and returns NULL only when the inbox is closed, or once after the engine was told to
- * shed; without, NULL means none now. */
+ *  shed; without, NULL means none now. */
 struct hearth_item *hearth_inbox_take(struct hearth_inbox *inbox, bool may_wait);
 
 /** The same, but only an item of a higher class than @priority, and it never waits. */
