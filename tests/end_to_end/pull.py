@@ -612,6 +612,26 @@ def names_that_lead_elsewhere_are_refused():
             must(not world.hub.hub_requests, "the hub was asked")
 
 
+def what_is_not_given_comes_from_the_environment():
+    with World() as world:
+        token = world.home / "token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(world.home), "HEARTH_HUB": world.hub.url,
+                       "HEARTH_CACHE": str(world.cache), "HEARTH_CATALOGUE": str(world.catalogue),
+                       "HEARTH_HUB_TOKEN_FILE": str(token)}
+        done = subprocess.run([BIN / "hearth-pull", "--models", world.models, "small"], env=environment,
+                              capture_output=True, text=True)
+        must(done.returncode == 0, done.stderr)
+        world.must_be_installed()
+        must(world.blobs() and world.hub.hub_requests[0].get("authorization") == f"Bearer {TOKEN}",
+             "cache or token are others")
+        for wrong in (["--retries", "x", "small"], ["--sha256", "ab", "small"], ["--hub"], [],
+                      ["--name", "../a", "small"], ["--stall", "-1", "small"]):
+            code, _, err = world.pull(*wrong)
+            must(code == 2 and "\n  try: " in err, f"{wrong}: exit code {code}: {err}")
+
+
 def a_terminal_sees_how_far_it_is():
     with World() as world:
         behaviour = fake.HoldAfter(150000)
@@ -650,6 +670,18 @@ def the_script_fetches_the_set_of_the_original():
         for name in ORIGINAL:
             world.must_be_installed(name)
         must(len(world.hub.storage_requests) == 2, "what is in the cache was fetched again")
+
+
+def the_daemon_takes_the_manifests_of_what_is_fetched():
+    with tempfile.TemporaryDirectory(prefix="hearth-pull-") as folder:
+        for model in (m for m in catalogue.load()["models"] if catalogue.is_fetched(m)):
+            place = Path(folder) / model["name"]
+            place.mkdir()
+            (place / "manifest.json").write_text(catalogue.manifest_text(catalogue.manifest(model)))
+        listed = subprocess.run([BIN / "hearth", "run", "--models", folder, "--", BIN / "hearth", "models",
+                                 "list", "--json"], capture_output=True, text=True)
+        found = {m["name"]: (m["state"], m.get("error", "")) for m in json.loads(listed.stdout)["models"]}
+        must(found == {name: ("absent", "") for name in ORIGINAL}, f"{found} {listed.stderr}")
 
 
 def only_hearth_pull_links_a_library_of_the_network():
