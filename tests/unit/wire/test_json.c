@@ -346,7 +346,7 @@ static void metrics_are_objects_by_name(void **state)
         "\"p99\":4,\"buckets\":[{\"up_to\":1,\"count\":2},{\"up_to\":4,\"count\":1}]},"
         "\"b_us\":{\"count\":0,\"sum\":0,\"min\":0,\"max\":0,\"p50\":0,\"p95\":0,\"p99\":0,"
         "\"buckets\":[{\"up_to\":1,\"count\":2},{\"up_to\":18446744073709551615,\"count\":3}]}},"
-        "\"bucketed_histograms\":{\"a_us\":{\"boundaries\":[1,4],\"bucket_counts\":[2,1,0],"
+        "\"series\":[],\"bucketed_histograms\":{\"a_us\":{\"boundaries\":[1,4],\"bucket_counts\":[2,1,0],"
         "\"count\":3,\"sum\":6},\"b_us\":{\"boundaries\":[1],\"bucket_counts\":[2,3],\"count\":0,"
         "\"sum\":0}}}");
 }
@@ -576,7 +576,7 @@ static void a_model_has_its_facts_by_name(void **state)
                    "{\"type\":\"model_response\",\"request_id\":0,\"code\":0,\"error\":null,"
                    "\"models\":[],\"inputs\":[{\"name\":\"x\",\"type\":\"int64\","
                    "\"shape\":[4294967295,4]}],\"outputs\":[],\"facts\":{\"pooling\":\"mean\"},"
-                   "\"error_code\":null}");
+                   "\"memory\":{},\"error_code\":null}");
 }
 
 static void messages_between_processes_have_no_v1(void **state)
