@@ -37,7 +37,8 @@ static const struct row rows[] = {
     {"sha256", TEXT, AT(sha256), "HEX",
      "what a file from a hub must be; default: as the hub tells"},
     {"output", TEXT, AT(output), "DIR", "files from a hub as they are into DIR: no model"},
-    {"models", PATH, AT(models), "DIR", "folder of models; default: where hearthd looks"},
+    {"models", PATH, AT(models), "DIR",
+     "folder of models; default: $HEARTH_MODELS, or where hearthd looks"},
     {"cache", PATH, AT(cache), "DIR", "what was fetched; default: $HEARTH_CACHE, ~/.cache/hearth"},
     {"catalogue", PATH, AT(catalogue), "FILE", "default: $HEARTH_CATALOGUE, or the installed one"},
     {"hub", TEXT, AT(hub), "URL", "default: $HEARTH_HUB, or " PULL_DEFAULT_HUB},
@@ -132,9 +133,13 @@ static const char *from_environment(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* As hearthd does when its configuration says nothing. */
+/* As hearthd does when its configuration says nothing; of several folders the first. */
 static int default_models(struct pull_options *options, struct pull_problem *problem)
 {
+    const char *own = from_environment("HEARTH_MODELS");
+    if (own != NULL && own[0] != ':') {
+        return pull_path(options->models, problem, "%.*s", (int)strcspn(own, ":"), own);
+    }
     const char *data = from_environment("XDG_DATA_HOME");
     const char *home = from_environment("HOME");
     if (geteuid() == 0 || (data == NULL && home == NULL)) {

@@ -90,7 +90,7 @@ class Hub:
         self.url = f"{scheme}://{HUB_HOST}:{self.hub_server.server_port}"
         self.storage_url = f"{scheme}://{STORAGE_HOST}:{self.storage_server.server_port}"
         for server in self.servers:
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
     def _listen(self, host):

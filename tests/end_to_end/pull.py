@@ -619,9 +619,8 @@ def what_is_not_given_comes_from_the_environment():
         token.chmod(0o600)
         environment = {"PATH": os.environ["PATH"], "HOME": str(world.home), "HEARTH_HUB": world.hub.url,
                        "HEARTH_CACHE": str(world.cache), "HEARTH_CATALOGUE": str(world.catalogue),
-                       "HEARTH_HUB_TOKEN_FILE": str(token)}
-        done = subprocess.run([BIN / "hearth-pull", "--models", world.models, "small"], env=environment,
-                              capture_output=True, text=True)
+                       "HEARTH_HUB_TOKEN_FILE": str(token), "HEARTH_MODELS": f"{world.models}:/nowhere"}
+        done = subprocess.run([BIN / "hearth-pull", "small"], env=environment, capture_output=True, text=True)
         must(done.returncode == 0, done.stderr)
         world.must_be_installed()
         must(world.blobs() and world.hub.hub_requests[0].get("authorization") == f"Bearer {TOKEN}",
