@@ -52,6 +52,8 @@ MODEL = {"name": "", "digest": "", "worker_pid": 0, "restarts": 0, "size_bytes":
          "memory_bytes": 0, "queue_depth": 0, "running": 0, "request_count": 0, "avg_latency_ms": 0.0,
          "threads": 0, "context_tokens": 0, "dimensions": 0, "labels": [], "containment": "",
          "error": "", "version": "", "shares": ""}
+MODEL_HEALTH = {"name": "", "ready": 0, "worker_pid": 0, "restarts": 0, "queue_depth": 0, "running": 0,
+                "memory_bytes": 0, "steps": 0, "still_ms": 0, "reason": ""}
 HISTOGRAM = ["count", "sum", "min", "max", "p50", "p95", "p99"]
 
 
@@ -219,7 +221,8 @@ def read_model_response(body):
     return {**fields(body, "request_id", "code", "error"),
             "models": [read_model(model) for model in body["models"]],
             **{side: [read_port(port) for port in body[side]] for side in ("inputs", "outputs")},
-            "facts": [{"key": key, "value": value} for key, value in body["facts"].items()]}
+            "facts": [{"key": key, "value": value} for key, value in body["facts"].items()],
+            "memory": [{"name": name, "value": value} for name, value in body["memory"].items()]}
 
 
 def read_stream_chunk(body):
@@ -236,7 +239,8 @@ def read_health_response(body):
     report = body["report"]
     return {"check_type": number_of("check_type", body["check_type"]), **fields(body, "ok"),
             "state": number_of("health_state", report["state"]), **fields(report, *REPORT),
-            "models": [{**model, "state": number_of("model_state", model["state"])}
+            "models": [{**{name: plain(model.get(name, empty)) for name, empty in MODEL_HEALTH.items()},
+                        "state": number_of("model_state", model["state"])}
                        for model in report["models"]]}
 
 
@@ -263,7 +267,10 @@ READERS = {
     "models_response": lambda body: {"models": [read_model(m) for m in body["models"]],
                                      **fields(body, "total_memory_bytes"),
                                      "aliases": body.get("aliases", [])},
-    "load_response": lambda body: fields(body, "request_id", "code", "error", "worker_pid"),
+    "load_response": lambda body: {**fields(body, "request_id", "code", "error", "worker_pid"),
+                                   "need_bytes": body.get("need_bytes", 0),
+                                   "free_bytes": body.get("free_bytes", 0),
+                                   "evictions": body.get("evictions", [])},
     "unload_response": lambda body: fields(body, "request_id", "code", "error"),
     "swap_response": lambda body: {**fields(
         body, "request_id", "code", "error", "name", "model_id", "old_model_id", "generation", "checked",
