@@ -60,6 +60,7 @@ typedef struct hearth_result hearth_result; /* the answer to one request */
 #include <hearth/result.h>
 #include <hearth/tensors.h>
 #include <hearth/models.h>
+#include <hearth/names.h>
 #include <hearth/metrics.h>
 #include <hearth/requests.h>
 

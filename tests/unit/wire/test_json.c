@@ -346,7 +346,8 @@ static void metrics_are_objects_by_name(void **state)
         "\"p99\":4,\"buckets\":[{\"up_to\":1,\"count\":2},{\"up_to\":4,\"count\":1}]},"
         "\"b_us\":{\"count\":0,\"sum\":0,\"min\":0,\"max\":0,\"p50\":0,\"p95\":0,\"p99\":0,"
         "\"buckets\":[{\"up_to\":1,\"count\":2},{\"up_to\":18446744073709551615,\"count\":3}]}},"
-        "\"series\":[],\"bucketed_histograms\":{\"a_us\":{\"boundaries\":[1,4],\"bucket_counts\":[2,1,0],"
+        "\"series\":[],"
+        "\"bucketed_histograms\":{\"a_us\":{\"boundaries\":[1,4],\"bucket_counts\":[2,1,0],"
         "\"count\":3,\"sum\":6},\"b_us\":{\"boundaries\":[1],\"bucket_counts\":[2,3],\"count\":0,"
         "\"sum\":0}}}");
 }
