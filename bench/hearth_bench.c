@@ -23,6 +23,7 @@ static const struct hearth_harness_case *const families[] = {
     bench_ring,
     bench_noop_latency,
     bench_noop_throughput,
+    bench_shared,
     bench_tensors,
     bench_daemon,
     bench_tokenizers,

@@ -16,6 +16,7 @@ extern const struct hearth_harness_case bench_grammar[];
 extern const struct hearth_harness_case bench_noop_latency[];
 extern const struct hearth_harness_case bench_noop_throughput[];
 extern const struct hearth_harness_case bench_daemon[];
+extern const struct hearth_harness_case bench_shared[];
 extern const struct hearth_harness_case bench_tensors[];
 extern const struct hearth_harness_case bench_tokenizers[];
 extern const struct hearth_harness_case bench_onnx_throughput[];

@@ -70,6 +70,14 @@ HEARTH_NODISCARD int hearth_sched_submit(struct hearth_sched *sched, struct hear
 /** Sets how many inputs the worker of @lane takes at a time; 0 stops the lane. */
 void hearth_sched_set_credit(struct hearth_sched *sched, uint32_t lane, uint32_t inputs);
 
+/**
+ * Sets how much of the credit of @lane the jobs of one flow may have that are more than two; 0: all
+ * of it. It keeps decisions late where a worker takes more than it computes at a time: who floods
+ * the lane does not fill the worker's own queue, in which nobody overtakes him any more. What is
+ * next waits for this as it waits for credit.
+ */
+void hearth_sched_set_flow_credit(struct hearth_sched *sched, uint32_t lane, uint32_t inputs);
+
 /** Moves the next job of @lane to running and returns it; NULL if none may go now. */
 struct hearth_job *hearth_sched_next(struct hearth_sched *sched, uint32_t lane, uint64_t now_ms);
 

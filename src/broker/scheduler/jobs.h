@@ -40,6 +40,8 @@ struct hearth_flow {
     uint32_t lane;
     uint32_t job_count;    /* that refer to it, the doomed included */
     uint32_t active_count; /* of them, without the doomed */
+    uint32_t running_count;
+    uint32_t running_inputs[HEARTH_SCHED_PRIORITIES]; /* by rank */
     struct hearth_turn turns[HEARTH_SCHED_PRIORITIES];
 };
 
@@ -82,6 +84,7 @@ struct hearth_lane {
     uint32_t running_count;
     uint32_t running_inputs[HEARTH_SCHED_PRIORITIES]; /* by rank */
     uint32_t credit;                                  /* 0 while there is no worker */
+    uint32_t flow_credit;                             /* of it, for one flow; 0: all of it */
     uint32_t starts;    /* since one was for an aged job, at most HEARTH_SCHED_AGED_TURN */
     uint64_t marked_ms; /* since then something has waited all the time; NEVER: not known */
     uint64_t busy_ms;   /* of times in which something waited, and the jobs that ended in them: */

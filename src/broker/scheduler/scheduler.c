@@ -176,6 +176,11 @@ void hearth_sched_set_credit(struct hearth_sched *sched, uint32_t lane_index, ui
     lane->credit = inputs;
 }
 
+void hearth_sched_set_flow_credit(struct hearth_sched *sched, uint32_t lane, uint32_t inputs)
+{
+    lane_at(sched, lane)->flow_credit = inputs;
+}
+
 /* When the job of @class that has waited longest came; NEVER if none waits. */
 static uint64_t first_arrival_ms(const struct hearth_class *class)
 {
@@ -201,12 +206,31 @@ static uint32_t aged_class(const struct hearth_lane *lane, uint32_t highest, uin
     return found;
 }
 
-/* What runs of @rank and of higher ones takes its credit; lower ones stand back. */
-static bool has_credit(const struct hearth_lane *lane, uint32_t rank, const struct hearth_job *job)
+static uint32_t inputs_from(const uint32_t running_inputs[HEARTH_SCHED_PRIORITIES], uint32_t rank)
 {
     uint32_t inputs = 0;
     for (uint32_t p = rank; p < HEARTH_SCHED_PRIORITIES; p++) {
-        inputs += lane->running_inputs[p];
+        inputs += running_inputs[p];
+    }
+    return inputs;
+}
+
+/* Two jobs of a flow may always be there, so that the second of two batches fills the gaps that the
+ * end of the first leaves. */
+static bool has_flow_credit(const struct hearth_lane *lane, uint32_t rank,
+                            const struct hearth_job *job)
+{
+    const struct hearth_flow *flow = job->flow;
+    return lane->flow_credit == 0 || flow->running_count < 2 ||
+           inputs_from(flow->running_inputs, rank) + job->inputs <= lane->flow_credit;
+}
+
+/* What runs of @rank and of higher ones takes its credit; lower ones stand back. */
+static bool has_credit(const struct hearth_lane *lane, uint32_t rank, const struct hearth_job *job)
+{
+    uint32_t inputs = inputs_from(lane->running_inputs, rank);
+    if (!has_flow_credit(lane, rank, job)) {
+        return false;
     }
     if (inputs == 0) {
         return lane->credit > 0;
@@ -226,6 +250,8 @@ static void start(struct hearth_sched *sched, struct hearth_lane *lane, struct h
     lane->starts = is_aged ? 0 : HEARTH_MIN(lane->starts + 1, HEARTH_SCHED_AGED_TURN);
     lane->running_count++;
     lane->running_inputs[rank] += job->inputs;
+    job->flow->running_count++;
+    job->flow->running_inputs[rank] += job->inputs;
     sched->running_count++;
 }
 
@@ -286,6 +312,8 @@ void hearth_sched_finish(struct hearth_sched *sched, struct hearth_job *job, uin
     measure(lane, now_ms);
     lane->running_count--;
     lane->running_inputs[job->rank] -= job->inputs;
+    job->flow->running_count--;
+    job->flow->running_inputs[job->rank] -= job->inputs;
     sched->running_count--;
     deactivate(job->flow);
     job->state = HEARTH_JOB_IDLE;

@@ -119,6 +119,14 @@ static void end_lane(struct hearth_server *server, struct hearth_model *model)
     }
 }
 
+/* An encoder is given more than it computes at a time, so that batches overlap. One client's single
+ * inputs need no more than the cores and one that is at hand when a core gets free. */
+static uint32_t flow_credit(const struct hearth_server *server, const struct hearth_model *model)
+{
+    bool is_encoder = model->manifest != NULL && model->manifest->engine == HEARTH_ENGINE_ONNX;
+    return is_encoder ? (uint32_t)server->parts.config->threads + 1 : 0;
+}
+
 static void on_change(void *arg, struct hearth_model *model)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
@@ -127,6 +135,7 @@ static void on_change(void *arg, struct hearth_model *model)
     bool serves = model->state == HEARTH_MODEL_READY && !model->is_held;
     uint64_t moved = hearth_registry_follow(server->parts.registry, model);
     hearth_sched_set_credit(&server->sched, model->slot, serves ? info.capacity : 0);
+    hearth_sched_set_flow_credit(&server->sched, model->slot, flow_credit(server, model));
     if (serves) {
         idle_on_ready(server, model->slot);
     }

@@ -18,7 +18,7 @@ enum {
     STEPS = 60000,
     STEPS_OF_A_LIFE = 400
 };
-enum { LANE_LIMIT = 16, CLASS_LIMIT = 7, USER_LIMIT = 9, RESERVE = 2 };
+enum { LANE_LIMIT = 16, CLASS_LIMIT = 7, USER_LIMIT = 9, RESERVE = 2, FLOW_CREDIT = 4 };
 
 enum naive_state { NAIVE_FREE, NAIVE_QUEUED, NAIVE_DOOMED, NAIVE_RUNNING };
 
@@ -164,6 +164,22 @@ static unsigned naive_class(const struct world *w, uint32_t lane, unsigned highe
     return best;
 }
 
+/* Two of a flow always may; more only if they fit into its part of the credit. */
+static bool flow_may(const struct world *w, size_t at, unsigned rank)
+{
+    const struct naive_job *job = &w->naive[at];
+    uint32_t lane = lane_of(w, job);
+    uint32_t inputs = 0;
+    for (size_t i = 0; i < JOBS; i++) {
+        const struct naive_job *other = &w->naive[i];
+        bool counts =
+            other->state == NAIVE_RUNNING && other->flow == job->flow && other->rank >= rank;
+        inputs += counts ? other->inputs : 0;
+    }
+    return lane != 0 || count(w, NAIVE_RUNNING, lane, -1, (int)job->flow, -1) < 2 ||
+           inputs + job->inputs <= FLOW_CREDIT;
+}
+
 /* Index of the job that goes now, or JOBS; its rank in *@ret_rank. */
 static size_t naive_next(const struct world *w, uint32_t lane, unsigned *ret_rank)
 {
@@ -176,6 +192,7 @@ static size_t naive_next(const struct world *w, uint32_t lane, unsigned *ret_ran
     uint32_t running = inputs_of_rank(w, lane, above - 1);
     bool fits =
         running == 0 ? w->credit[lane] > 0 : running + w->naive[at].inputs <= w->credit[lane];
+    fits = fits && flow_may(w, at, above - 1);
     *ret_rank = above - 1;
     return fits ? at : JOBS;
 }
@@ -434,6 +451,7 @@ static void begin(struct world *w, struct kit_random *random)
     memset(w, 0, sizeof *w);
     w->now_ms = 1000000 + kit_random_below(random, 1u << 30);
     hearth_sched_init(&w->sched, &limits);
+    hearth_sched_set_flow_credit(&w->sched, 0, FLOW_CREDIT); /* of one lane alone */
     for (size_t i = 0; i < USERS; i++) {
         w->users[i] = (struct hearth_sched_user){.weight = (uint32_t)(100 << i),
                                                  .queue_limit = i == 1 ? USER_LIMIT : 0};

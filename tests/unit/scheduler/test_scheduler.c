@@ -165,6 +165,40 @@ static void a_batch_waits_for_all_its_credit_and_is_not_overtaken(void **state)
     assert_ptr_equal(next(w, 0), small);
 }
 
+static void a_flow_does_not_fill_the_worker_with_what_it_floods(void **state)
+{
+    (void)state;
+    struct world *w = new_world(256, 1000);
+    hearth_sched_set_credit(&w->sched, 0, 64);
+    hearth_sched_set_flow_credit(&w->sched, 0, 5);
+    for (int i = 0; i < 20; i++) {
+        given_of(w, &w->flows[0][0][0], HEARTH_NORMAL);
+    }
+    struct hearth_job *first = next(w, 0);
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(next(w, 0));
+    }
+    assert_null(next(w, 0));
+    struct hearth_job *other = given_of(w, &w->flows[1][0][0], HEARTH_NORMAL);
+    finish(w, first);
+    assert_non_null(next(w, 0)); /* one more of the flood at the most … */
+    assert_ptr_equal(next(w, 0), other);
+}
+
+static void a_flow_has_two_batches_at_the_worker_all_the_same(void **state)
+{
+    (void)state;
+    struct world *w = new_world(256, 1000);
+    hearth_sched_set_credit(&w->sched, 0, 64);
+    hearth_sched_set_flow_credit(&w->sched, 0, 5);
+    for (int i = 0; i < 3; i++) {
+        given_queued(w, 0, HEARTH_NORMAL, 16);
+    }
+    assert_non_null(next(w, 0));
+    assert_non_null(next(w, 0));
+    assert_null(next(w, 0));
+}
+
 static void a_batch_larger_than_the_credit_runs_alone(void **state)
 {
     (void)state;
@@ -663,6 +697,8 @@ KIT_MAIN(cmocka_unit_test(higher_priority_goes_first_and_equals_in_order),
          cmocka_unit_test(lanes_do_not_share_credit),
          cmocka_unit_test(a_batch_waits_for_all_its_credit_and_is_not_overtaken),
          cmocka_unit_test(a_batch_larger_than_the_credit_runs_alone),
+         cmocka_unit_test(a_flow_does_not_fill_the_worker_with_what_it_floods),
+         cmocka_unit_test(a_flow_has_two_batches_at_the_worker_all_the_same),
          cmocka_unit_test(the_queue_limit_names_the_place_in_the_queue),
          cmocka_unit_test(bytes_that_wait_are_limited_over_all_lanes),
          cmocka_unit_test(a_deadline_that_has_passed_is_refused),
