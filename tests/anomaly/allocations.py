@@ -9,6 +9,8 @@ import sys
 from world import HookedDaemon, arguments, must, must_be_quiet, run_tests, v2
 
 MODELS = "fixtures/models/echo"
+# Some buffer may still grow for the longest queue so far; what a request needs comes in every round.
+MOST_ROUNDS = 4
 # More in flight before than while it is counted: what grows has grown.
 WARM_UPS, COUNTED, WARM_IN_FLIGHT, IN_FLIGHT = 400, 1000, 16, 4
 STREAM = 1
@@ -52,13 +54,16 @@ def allocates_nothing(daemon, kind):
     ask(connection, kind, WARM_UPS, 1, WARM_IN_FLIGHT)
     must_be_quiet(daemon)
     probe = daemon.connect()        # open before it is counted
-    before, _, _ = daemon.facts()
-    ask(connection, kind, COUNTED, 1 + WARM_UPS, IN_FLIGHT)
-    after, _, _ = daemon.facts()
-    print(f"# allocations/broker/request {kind} {(after - before) / COUNTED:.3f}")
+    made = []
+    while len(made) < MOST_ROUNDS and 0 not in made:
+        before, _, _ = daemon.facts()
+        ask(connection, kind, COUNTED, 1 + WARM_UPS + COUNTED * len(made), IN_FLIGHT)
+        after, _, _ = daemon.facts()
+        made.append(after - before)
+    print(f"# allocations/broker/request {kind} {made[-1] / COUNTED:.3f} (rounds: {made})")
     probe.close()
     connection.close()
-    must(after == before, f"{after - before} allocations for {COUNTED} requests")
+    must(made[-1] == 0, f"{made} allocations for {COUNTED} requests each")
 
 
 def main():
