@@ -27,7 +27,7 @@ struct hearth_server_parts {
     struct hearth_metrics *metrics;
     int spawner_fd; /* becomes the server's */
     struct hearth_listener
-        listener; /* becomes the server's; fd <= 0: it binds the configured one */
+        listener;    /* becomes the server's; fd <= 0: it binds the configured one */
     int pressure_fd; /* of hearth_pressure_open(), becomes the server's; <= 0: there is none */
 };
 

@@ -304,7 +304,7 @@ struct hearth_server {
     struct hearth_watch pressure_watch;
     struct hearth_timer pressure_timer; /* armed for a moment after each event */
     uint64_t shed_ns;                   /* the last time; 0: never */
-    struct hearth_json_room json_in; /* the one V1 message that is being handled */
+    struct hearth_json_room json_in;    /* the one V1 message that is being handled */
     struct hearth_json_room json_out;
     bool is_draining;
     bool is_flushing; /* nothing is left of the drain but answers that are not read yet */
