@@ -129,7 +129,7 @@ struct hearth_client {
     struct client_shared shared;
     struct hearth_swap_report swap;                    /* the last one … */
     char swap_names[2][HEARTH_MAX_MODEL_ID_BYTES + 1]; /* … and what it points to */
-    struct hearth_load_report load; /* likewise */
+    struct hearth_load_report load;                    /* likewise */
     struct hearth_eviction evictions[HEARTH_MAX_MODELS];
     char evicted_names[HEARTH_MAX_MODELS][HEARTH_MAX_MODEL_ID_BYTES + 1];
     struct hearth_health_report report;

@@ -5,16 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One answer; the list of the message points into it. */
-struct checkup {
-    struct hearth_health_facts facts;
-    struct hearth_model_facts models[HEARTH_MAX_MODELS];
-    struct hearth_wire_model_health told[HEARTH_MAX_MODELS];
-    char reasons[HEARTH_MAX_MODELS][HEARTH_HEALTH_REASON_BYTES];
-    uint32_t count;
-    char reason[HEARTH_HEALTH_REASON_BYTES];
-};
-
 static bool is_preload(const struct hearth_server *server, const char *name)
 {
     const struct hearth_config *config = server->parts.config;
@@ -108,12 +98,8 @@ void answer_health(struct connection *connection, const struct hearth_wire_healt
     struct hearth_message message = {.type = HEARTH_MSG_health_response};
     enum hearth_check_type check_type = (enum hearth_check_type)asked->check_type;
     bool is_full = check_type == HEARTH_CHECK_FULL;
-    HEARTH_AUTO(hearth_block) struct checkup *checkup = hearth_alloc(1, sizeof *checkup);
-    if (checkup == NULL) {
-        connection_error(connection, HEARTH_E_NO_MEMORY, 0,
-                         hearth_error_sentence(HEARTH_E_NO_MEMORY));
-        return;
-    }
+    struct checkup *checkup = &connection->server->checkup;
+    checkup->count = 0;
     gather(connection->server, is_full, checkup);
     hearth_health_answer(&checkup->facts, check_type, checkup->reason, &message.as.health_response);
     if (is_full) {

@@ -107,21 +107,47 @@ void loads_refuse_all(struct hearth_server *server, int code)
 
 /* ---- beginning and ending ----------------------------------------------------------------- */
 
-int loads_begin(struct hearth_server *server, struct hearth_model *model, struct hearth_error *err)
+/* One whose room is asked for and is there: it will serve, unless something goes wrong. */
+static struct hearth_model *find_host(const struct hearth_server *server,
+                                      const struct hearth_model *model)
 {
+    struct hearth_worker_info info = {0};
     struct hearth_model *host = hearth_pool_find_host(server->pool, model);
-    if (host == NULL || hearth_model_has_worker(model)) {
-        return hearth_pool_load(server->pool, model, err);
+    if (host != NULL) {
+        hearth_pool_info(server->pool, host->slot, &info);
+    }
+    return host != NULL && info.hold->is_held ? host : NULL;
+}
+
+bool loads_may_share(struct hearth_server *server, struct hearth_model *model)
+{
+    struct room *room = &server->rooms[model->slot];
+    room->joins = find_host(server, model) != NULL;
+    return room->joins;
+}
+
+bool loads_join(struct hearth_server *server, struct hearth_model *model)
+{
+    struct room *room = &server->rooms[model->slot];
+    if (!room->joins || model->state != HEARTH_MODEL_ABSENT) {
+        return false;
+    }
+    room->joins = false;
+    struct hearth_model *host = find_host(server, model);
+    if (host == NULL) { /* it has left meanwhile */
+        return hearth_pool_load(server->pool, model, NULL) == 0;
     }
     hearth_model_join(model, host);
     hearth_log(HEARTH_LOG_INFO, "model.shares", "model", hearth_log_s(model->id), "host",
                hearth_log_s(host->id), NULL);
-    return 0;
+    loads_settle(server, model);
+    return true;
 }
 
 static void end_at_once(struct hearth_server *server, struct hearth_model *model)
 {
     model->is_retiring = false;
+    server->rooms[model->slot].joins = false;
     hearth_pool_unload(server->pool, model, UNLOAD_GRACE_MS);
     if (model->state == HEARTH_MODEL_DRAINING) {
         hearth_sched_set_credit(&server->sched, model->slot, 0);
@@ -188,7 +214,8 @@ void drains_look(struct hearth_server *server, uint32_t slot)
 static void check_preload(struct hearth_server *server)
 {
     const struct hearth_registry *registry = server->parts.registry;
-    if (!server->is_preloading || hearth_registry_count(registry, HEARTH_MODEL_LOADING) > 0) {
+    if (!server->is_preloading || hearth_registry_count(registry, HEARTH_MODEL_LOADING) > 0 ||
+        hearth_registry_count(registry, HEARTH_MODEL_DRAINING) > 0) { /* on its way to a host */
         return;
     }
     server->is_preloading = false;
@@ -260,15 +287,6 @@ struct hearth_model *loads_find(struct hearth_server *server, struct hearth_slic
     return model;
 }
 
-/* A dry run asks what the model itself would take: it is nobody's guest. */
-static int begin_asked(struct hearth_server *server, struct hearth_model *model,
-                       const struct hearth_wire_load_request *asked, struct hearth_error *err)
-{
-    room_ask(server, model->slot, asked);
-    return asked->is_dry_run != 0 ? hearth_pool_load(server->pool, model, err)
-                                  : loads_begin(server, model, err);
-}
-
 static void begin_load(struct connection *connection, struct hearth_model *model,
                        const struct hearth_wire_load_request *asked)
 {
@@ -291,12 +309,14 @@ static void begin_load(struct connection *connection, struct hearth_model *model
     case HEARTH_MODEL_FAILED: break;
     }
     struct waiter *waiter = wait_for(connection, model, true, client_id);
-    int rc = waiter != NULL ? begin_asked(server, model, asked, &err) : 0;
+    if (waiter == NULL) {
+        return;
+    }
+    room_ask(server, model->slot, asked);
+    int rc = hearth_pool_load(server->pool, model, &err);
     if (rc < 0) {
         drop(waiter);
         answer(connection, true, client_id, rc, err.text, 0);
-    } else if (waiter != NULL && model->state == HEARTH_MODEL_READY) {
-        loads_settle(server, model); /* another has it loaded already */
     }
 }
 
@@ -361,7 +381,7 @@ void hearth_server_preload(struct hearth_server *server)
         int rc = model == NULL ? hearth_fail(&err, HEARTH_E_NO_MODEL,
                                              "preload \"%.64s\": in none of the model folders",
                                              config->preload[i])
-                               : loads_begin(server, model, &err);
+                               : hearth_pool_load(server->pool, model, &err);
         if (rc < 0 && rc != HEARTH_E_BUSY) {
             hearth_log(HEARTH_LOG_ERROR, "model.not_preloaded", "model",
                        hearth_log_s(config->preload[i]), "error", hearth_log_err(&err), NULL);

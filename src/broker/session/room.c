@@ -156,6 +156,10 @@ enum hearth_room room_on_need(void *arg, struct hearth_model *model, const struc
     if (room->is_dry_run) {
         return end_dry_run(server, model, room, &plan);
     }
+    if (loads_may_share(server, model)) {
+        hearth_pool_unload(server->pool, model, 0);
+        return HEARTH_ROOM_AWAIT;
+    }
     if (plan.count > 0 && may_evict(server, room)) {
         room->awaits = true;
         evict(server, model, room);

@@ -131,6 +131,11 @@ static void on_change(void *arg, struct hearth_model *model)
 {
     struct hearth_server *server = HEARTH_CAST(struct hearth_server, arg, SERVER_MAGIC);
     struct hearth_worker_info info;
+    if (loads_join(server, model)) {
+        swaps_look(server);
+        room_settle(server);
+        return;
+    }
     hearth_pool_info(server->pool, model->slot, &info);
     bool serves = model->state == HEARTH_MODEL_READY && !model->is_held;
     uint64_t moved = hearth_registry_follow(server->parts.registry, model);

@@ -236,6 +236,7 @@ struct room {
     bool is_pinned;
     /* Of its load, under way or the last one. */
     bool awaits; /* others leave for it */
+    bool joins;  /* its files are whole, and another serves the same: it becomes that one's guest */
     bool is_dry_run;
     uint8_t evict; /* as in load_request */
     int verdict;   /* of a dry run: 0, or why it would be refused */
@@ -249,6 +250,17 @@ struct room {
 struct doom {
     int code;
     char text[HEARTH_ERROR_TEXT_BYTES];
+};
+
+/** The answer to one probe; the list of the message points into it. In no memory of its own: a
+ *  probe is answered when memory is short, too. */
+struct checkup {
+    struct hearth_health_facts facts;
+    struct hearth_model_facts models[HEARTH_MAX_MODELS];
+    struct hearth_wire_model_health told[HEARTH_MAX_MODELS];
+    char reasons[HEARTH_MAX_MODELS][HEARTH_HEALTH_REASON_BYTES];
+    uint32_t count;
+    char reason[HEARTH_HEALTH_REASON_BYTES];
 };
 
 struct hearth_server {
@@ -299,6 +311,7 @@ struct hearth_server {
     struct memory_reading memory[HEARTH_MAX_MODELS + 1]; /* the last is the daemon's own */
     uint32_t readings_left;
     struct room rooms[HEARTH_MAX_MODELS];
+    struct checkup checkup;
     struct hearth_timer idle_timer; /* armed while an idle model is to be unloaded some time */
     struct hearth_calls calls;
     struct hearth_watch pressure_watch;
@@ -364,8 +377,10 @@ void loads_unload(struct connection *connection, const struct hearth_wire_unload
 void loads_settle(struct hearth_server *server, struct hearth_model *model);
 void loads_forget(struct connection *connection);
 void loads_refuse_all(struct hearth_server *server, int code);
-/* Begins to load @model, or makes it the guest of one that is the same; then it may be READY. */
-int loads_begin(struct hearth_server *server, struct hearth_model *model, struct hearth_error *err);
+/* True if @model, which has shown that its files are whole, may be the guest of one that is loaded:
+ * then its worker is to end, and loads_join() goes on when it has. */
+bool loads_may_share(struct hearth_server *server, struct hearth_model *model);
+bool loads_join(struct hearth_server *server, struct hearth_model *model);
 /* Unloads @model under its own name; softly: what it has is answered first. */
 void loads_end(struct hearth_server *server, struct hearth_model *model, bool is_soft);
 /* Has one that was to end after its last request, or lives for its guests only, go on. */

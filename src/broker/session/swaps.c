@@ -238,7 +238,7 @@ static void load_or_fail(struct hearth_server *server)
     int rc = 0;
     if (!swap->has_begun_load) {
         swap->has_begun_load = true;
-        rc = loads_begin(server, new, &err);
+        rc = hearth_pool_load(server->pool, new, &err);
     } else if (new->state == HEARTH_MODEL_FAILED) {
         err = new->failure;
         rc = err.code;
@@ -248,8 +248,6 @@ static void load_or_fail(struct hearth_server *server)
     }
     if (rc < 0) {
         fail(server, &err);
-    } else if (new->state == HEARTH_MODEL_READY) { /* the guest of one that serves */
-        swaps_look(server);
     }
 }
 

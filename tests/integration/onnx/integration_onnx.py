@@ -195,7 +195,8 @@ def for_errors(setting):
 
 
 def for_limits(setting):
-    """The budget holds MiniLM (twice) and the tiny ones, and not hearth-intent beside them."""
+    """The budget holds MiniLM (twice, its file once) and the tiny ones, and not hearth-intent beside
+    them, though that has the same file."""
     write_narrow_model(setting.folder)
     setting.models.append("narrow")
     setting.lines += [told.replace(MINILM, "narrow", 1) for told in lines_of(MINILM, SOME[:2])]
@@ -204,7 +205,8 @@ def for_limits(setting):
     setting.add_endless()
     models = list(setting.models)
     with Daemon(setting.bin, [STORE, TINY, setting.folder], models) as daemon:
-        needs = sum(daemon.model(name)["need_bytes"] for name in models)
+        gauges = daemon.ask("metrics_request", "metrics_response")["gauges"]
+        needs = {g["name"]: g["value"] for g in gauges}["memory_reserved_bytes"]
     setting.lines += list(lines_of("hearth-intent", SOME[:2]))
     setting.settings |= {"memory_limit": f"{needs // MIB + 16}M", "queue_limit": 4}
 

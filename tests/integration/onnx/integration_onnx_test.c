@@ -635,7 +635,7 @@ static void check_memory(hearth_client *client)
     if (sscanf(numbers, "%lf MiB of memory wanted, %lf MiB free", &need, &have) != 2) {
         fail_msg("need and have are not told: %s", err.text);
     }
-    assert_true(need > have && need > 80); /* its file alone has 86 MiB */
+    assert_true(need > have); /* its file is there: what it computes with counts */
     assert_well(client, "all-minilm-l6-v2");
     assert_int_equal(hearth_unload(client, "all-minilm-l6-v2", 60000, &err), 0);
     assert_int_equal(hearth_load(client, "hearth-intent", 60000, NULL, &err), 0);
